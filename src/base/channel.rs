@@ -1,0 +1,91 @@
+//! Channels: numbered lanes of a link, and what a message on one is. Vocabulary only; queues live in `bus`.
+
+use std::fmt;
+
+/// A channel id as on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelId(pub u16);
+
+impl ChannelId {
+    /// Peer exchange (`tendermint.p2p.PexMessage`).
+    pub const PEX: ChannelId = ChannelId(0x00);
+    /// `PeerDiscover` requests and answers.
+    pub const DISCOVER: ChannelId = ChannelId(0x01);
+    /// The first id that an application may use; those below are bowline's own.
+    pub const FIRST_APPLICATION: ChannelId = ChannelId(0x10);
+
+    /// True for the channels that the node itself serves; they never reach an application's queue.
+    pub const fn is_own(self) -> bool {
+        self.0 < Self::FIRST_APPLICATION.0
+    }
+}
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "channel {:#04x}", self.0)
+    }
+}
+
+/// What a message is: the three-bit kind in a segment's flags (design: kinds 0..=4; credit, 5, never is a message).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    #[default]
+    Message = 0,
+    Request = 1,
+    Response = 2,
+    Error = 3,
+    Cancel = 4,
+}
+
+impl Kind {
+    pub const fn from_bits(bits: u8) -> Option<Kind> {
+        match bits {
+            0 => Some(Kind::Message),
+            1 => Some(Kind::Request),
+            2 => Some(Kind::Response),
+            3 => Some(Kind::Error),
+            4 => Some(Kind::Cancel),
+            _ => None,
+        }
+    }
+
+    /// Kinds 1..=4 carry a request id.
+    pub const fn has_request_id(self) -> bool {
+        !matches!(self, Kind::Message)
+    }
+}
+
+/// A channel as its owner describes it. Both sides announce theirs in Hello; a message can be sent when both have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    pub id: ChannelId,
+    /// Label for logs, events and metrics; at most 32 bytes, printable ASCII.
+    pub name: String,
+    /// Share of a link's bytes when several channels have something to send: a positive weight, higher is more.
+    pub priority: u8,
+    /// Largest message in bytes, in either direction; at most 100 MiB.
+    pub message_bytes_max: u32,
+    /// Bytes of messages that may wait to be sent on one link.
+    pub send_queue_bytes: u32,
+    /// Messages that may wait to be sent on one link.
+    pub send_queue_messages: u32,
+    /// Bytes that a peer may have under way to us on this channel (first credit): received and not yet taken.
+    pub receive_queue_bytes: u32,
+}
+
+impl Channel {
+    /// A channel with the defaults: priority 1, 1 MiB messages, 1 MiB and 4,096 messages to send, 1 MiB to receive per link.
+    pub fn new(id: u16, name: &str) -> Channel {
+        use super::limits;
+        Channel {
+            id: ChannelId(id),
+            name: name.to_owned(),
+            priority: 1,
+            message_bytes_max: limits::MESSAGE_BYTES_DEFAULT,
+            send_queue_bytes: limits::SEND_QUEUE_BYTES_DEFAULT,
+            send_queue_messages: limits::SEND_QUEUE_MESSAGES_DEFAULT,
+            receive_queue_bytes: limits::RECEIVE_QUEUE_BYTES_DEFAULT,
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Protocol constants: each with unit, source and arithmetic. What an operator may change is in `settings` instead.
+
+use std::time::Duration;
+
+/// Versions of bowline's wire protocol that this library speaks.
+pub const VERSION_MIN: u8 = 1;
+pub const VERSION_MAX: u8 = 1;
+
+/// Largest value of a record's length field: u16 (security reference 2.3).
+pub const RECORD_LENGTH_MAX: usize = 65_535;
+/// Tag of XSalsa20-Poly1305, bytes.
+pub const RECORD_TAG: usize = 16;
+/// Length field in front of a record, bytes.
+pub const RECORD_LENGTH_FIELD: usize = 2;
+/// Bytes that a record adds to its plaintext.
+pub const RECORD_OVERHEAD: usize = RECORD_LENGTH_FIELD + RECORD_TAG;
+/// Largest plaintext (type byte and body) that fits a record: 65,535 - 16.
+pub const FRAME_MAX: usize = RECORD_LENGTH_MAX - RECORD_TAG;
+/// Smallest `max_frame` that a peer may announce (design, section 4).
+pub const FRAME_MIN: usize = 16_416;
+/// Plaintext of a full record. 32 modulo 512, because libsodium's Salsa20 then has no slow tail (performance reference, finding 2).
+pub const FRAME_FULL: usize = 65_056;
+/// Records sealed with one key before it is replaced (security reference 2.3).
+pub const REKEY_RECORDS: u64 = 1_024;
+
+/// Largest Hello in bytes (design, section 4).
+pub const HELLO_BYTES_MAX: usize = 8 * 1_024;
+/// Addresses in one PEX answer and alternatives in one nack (ReactorV2 `maxAddresses`).
+pub const ADDRESSES_MAX: usize = 100;
+/// Largest PEX message in bytes (design, section 5).
+pub const PEX_BYTES_MAX: u32 = 64_000;
+/// Channels that one node may announce: 64 descriptors of at most 64 bytes fit a Hello beside the rest.
+pub const CHANNELS_MAX: usize = 64;
+/// Bytes of a capability's or channel's name.
+pub const NAME_BYTES_MAX: usize = 32;
+/// Our control messages that may wait for one peer; one that does not read what it asked for is closed (architecture 2.5, row 3b).
+pub const CONTROL_QUEUE_MAX: usize = 16;
+
+/// Default largest message, bytes (design, section 6, queues).
+pub const MESSAGE_BYTES_DEFAULT: u32 = 1 << 20;
+/// Largest message that a channel may allow, bytes (design, section 6).
+pub const MESSAGE_BYTES_MAX: u32 = 100 << 20;
+pub const SEND_QUEUE_BYTES_DEFAULT: u32 = 1 << 20;
+/// Count bound of an application channel's send queue (design, section 6: at least 4,096).
+pub const SEND_QUEUE_MESSAGES_DEFAULT: u32 = 16_384;
+pub const RECEIVE_QUEUE_BYTES_DEFAULT: u32 = 1 << 20;
+
+/// A name is given up when the resolver has not answered by then (ReactorV2 `resolveTimeout`).
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
+/// `stop` always ends within this (issue: start and stop).
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes read from one socket into the reactor's one read buffer (performance reference, advice 4).
+pub const READ_BUFFER: usize = 256 * 1_024;
+/// Sealed bytes gathered before a write (performance reference, advice 3).
+pub const WRITE_BUFFER: usize = 64 * 1_024;
+/// Commands that may wait for the reactor (architecture 2.5, row 1).
+pub const COMMANDS_MAX: usize = 1_024;
+/// Control messages that may wait for the exchange worker (architecture 2.5, row 3).
+pub const CONTROL_MAX: usize = 256;

@@ -1,0 +1,16 @@
+//! Vocabulary that every floor may use: time, randomness, names of peers, links and channels, reasons.
+//! It depends on nothing else in the crate and does no I/O.
+
+pub mod address;
+pub mod backoff;
+pub mod channel;
+pub mod entropy;
+pub mod limits;
+pub mod link_id;
+pub mod peer;
+pub mod point;
+pub mod reason;
+pub mod rng;
+pub mod text;
+pub mod throttle;
+pub mod time;

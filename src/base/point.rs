@@ -1,0 +1,151 @@
+//! Where a peer is: address rules and groups. An address is a `SocketAddr`; it never resolves names.
+//! The pool groups and judges addresses with it, the session puts a group into a cookie.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// An IPv4-mapped IPv6 address as the IPv4 address that it is; every address is made canonical where it enters.
+pub fn canonical(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}
+
+/// A set of addresses that one party is likely to hold: IPv4 /16, IPv6 /32 (Bitcoin's netgroup). Loopback addresses are
+/// grouped by /24, so that a network on one machine has as many groups as it has /24s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Group {
+    V4([u8; 2]),
+    V4Local([u8; 3]),
+    V6([u8; 4]),
+}
+
+impl Group {
+    pub fn of(ip: IpAddr) -> Group {
+        match canonical(ip) {
+            IpAddr::V4(v4) if v4.is_loopback() => Group::V4Local(first(v4.octets())),
+            IpAddr::V4(v4) => Group::V4(first(v4.octets())),
+            IpAddr::V6(v6) => Group::V6(first(v6.octets())),
+        }
+    }
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Group::V4([a, b]) => write!(f, "{a}.{b}.0.0/16"),
+            Group::V4Local([a, b, c]) => write!(f, "{a}.{b}.{c}.0/24"),
+            Group::V6([a, b, c, d]) => write!(f, "{:x}:{:x}::/32", u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])),
+        }
+    }
+}
+
+/// The prefix that half-open limits and cookies use: IPv4 /24 (3 bytes) or IPv6 /64 (8 bytes) (design, section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Prefix {
+    V4([u8; 3]),
+    V6([u8; 8]),
+}
+
+impl Prefix {
+    pub fn of(ip: IpAddr) -> Prefix {
+        match canonical(ip) {
+            IpAddr::V4(v4) => Prefix::V4(first(v4.octets())),
+            IpAddr::V6(v6) => Prefix::V6(first(v6.octets())),
+        }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Prefix::V4(bytes) => bytes,
+            Prefix::V6(bytes) => bytes,
+        }
+    }
+}
+
+/// The unit that automatic lists judge by: one IPv4 address, one IPv6 /64 (threat T31).
+pub fn host(ip: IpAddr) -> IpAddr {
+    match canonical(ip) {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+    }
+}
+
+/// True for an address that other hosts of the Internet could reach (RFC 6890's special ranges are not).
+pub fn is_global(ip: IpAddr) -> bool {
+    match canonical(ip) {
+        IpAddr::V4(v4) => is_global_v4(v4),
+        IpAddr::V6(v6) => {
+            let [a, b, ..] = v6.segments();
+            // Only 2000::/3 is handed out; out of it: documentation, Teredo/ORCHID block, 6to4.
+            a & 0xe000 == 0x2000 && !(a == 0x2001 && b == 0x0db8) && !(a == 0x2001 && b < 0x0200) && a != 0x2002 && a != 0x3fff
+        }
+    }
+}
+
+fn is_global_v4(v4: Ipv4Addr) -> bool {
+    let [a, b, c, _] = v4.octets();
+    let special = a == 0
+        || v4.is_private()
+        || v4.is_loopback()
+        || v4.is_link_local()
+        || v4.is_documentation()
+        || a >= 224
+        || a == 100 && (64..128).contains(&b)
+        || a == 192 && b == 0 && c == 0
+        || a == 198 && (18..20).contains(&b)
+        || a == 192 && b == 88 && c == 99;
+    !special
+}
+
+fn first<const N: usize, const M: usize>(bytes: [u8; M]) -> [u8; N] {
+    const { assert!(N <= M, "a prefix is no longer than its address") };
+    std::array::from_fn(|i| bytes[i])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("a literal address")
+    }
+
+    #[test]
+    fn mapped_addresses_are_judged_as_ipv4() {
+        assert_eq!(Group::of(ip("::ffff:8.8.4.4")), Group::V4([8, 8]));
+        assert_eq!(Prefix::of(ip("::ffff:198.51.100.7")).as_bytes(), [198, 51, 100]);
+        assert_eq!(host(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
+    }
+
+    #[test]
+    fn special_ranges_are_not_global() {
+        for text in [
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "2001:db8::1",
+            "2002::1",
+            "ff02::1",
+        ] {
+            assert!(!is_global(ip(text)), "{text}");
+        }
+        for text in ["8.8.8.8", "100.128.0.1", "2606:4700::1111"] {
+            assert!(is_global(ip(text)), "{text}");
+        }
+    }
+
+    #[test]
+    fn loopback_networks_have_a_group_each() {
+        assert_ne!(Group::of(ip("127.0.1.1")), Group::of(ip("127.0.2.1")));
+        assert_eq!(Group::of(ip("8.8.1.1")), Group::of(ip("8.8.2.2")));
+    }
+}

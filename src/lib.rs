@@ -1,0 +1,2 @@
+//! bowline.
+pub mod base;
