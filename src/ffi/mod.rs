@@ -1,0 +1,1 @@
+//! The C face: convert, call, convert back.

@@ -1,0 +1,1 @@
+//! One connection's protocol as a pure machine: bytes in, bytes out, verdicts in, signals out. No sockets, no clock.

@@ -1,0 +1,1 @@
+//! One table of everything an operator may set: name, unit, default, range, source. Pure: text in, checked values out.

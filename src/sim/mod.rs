@@ -1,0 +1,1 @@
+//! The assembly of the same machines under virtual time, with an in-memory network.
