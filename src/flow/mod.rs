@@ -1,1 +1,5 @@
 //! Pure parts of the byte path: token buckets, fair turns, batches of messages. No I/O, no locks.
+
+pub mod bucket;
+pub mod pot;
+pub mod turns;
