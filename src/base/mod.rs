@@ -14,3 +14,4 @@ pub mod rng;
 pub mod text;
 pub mod throttle;
 pub mod time;
+pub mod verdict;

@@ -1,1 +1,13 @@
 //! Mailboxes between threads: links, event queues, commands, the bell. The only shared mutable things besides the pool.
+
+pub mod bell;
+pub mod command;
+pub mod counters;
+pub mod event;
+pub mod link;
+pub mod outbox;
+pub mod queue;
+pub mod report;
+pub mod roster;
+pub mod routes;
+pub mod sync;

@@ -1,1 +1,3 @@
 //! The control plane: welcome, maintenance and exchange as pure machines over the pool. No locks, channels, clocks or files.
+
+pub mod machine;

@@ -1,0 +1,30 @@
+//! What workers and callers ask of the reactor. One bounded channel carries it (`limits::COMMANDS_MAX`); senders may block, the
+//! reactor never does.
+
+use crate::base::channel::{ChannelId, Kind};
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::base::time::Time;
+use crate::base::verdict::Verdict;
+use bytes::Bytes;
+use std::net::SocketAddr;
+
+/// One order to the reactor. Orders for a link that is gone are dropped: its `Closed` is already on its way.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Open a connection for a link that the pool has claimed. Ends in `Recognised` or `Closed`.
+    Dial { link: LinkId, to: SocketAddr, expect: Option<PeerId> },
+    /// The arrival may go on: read its first message.
+    Greet { link: LinkId },
+    /// The answer to `Recognised` or `Introduced`.
+    Judge { link: LinkId, verdict: Verdict },
+    /// Send a message of the node itself (PEX, discovery).
+    Say { link: LinkId, channel: ChannelId, kind: Kind, request: u32, body: Bytes },
+    /// End a link; a goodbye with the reason is sent if it is open.
+    Close { link: LinkId, reason: CloseReason },
+    /// Close the listeners; links stay.
+    StopListening,
+    /// Say goodbye on every link, send what is queued until `deadline`, then end the loop.
+    Drain { deadline: Time },
+}

@@ -1,0 +1,116 @@
+//! What is counted, per link and per node: relaxed atomics, each exact, together no single instant. Written by the reactor, workers and
+//! receivers, read by anyone without a lock.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($(#[doc = $doc:literal])+ $name:ident, $(#[doc = $sdoc:literal])+ $snapshot:ident: $($(#[doc = $fdoc:literal])+ $field:ident,)+) => {
+        $(#[doc = $doc])+
+        #[derive(Debug, Default)]
+        pub struct $name {
+            $($(#[doc = $fdoc])+ pub $field: Count,)+
+        }
+
+        $(#[doc = $sdoc])+
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct $snapshot {
+            $($(#[doc = $fdoc])+ pub $field: u64,)+
+        }
+
+        impl $name {
+            /// All values now.
+            pub fn read(&self) -> $snapshot {
+                $snapshot { $($field: self.$field.value(),)+ }
+            }
+        }
+    };
+}
+
+/// One counter or gauge.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Ordering::Relaxed);
+    }
+
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+counters! {
+    /// Counters of one open link.
+    LinkCounters,
+    /// The counters of one link at a moment.
+    LinkStats:
+    /// Bytes read from the socket.
+    bytes_in,
+    /// Bytes written to the socket.
+    bytes_out,
+    /// Application messages received.
+    messages_in,
+    /// Application messages sealed for sending.
+    messages_out,
+    /// Smoothed round-trip time, microseconds; 0 before the first pong.
+    rtt_us,
+    /// When something last arrived, nanoseconds since the node started.
+    last_received_ns,
+    /// When something was last written, nanoseconds since the node started.
+    last_sent_ns,
+}
+
+counters! {
+    /// Counters of a node.
+    NodeCounters,
+    /// The counters of a node at a moment.
+    Stats:
+    /// Open links that peers dialed.
+    links_in,
+    /// Open links that this node dialed.
+    links_out,
+    /// Addresses known.
+    points_known,
+    /// Dials begun.
+    dials,
+    /// Dials that ended without a link.
+    dials_failed,
+    /// Connections accepted by the listeners.
+    arrivals,
+    /// Arrivals that were refused or failed before they opened.
+    arrivals_refused,
+    /// Bytes read from sockets.
+    bytes_in,
+    /// Bytes written to sockets.
+    bytes_out,
+    /// Application messages received.
+    messages_in,
+    /// Application messages taken from callers and sealed.
+    messages_out,
+    /// Bytes of application messages received.
+    payload_in,
+    /// Bytes of application messages sent.
+    payload_out,
+    /// Messages that were queued when their link closed.
+    messages_unsent,
+    /// Messages received for links that closed before anybody took them, after an unseen Up.
+    messages_unseen,
+    /// Notices dropped because nobody polled the queue.
+    notices_dropped,
+    /// PEX requests answered.
+    pex_answered,
+    /// Panics contained while handling a peer's message.
+    panics_contained,
+    /// Times a connection could not be accepted for want of descriptors.
+    accept_no_files,
+    /// Turns of the reactor's loop.
+    turns,
+    /// Wake-ups of the reactor out of sleep.
+    wakes,
+}

@@ -1,0 +1,77 @@
+//! What an application reads from a queue. A link's story comes in order through each queue: Up, messages, Down.
+
+use super::outbox::Notice;
+use crate::base::channel::{ChannelId, Kind};
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::base::time::Time;
+use crate::base::verdict::Direction;
+use crate::wire::hello::Hello;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A link opened.
+#[derive(Clone, Debug)]
+pub struct Up {
+    pub link: LinkId,
+    pub peer: PeerId,
+    pub direction: Direction,
+    pub remote: SocketAddr,
+    pub hello: Arc<Hello>,
+}
+
+/// A message of a peer.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub link: LinkId,
+    pub peer: PeerId,
+    pub channel: ChannelId,
+    pub kind: Kind,
+    /// Pairs requests and answers; 0 for plain messages.
+    pub request: u32,
+    /// When it arrived.
+    pub at: Time,
+    /// The bytes. They keep the batch they arrived in alive (up to 64 KiB): copy what is kept for long.
+    pub body: Bytes,
+}
+
+/// A link closed. Every message that the peer sent and that arrived comes before it.
+#[derive(Clone, Debug)]
+pub struct Down {
+    pub link: LinkId,
+    pub peer: PeerId,
+    pub reason: CloseReason,
+    /// What the peer gave as its reason, if it said goodbye.
+    pub told: Option<CloseReason>,
+    /// Messages that were queued to it and were never sent, and their bytes.
+    pub unsent_messages: u64,
+    pub unsent_bytes: u64,
+}
+
+/// A node's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum NodeState {
+    New = 0,
+    Running = 1,
+    Stopping = 2,
+    Stopped = 3,
+    Failed = 4,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    Up(Up),
+    Message(Message),
+    Down(Down),
+    /// News that belong to no open link.
+    Notice(Notice),
+    /// The node changed its state.
+    State(NodeState),
+    /// Somebody called `wakeup` with this tag.
+    Wakeup(u64),
+}

@@ -1,0 +1,218 @@
+//! One open link's mailbox towards the network: what callers want sent, and credit that receivers give back. The only mutable thing
+//! that a caller and the reactor share. It never touches a socket; callers push, the reactor collects.
+
+use super::counters::LinkCounters;
+use super::sync::{Change, Lock};
+use crate::base::channel::{Channel, ChannelId, Kind};
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::base::verdict::Direction;
+use crate::flow::batch::{BY_REFERENCE_MIN, Pending};
+use crate::wire::hello::Hello;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Why a message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PushError {
+    /// No room in the channel's queue (or none before the deadline).
+    Full,
+    /// The link is closed or closing.
+    Closed(CloseReason),
+    /// This node or the peer does not have the channel.
+    NoChannel,
+    /// Larger than the smaller of both sides' limits, in bytes.
+    TooBig { max: u32 },
+}
+
+/// A message to be sent: copied from a slice, or taken over.
+pub enum Body<'a> {
+    Slice(&'a [u8]),
+    Bytes(&'a Bytes),
+}
+
+impl Body<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Body::Slice(slice) => slice.len(),
+            Body::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// A channel of this link, as both sides have it.
+#[derive(Debug)]
+struct Lane {
+    channel: ChannelId,
+    /// Largest message both sides allow; `None` if the peer has not announced the channel.
+    message_bytes_max: Option<u32>,
+    queue_bytes: usize,
+    queue_messages: usize,
+}
+
+/// An open link. Shared by the reactor, the roster and the event queues.
+#[derive(Debug)]
+pub struct Link {
+    pub id: LinkId,
+    pub peer: PeerId,
+    pub direction: Direction,
+    pub remote: SocketAddr,
+    pub hello: Arc<Hello>,
+    pub counters: LinkCounters,
+    lanes: Box<[Lane]>,
+    mail: Lock<Mail>,
+    room: Change,
+}
+
+#[derive(Debug)]
+struct Mail {
+    pending: Vec<Pending>,
+    /// Segment bytes to grant to the peer, by lane: receivers took them.
+    taken: Vec<u32>,
+    /// True exactly while the link's id is in the bell's list or in the reactor's hand.
+    is_marked: bool,
+    /// Senders that wait for room.
+    waiting: usize,
+    closed: Option<CloseReason>,
+}
+
+impl Link {
+    /// `channels` are this node's own, in lane order; what the peer has is in its Hello.
+    pub fn new(
+        id: LinkId,
+        peer: PeerId,
+        direction: Direction,
+        remote: SocketAddr,
+        hello: Arc<Hello>,
+        channels: &[Channel],
+    ) -> Link {
+        let lane = |channel: &Channel| {
+            let offer = hello.channels.iter().find(|offer| offer.id == channel.id);
+            Lane {
+                channel: channel.id,
+                message_bytes_max: offer.map(|offer| offer.message_bytes_max.min(channel.message_bytes_max)),
+                queue_bytes: channel.send_queue_bytes as usize,
+                queue_messages: channel.send_queue_messages as usize,
+            }
+        };
+        let lanes: Box<[Lane]> = channels.iter().map(lane).collect();
+        let mail = Mail {
+            pending: lanes.iter().map(|_| Pending::default()).collect(),
+            taken: vec![0; lanes.len()],
+            is_marked: false,
+            waiting: 0,
+            closed: None,
+        };
+        Link {
+            id,
+            peer,
+            direction,
+            remote,
+            hello,
+            counters: LinkCounters::default(),
+            lanes,
+            mail: Lock::new(mail),
+            room: Change::default(),
+        }
+    }
+
+    /// The lane of a channel, if both sides have it.
+    pub fn lane(&self, channel: ChannelId) -> Option<usize> {
+        self.lanes.iter().position(|lane| lane.channel == channel && lane.message_bytes_max.is_some())
+    }
+
+    /// Queues a message. True if the caller must ring the bell for this link.
+    ///
+    /// Waits for room until `deadline`: `None` does not wait; the outer code passes a far moment for "for ever".
+    ///
+    /// # Errors
+    /// See `PushError`; nothing was queued then.
+    pub fn push(
+        &self,
+        lane: usize,
+        kind: Kind,
+        request: u32,
+        body: &Body<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<bool, PushError> {
+        let room = self.lanes.get(lane).ok_or(PushError::NoChannel)?;
+        let max = room.message_bytes_max.ok_or(PushError::NoChannel)?;
+        let len = body.len();
+        if len > max as usize {
+            return Err(PushError::TooBig { max });
+        }
+        let mut mail = self.mail.lock();
+        loop {
+            if let Some(reason) = mail.closed {
+                return Err(PushError::Closed(reason));
+            }
+            let pending = &mail.pending[lane];
+            // A message larger than the whole queue is taken when the queue is empty, or it could never be sent.
+            if pending.is_empty() || pending.bytes() + len <= room.queue_bytes && pending.len() < room.queue_messages {
+                break;
+            }
+            let Some(deadline) = deadline else { return Err(PushError::Full) };
+            mail.waiting += 1;
+            let in_time = self.room.wait(&mut mail, Some(deadline));
+            mail.waiting -= 1;
+            if !in_time {
+                return mail.closed.map_or(Err(PushError::Full), |reason| Err(PushError::Closed(reason)));
+            }
+        }
+        match body {
+            Body::Bytes(bytes) if len >= BY_REFERENCE_MIN => mail.pending[lane].push_bytes(kind, request, Bytes::clone(bytes)),
+            Body::Bytes(bytes) => mail.pending[lane].push(kind, request, bytes),
+            Body::Slice(slice) => mail.pending[lane].push(kind, request, slice),
+        }
+        Ok(!std::mem::replace(&mut mail.is_marked, true))
+    }
+
+    /// A receiver took messages that cost `bytes` of segments. True if the caller must ring the bell for this link.
+    pub fn give_back(&self, channel: ChannelId, bytes: u32) -> bool {
+        let Some(lane) = self.lanes.iter().position(|lane| lane.channel == channel) else { return false };
+        let mut mail = self.mail.lock();
+        mail.taken[lane] = mail.taken[lane].saturating_add(bytes);
+        mail.closed.is_none() && !std::mem::replace(&mut mail.is_marked, true)
+    }
+
+    /// The reactor takes the mail: `each` sees every lane's waiting messages and returned credit, and may swap or zero them.
+    /// Returns true if messages are left, so that the reactor must come again when a lane has drained.
+    pub fn collect(&self, mut each: impl FnMut(usize, &mut Pending, &mut u32)) -> bool {
+        let mut mail = self.mail.lock();
+        let mail = &mut *mail;
+        mail.is_marked = false;
+        let mut is_left = false;
+        for (lane, (pending, taken)) in mail.pending.iter_mut().zip(&mut mail.taken).enumerate() {
+            each(lane, pending, taken);
+            is_left |= !pending.is_empty();
+        }
+        if mail.waiting > 0 {
+            self.room.notify_all();
+        }
+        is_left
+    }
+
+    /// The link ends: nothing more is taken, waiting senders are released. Returns messages and bytes that were never sent.
+    pub fn close(&self, reason: CloseReason) -> (usize, usize) {
+        let mut mail = self.mail.lock();
+        mail.closed.get_or_insert(reason);
+        let unsent = mail.pending.iter().fold((0, 0), |(count, bytes), p| (count + p.len(), bytes + p.bytes()));
+        mail.pending.iter_mut().for_each(|pending| *pending = Pending::default());
+        self.room.notify_all();
+        unsent
+    }
+
+    /// Refuses new messages with `reason`; those that wait may still be sent (an orderly stop).
+    pub fn refuse_new(&self, reason: CloseReason) {
+        self.mail.lock().closed.get_or_insert(reason);
+        self.room.notify_all();
+    }
+
+    /// Bytes that wait in the mailbox, over all lanes (not those the reactor has in hand).
+    pub fn waiting_bytes(&self) -> usize {
+        self.mail.lock().pending.iter().map(Pending::bytes).sum()
+    }
+}

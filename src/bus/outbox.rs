@@ -1,0 +1,70 @@
+//! What a machine wants done. A machine fills it under the pool's lock; the pump carries it out after the lock is released.
+
+use super::command::Command;
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use std::net::SocketAddr;
+
+/// A slow thing, done by a thread that may block. The result comes back as an input of the machine that asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Resolve a name within `limits::RESOLVE_TIMEOUT`; `ticket` comes back with the answer.
+    Resolve { ticket: u64, name: String, port: u16 },
+}
+
+/// What became of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The addresses of the name; empty if it has none or did not resolve in time.
+    Resolved { ticket: u64, addresses: Vec<SocketAddr> },
+}
+
+/// News for the application that does not belong to an open link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A dial that the application asked for has ended without a link.
+    DialFailed { tag: u64, to: SocketAddr, reason: CloseReason },
+    /// An inbound or outbound link was refused by us.
+    Refused { remote: SocketAddr, peer: Option<PeerId>, reason: CloseReason },
+    /// A peer was greylisted.
+    Greylisted { peer: Option<PeerId>, remote: SocketAddr, reason: CloseReason },
+}
+
+/// The end of a dial, for a caller that waits for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub link: LinkId,
+    /// Who answered, or why nobody did. `told` of the peer is preferred over our own view, where there is one.
+    pub result: Result<PeerId, CloseReason>,
+}
+
+/// One step's wishes, in order.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pub commands: Vec<Command>,
+    pub jobs: Vec<Job>,
+    pub notices: Vec<Notice>,
+    pub outcomes: Vec<Outcome>,
+    /// Wake the maintenance machine.
+    pub nudge_maintenance: bool,
+    /// Wake the exchange machine.
+    pub nudge_exchange: bool,
+    /// Who is connected or known healthy has changed: publish new snapshots.
+    pub changed: bool,
+    /// Lines for the log: level, target, text. Written after the lock is released.
+    pub log: Vec<(log::Level, &'static str, String)>,
+}
+
+impl Outbox {
+    /// True if nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+            && self.jobs.is_empty()
+            && self.notices.is_empty()
+            && self.outcomes.is_empty()
+            && self.log.is_empty()
+            && !(self.nudge_maintenance || self.nudge_exchange || self.changed)
+    }
+}

@@ -1,0 +1,51 @@
+//! Which links are open: id to mailbox. Written by the reactor when a link opens or closes, read by every sender.
+
+use super::link::Link;
+use crate::base::channel::ChannelId;
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use parking_lot::RwLock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The open links of a node. The lock is held for a look-up or a copy only.
+#[derive(Debug, Default)]
+pub struct Roster {
+    links: RwLock<BTreeMap<LinkId, Arc<Link>>>,
+}
+
+impl Roster {
+    pub fn insert(&self, link: Arc<Link>) {
+        self.links.write().insert(link.id, link);
+    }
+
+    pub fn remove(&self, id: LinkId) -> Option<Arc<Link>> {
+        self.links.write().remove(&id)
+    }
+
+    pub fn find(&self, id: LinkId) -> Option<Arc<Link>> {
+        self.links.read().get(&id).cloned()
+    }
+
+    pub fn find_peer(&self, peer: &PeerId) -> Option<Arc<Link>> {
+        self.links.read().values().find(|link| link.peer == *peer).cloned()
+    }
+
+    /// All open links, oldest first.
+    pub fn all(&self) -> Vec<Arc<Link>> {
+        self.links.read().values().cloned().collect()
+    }
+
+    /// The open links whose peer has `channel`.
+    pub fn having(&self, channel: ChannelId) -> Vec<Arc<Link>> {
+        self.links.read().values().filter(|link| link.lane(channel).is_some()).cloned().collect()
+    }
+
+    pub fn len(&self) -> usize {
+        self.links.read().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.links.read().is_empty()
+    }
+}

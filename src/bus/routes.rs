@@ -1,0 +1,81 @@
+//! Which queue gets what: each channel is bound to one queue, everything else goes to the main queue. Fixed before the node starts.
+
+use super::event::{Down, NodeState, Up};
+use super::link::Link;
+use super::queue::Queue;
+use crate::base::channel::ChannelId;
+use crate::base::time::Time;
+use crate::flow::batch::Batch;
+use std::sync::Arc;
+
+/// The queues of a node. The first is the main queue.
+pub struct Routes {
+    queues: Vec<Arc<Queue>>,
+    bound: Vec<(ChannelId, usize)>,
+}
+
+impl Routes {
+    pub fn new(main: Arc<Queue>) -> Routes {
+        Routes { queues: vec![main], bound: Vec::new() }
+    }
+
+    pub fn main(&self) -> &Arc<Queue> {
+        &self.queues[0]
+    }
+
+    pub fn all(&self) -> &[Arc<Queue>] {
+        &self.queues
+    }
+
+    /// Adds a queue.
+    pub fn add(&mut self, queue: Arc<Queue>) {
+        self.queues.push(queue);
+    }
+
+    /// Sends the messages of `channel` to `queue` (which must have been added). A later binding replaces an earlier one.
+    pub fn bind(&mut self, channel: ChannelId, queue: &Arc<Queue>) -> bool {
+        let Some(at) = self.queues.iter().position(|known| Arc::ptr_eq(known, queue)) else { return false };
+        self.bound.retain(|(bound, _)| *bound != channel);
+        self.bound.push((channel, at));
+        true
+    }
+
+    fn of(&self, channel: ChannelId) -> usize {
+        self.bound.iter().find(|(bound, _)| *bound == channel).map_or(0, |(_, at)| *at)
+    }
+
+    /// The queues that follow a link: the main one, and those bound to a channel that the peer has.
+    fn following<'a>(&'a self, link: &'a Link) -> impl Iterator<Item = &'a Arc<Queue>> {
+        let follows =
+            move |at: usize| at == 0 || self.bound.iter().any(|(channel, bound)| *bound == at && link.lane(*channel).is_some());
+        self.queues.iter().enumerate().filter(move |(at, _)| follows(*at)).map(|(_, queue)| queue)
+    }
+
+    pub fn open(&self, link: &Arc<Link>, up: &Up) {
+        self.following(link).for_each(|queue| queue.open(link, up.clone()));
+    }
+
+    /// Hands on what arrived. Almost always everything is for one queue, and goes there in one hand-over.
+    pub fn deliver(&self, link: &Link, batches: &mut Vec<Batch>, at: Time) {
+        if self.bound.is_empty() {
+            self.queues[0].deliver(link.id, batches.drain(..), at);
+            return;
+        }
+        for batch in batches.drain(..) {
+            let Some(channel) = batch.channel else { continue };
+            self.queues[self.of(channel)].deliver(link.id, std::iter::once(batch), at);
+        }
+    }
+
+    pub fn close_link(&self, link: &Link, down: &Down) {
+        self.following(link).for_each(|queue| queue.close_link(down.clone()));
+    }
+
+    pub fn change_state(&self, state: NodeState) {
+        self.queues.iter().for_each(|queue| queue.change_state(state));
+    }
+
+    pub fn close(&self) {
+        self.queues.iter().for_each(|queue| queue.close());
+    }
+}
