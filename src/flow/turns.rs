@@ -353,6 +353,31 @@ mod tests {
     }
 
     #[test]
+    fn shares_of_idle_rounds_are_not_saved_up() {
+        let mut world = World::new(0, &[(1, 0), (1, 0)]);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 16_384 });
+        world.move_bytes(0, 384, false);
+        for _ in 0..3 {
+            assert_eq!(world.next(), Turn::Move { key: 1, bytes_max: 16_384 });
+            world.move_bytes(1, 16_384, true);
+        }
+        world.turns.want(0);
+        world.turns.want(0);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 16_384 });
+    }
+
+    #[test]
+    fn what_is_left_of_a_share_is_there_when_work_comes_in_the_same_round() {
+        let mut world = World::new(0, &[(1, 0), (1, 0)]);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 16_384 });
+        world.move_bytes(0, 384, false);
+        world.turns.want(0);
+        assert_eq!(world.next(), Turn::Move { key: 1, bytes_max: 16_384 });
+        world.move_bytes(1, 16_384, false);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 16_000 });
+    }
+
+    #[test]
     fn a_removed_member_leaves_nothing_behind() {
         let mut world = World::new(0, &[(1, 0), (1, 1_000_000), (1, 0)]);
         assert!(world.own[1].take(Time::ZERO, 20_000));
