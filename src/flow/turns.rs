@@ -156,7 +156,7 @@ impl Turns {
         debug_assert!(taken, "{key} moved {bytes} bytes without tokens");
         let Some(member) = self.member(key) else { return };
         // A share that is used up, or given up, moves to the next round when its turn comes again.
-        member.allowance = if bytes == 0 { 0 } else { member.allowance.saturating_sub(bytes) };
+        member.allowance = if bytes == 0 && has_more { 0 } else { member.allowance.saturating_sub(bytes) };
         if !has_more {
             self.pause(key);
         }
