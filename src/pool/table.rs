@@ -288,7 +288,8 @@ impl Pool {
         let greylisted = self.greylist_for(now, &slot, reason);
         let mut new_points = 0;
         if slot.direction == Direction::Outbound && slot.peer.is_some() {
-            new_points = self.learn_all(now, alternatives.iter().take(ADDRESSES_MAX).map(|address| (address, &[][..])), slot.remote);
+            new_points =
+                self.learn_all(now, alternatives.iter().take(ADDRESSES_MAX).map(|address| (address, &[][..])), slot.remote);
         }
         Some(Closed { slot, greylisted, new_points })
     }
@@ -331,8 +332,8 @@ impl Pool {
 
     fn pace_arrival(&mut self, now: Time, ip: IpAddr) -> Result<(), CloseReason> {
         let of_host = Allowance { interval: self.policy.accept_ip_period, burst: self.policy.accept_ip_burst };
-        let is_calm = is_this_machine(ip, &self.policy)
-            || self.arrivals_per_host.take(now, crate::base::point::host(ip), of_host);
+        let is_calm =
+            is_this_machine(ip, &self.policy) || self.arrivals_per_host.take(now, crate::base::point::host(ip), of_host);
         // The host is asked first, so that one that floods does not use up what all others share.
         let passes = is_calm && self.arrivals.take(now, Allowance::per_second(self.policy.accept_rate));
         if passes { Ok(()) } else { Err(CloseReason::HalfOpenLimit) }
