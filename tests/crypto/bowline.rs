@@ -11,18 +11,25 @@ use bowline::crypto::record::{Opener, Sealer, Suite};
 use bowline::crypto::secret::Secret;
 use bowline::crypto::stamp;
 use serde_json::Value;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 const CLAIM: u8 = 1;
 const PUZZLE: u8 = 2;
 
 fn sessions() -> Vec<Value> {
-    json(include_str!("../vectors/bowline/bowline1_vectors.json"))["vectors"].as_array().unwrap().clone()
+    let files =
+        [include_str!("../vectors/bowline/bowline1_vectors.json"), include_str!("../vectors/bowline/bowline1_more_vectors.json")];
+    files.iter().flat_map(|file| json(file)["vectors"].as_array().unwrap().clone()).collect()
 }
 
 fn cookie(session: &Value) -> [u8; 16] {
-    let [a, b, c] = array(session, "ip_prefix");
-    let prefix = Prefix::of([a, b, c, 77].into());
+    let ip: IpAddr = match bytes(session, "ip_prefix")[..] {
+        [a, b, c] => [a, b, c, 77].into(),
+        [a, b, c, d, e, f, g, h] => [a, b, c, d, e, f, g, h, 7, 7, 7, 7, 7, 7, 7, 7].into(),
+        _ => panic!("a prefix is an IPv4 /24 or an IPv6 /64"),
+    };
+    let prefix = Prefix::of(ip);
     let cookies = Cookies::new(Secret::from_bytes(array(session, "cookie_secret")));
     cookies.issue(&prefix, number(session, "epoch"), number(session, "puzzle_bits"))
 }
@@ -103,7 +110,7 @@ fn shake_hands(session: &Value) -> (Split, Split) {
 #[test]
 fn handshakes_agree() {
     let sessions = sessions();
-    assert_eq!(sessions.len(), 3);
+    assert_eq!(sessions.len(), 5);
     for session in &sessions {
         let expect = &session["expect"];
         let (i, r) = shake_hands(session);
@@ -166,5 +173,5 @@ fn records_agree_in_both_directions_and_across_two_rekeys() {
             }
         }
     }
-    assert_eq!(frames, 36);
+    assert_eq!(frames, 60);
 }
