@@ -1,2 +1,3 @@
 //! Pure parts of the byte path: token buckets, fair turns, batches of messages. No I/O, no locks.
 pub mod batch;
+pub mod pot;
