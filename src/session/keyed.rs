@@ -193,6 +193,12 @@ impl Keyed {
         }
     }
 
+    pub fn resume(&mut self, now: Time) {
+        if let Stage::Open(traffic) = &mut self.stage {
+            traffic.liveness.resume(now);
+        }
+    }
+
     pub fn liveness(&self) -> Option<&Liveness> {
         match &self.stage {
             Stage::Open(traffic) => Some(&traffic.liveness),

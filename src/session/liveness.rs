@@ -112,6 +112,16 @@ impl Liveness {
         }
     }
 
+    /// Bytes were withheld from the session: the peer's silence counts from now.
+    pub fn resume(&mut self, now: Time) {
+        if let Some(ping) = &mut self.ping {
+            ping.sent = now;
+        }
+        if let Some((_, since)) = &mut self.stalled {
+            *since = now;
+        }
+    }
+
     /// Time has passed.
     pub fn handle_deadline(&mut self, now: Time) -> Result<(), CloseReason> {
         let is_late = |since: Time, limit: Duration| now.since(since) >= limit;
