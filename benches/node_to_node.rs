@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the real clock and starts processes")]
 
 mod harness;
+mod node;
 mod pipe;
 
 use harness::child::measure;
@@ -72,14 +73,14 @@ fn receive(task: &Task) -> Result<Figures, String> {
     let ready = |at: SocketAddr| say(&at.to_string());
     match task.subject {
         Subject::Pipe => pipe::receive(task, ready).map_err(|error| format!("pipe, receiver: {error}")),
-        Subject::Node => Err("node, receiver: not there".to_owned()),
+        Subject::Node => node::receive(task, ready).map_err(|error| format!("node, receiver: {error}")),
     }
 }
 
 fn send(task: &Task, to: SocketAddr) -> Result<Figures, String> {
     match task.subject {
         Subject::Pipe => pipe::send(task, to).map_err(|error| format!("pipe, sender: {error}")),
-        Subject::Node => Err("node, sender: not there".to_owned()),
+        Subject::Node => node::send(task, to).map_err(|error| format!("node, sender: {error}")),
     }
 }
 
