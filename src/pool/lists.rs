@@ -176,9 +176,8 @@ impl Lists {
     /// What holds for an address, an identity, or both: ban, then trust, then greylist.
     pub fn standing(&self, now: Time, ip: Option<IpAddr>, peer: Option<&PeerId>) -> Standing {
         let ip = ip.map(point::canonical);
-        let named = |names: &Names| {
-            peer.is_some_and(|peer| names.names_peer(now, peer)) || ip.is_some_and(|ip| names.names_ip(now, ip))
-        };
+        let named =
+            |names: &Names| peer.is_some_and(|peer| names.names_peer(now, peer)) || ip.is_some_and(|ip| names.names_ip(now, ip));
         if named(&self.banned) {
             return Standing::Banned;
         }

@@ -59,8 +59,7 @@ impl Engine {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let core = &mut self.core;
         if matches!(conn.stage, Stage::Lingering) {
-            net.close(id);
-            self.conns.remove(&id);
+            self.forget(id, net);
             return;
         }
         let spoke = matches!(conn.stage, Stage::Speaking);
@@ -73,8 +72,7 @@ impl Engine {
             session.poll_write(core.ambient.now, &mut conn.out, usize::MAX);
         }
         if conn.unwritten() == 0 || !spoke || !is_stream_whole(reason) {
-            net.close(id);
-            self.conns.remove(&id);
+            self.forget(id, net);
             return;
         }
         let linger = core.ambient.now + core.limits.linger;
@@ -117,7 +115,7 @@ impl Engine {
             let ids: Vec<LinkId> = self.conns.keys().copied().collect();
             for id in ids {
                 if let Some(conn) = self.conns.get_mut(&id) {
-                    let _ = self.core.write_turn(conn, net, usize::MAX);
+                    self.core.write_turn(conn, net, usize::MAX).1.ok();
                 }
                 self.end(id, CloseReason::Stopped, net);
             }

@@ -8,7 +8,6 @@ use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::bus::link::Link;
-use crate::flow::bucket::TokenBucket;
 use crate::session::dialect::Dialect;
 use crate::session::intake::ControlMessage;
 use crate::wire::hello::Hello;
@@ -31,6 +30,8 @@ pub enum Stage {
 /// One connection.
 pub struct Conn {
     pub id: LinkId,
+    /// Its number in the read and write turns.
+    pub seat: usize,
     pub stage: Stage,
     pub direction: Direction,
     pub remote: SocketAddr,
@@ -55,11 +56,6 @@ pub struct Conn {
     pub is_writable: bool,
     /// The peer has finished writing: what is there is read to the end.
     pub is_ended: bool,
-    pub is_in_read_ring: bool,
-    pub is_in_write_ring: bool,
-    /// Out of tokens: kept out of the ring until the timer that was armed for it.
-    pub is_read_throttled: bool,
-    pub is_write_throttled: bool,
     /// Control messages that exchange has no room for; while there are some, nothing is read.
     pub control: VecDeque<ControlMessage>,
     pub paused_since: Option<Time>,
@@ -69,8 +65,6 @@ pub struct Conn {
     pub stage_deadline: Option<Time>,
     /// The earliest timer that is armed for it.
     pub armed: Time,
-    pub down: TokenBucket,
-    pub up: TokenBucket,
     /// What the peer said in a nack or goodbye.
     pub told: Option<CloseReason>,
     pub alternatives: Vec<Address>,
@@ -90,13 +84,14 @@ impl Conn {
     }
 
     /// A connection that has just begun.
-    pub fn new(id: LinkId, direction: Direction, remote: SocketAddr, limits: &Limits, now: Time) -> Conn {
+    pub fn new(id: LinkId, seat: usize, direction: Direction, remote: SocketAddr, limits: &Limits, now: Time) -> Conn {
         let (stage, timeout) = match direction {
             Direction::Outbound => (Stage::Dialing, limits.dial_timeout),
             Direction::Inbound => (Stage::Arrived, limits.greet_timeout),
         };
         Conn {
             id,
+            seat,
             stage,
             direction,
             remote,
@@ -113,17 +108,11 @@ impl Conn {
             is_readable: false,
             is_writable: false,
             is_ended: false,
-            is_in_read_ring: false,
-            is_in_write_ring: false,
-            is_read_throttled: false,
-            is_write_throttled: false,
             control: VecDeque::new(),
             paused_since: None,
             progress: now,
             stage_deadline: Some(now + timeout),
             armed: Time::MAX,
-            down: TokenBucket::new(now, limits.link_down),
-            up: TokenBucket::new(now, limits.link_up),
             told: None,
             alternatives: Vec::new(),
             discarded: 0,
@@ -134,13 +123,12 @@ impl Conn {
     /// True if a write turn could move something: into the socket, or from the mailbox into the session.
     pub fn wants_write(&self) -> bool {
         let has_words = || self.session.as_ref().is_some_and(|session| session.wants_write());
-        !self.is_write_throttled && (self.unwritten() > 0 || self.has_mail || has_words())
+        self.is_writable && (self.unwritten() > 0 || self.has_mail || has_words())
     }
 
     /// True if a read turn could move something.
     pub fn wants_read(&self) -> bool {
         match self.stage {
-            _ if self.is_read_throttled => false,
             Stage::Lingering => self.is_readable,
             Stage::Speaking => {
                 let is_waiting = self.session.as_ref().is_none_or(|session| session.is_waiting());

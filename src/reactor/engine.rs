@@ -5,7 +5,7 @@
 //! in a ring, with its readiness remembered, because an edge is reported only once.
 
 use super::conn::{Conn, Stage};
-use super::limits::{Limits, QUANTUM, TURN_BYTES, TURN_COMMANDS};
+use super::limits::{Limits, MOVED_MIN, TURN_BYTES, TURN_COMMANDS, UNCAPPED_SHARE};
 use super::net::{Net, Ready, Source};
 use super::timers::Timers;
 use crate::base::channel::Channel;
@@ -21,11 +21,13 @@ use crate::bus::counters::NodeCounters;
 use crate::bus::report::{Control, REPORTS_PER_LINK, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
-use crate::flow::bucket::TokenBucket;
+use crate::flow::bucket::{TokenBucket, quantum};
+use crate::flow::turns::{Turn, Turns};
 use crate::session::dialect::{Context, Dialect};
 use crate::session::gate::Gate;
 use crate::session::intake::Intake;
 use crossbeam_channel::{Receiver, Sender};
+use slab::Slab;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -86,6 +88,18 @@ impl Ambient {
     }
 }
 
+/// Bytes of one read or write turn: few where a rate is shared, so that sharing is smooth; else as many as make a system call worth it.
+fn share(rate: u64) -> u64 {
+    if rate == 0 { UNCAPPED_SHARE } else { quantum(rate) }
+}
+
+/// A connection's place in the turns.
+pub(super) struct Seat {
+    pub link: LinkId,
+    pub down: TokenBucket,
+    pub up: TokenBucket,
+}
+
 /// Everything that connections share.
 pub(super) struct Core {
     pub limits: Limits,
@@ -93,8 +107,15 @@ pub(super) struct Core {
     pub dialects: Box<dyn Dialects>,
     pub ambient: Ambient,
     pub timers: Timers,
-    pub read_ring: VecDeque<LinkId>,
-    pub write_ring: VecDeque<LinkId>,
+    /// Who may read next, and who write; a link's seat is its number there.
+    pub reads: Turns,
+    pub writes: Turns,
+    pub seats: Slab<Seat>,
+    /// When tokens are there again for those who wait.
+    pub read_wait: Option<Time>,
+    /// The turn ended with its bytes used up, not with the work.
+    pub is_turn_cut: bool,
+    pub write_wait: Option<Time>,
     pub down: TokenBucket,
     pub up: TokenBucket,
     /// The one read buffer: a link's tail is put in front, so there is room for a record more.
@@ -125,13 +146,17 @@ impl Engine {
         let core = Core {
             down: TokenBucket::new(now, limits.down),
             up: TokenBucket::new(now, limits.up),
+            reads: Turns::new(share(limits.down)),
+            writes: Turns::new(share(limits.up)),
+            is_turn_cut: false,
+            seats: Slab::new(),
+            read_wait: None,
+            write_wait: None,
             limits,
             ports,
             dialects,
             ambient: Ambient { now, unix_seconds: 0, gate, entropy },
             timers: Timers::default(),
-            read_ring: VecDeque::new(),
-            write_ring: VecDeque::new(),
             buffer: vec![0; crate::base::limits::READ_BUFFER + crate::base::limits::RECORD_LENGTH_MAX + 2],
             intake: Intake::default(),
             mail: Vec::new(),
@@ -174,6 +199,7 @@ impl Engine {
     pub fn turn(&mut self, now: Time, unix_seconds: u64, net: &mut impl Net, ready: &[Ready]) -> Next {
         self.core.ambient.now = now;
         self.core.ambient.unix_seconds = unix_seconds;
+        self.core.is_turn_cut = false;
         self.core.ports.counters.turns.add(1);
         for ready in ready {
             self.note(net, *ready);
@@ -256,9 +282,8 @@ impl Engine {
         for id in self.core.mail.drain(..count) {
             if let Some(conn) = self.conns.get_mut(&id) {
                 conn.has_mail = true;
-                if !conn.is_in_write_ring && conn.is_writable {
-                    conn.is_in_write_ring = true;
-                    self.core.write_ring.push_back(id);
+                if conn.wants_write() {
+                    self.core.writes.want(conn.seat);
                 }
             }
         }
@@ -277,52 +302,59 @@ impl Engine {
         }
     }
 
-    /// A share of a turn for each of `waiting` links: much for one alone, a quantum when many wait.
-    fn share(waiting: usize) -> usize {
-        (TURN_BYTES / waiting.max(1)).clamp(QUANTUM, 4 * QUANTUM)
-    }
-
+    /// Read turns, until nobody has work and tokens or the turn's bytes are used up.
     fn read(&mut self, net: &mut impl Net) {
-        let share = Self::share(self.core.read_ring.len());
         let mut left = TURN_BYTES;
-        for _ in 0..self.core.read_ring.len() {
-            if left == 0 {
-                break;
-            }
-            let Some(id) = self.core.read_ring.pop_front() else { break };
-            let Some(conn) = self.conns.get_mut(&id) else { continue };
-            conn.is_in_read_ring = false;
-            match self.core.read_turn(conn, net, share) {
-                Ok(moved) => {
-                    left = left.saturating_sub(moved);
-                    self.core.settle(conn);
-                }
+        self.core.read_wait = None;
+        while left > 0 {
+            let Core { reads, seats, down, ambient, .. } = &mut self.core;
+            let (seat, bytes_max) = match reads.next(ambient.now, down, |seat| &seats[seat].down) {
+                Turn::Move { key, bytes_max } => (key, bytes_max),
+                Turn::Wait(at) => return self.core.read_wait = Some(at),
+                Turn::Idle => return,
+            };
+            let id = seats[seat].link;
+            let conn = self.conns.get_mut(&id).expect("a seat belongs to a connection");
+            let (moved, result) = self.core.read_turn(conn, net, bytes_max as usize);
+            let has_more = result.is_ok() && conn.wants_read();
+            let Core { reads, seats, down, ambient, .. } = &mut self.core;
+            reads.moved(ambient.now, seat, moved as u64, has_more, down, &mut seats[seat].down);
+            // A turn that moves nothing must still count, or a link that cannot move would hold the loop.
+            left = left.saturating_sub(moved.max(MOVED_MIN));
+            match result {
+                Ok(()) => self.core.settle(conn),
                 Err(reason) => self.end(id, reason, net),
             }
         }
+        self.core.is_turn_cut = true;
     }
 
+    /// Write turns, likewise.
     fn write(&mut self, net: &mut impl Net) {
-        let share = Self::share(self.core.write_ring.len());
         let mut left = TURN_BYTES;
-        for _ in 0..self.core.write_ring.len() {
-            if left == 0 {
-                break;
-            }
-            let Some(id) = self.core.write_ring.pop_front() else { break };
-            let Some(conn) = self.conns.get_mut(&id) else { continue };
-            conn.is_in_write_ring = false;
-            match self.core.write_turn(conn, net, share) {
-                Ok(moved) => {
-                    left = left.saturating_sub(moved);
-                    if moved > 0 && conn.is_mail_left {
-                        conn.has_mail = true;
-                    }
-                    self.core.settle(conn);
-                }
+        self.core.write_wait = None;
+        while left > 0 {
+            let Core { writes, seats, up, ambient, .. } = &mut self.core;
+            let (seat, bytes_max) = match writes.next(ambient.now, up, |seat| &seats[seat].up) {
+                Turn::Move { key, bytes_max } => (key, bytes_max),
+                Turn::Wait(at) => return self.core.write_wait = Some(at),
+                Turn::Idle => return,
+            };
+            let id = seats[seat].link;
+            let conn = self.conns.get_mut(&id).expect("a seat belongs to a connection");
+            let (moved, result) = self.core.write_turn(conn, net, bytes_max as usize);
+            // A lane may have drained: what is left in the mailbox gets its chance.
+            conn.has_mail |= moved > 0 && conn.is_mail_left;
+            let has_more = result.is_ok() && conn.wants_write();
+            let Core { writes, seats, up, ambient, .. } = &mut self.core;
+            writes.moved(ambient.now, seat, moved as u64, has_more, up, &mut seats[seat].up);
+            left = left.saturating_sub(moved.max(MOVED_MIN));
+            match result {
+                Ok(()) => self.core.settle(conn),
                 Err(reason) => self.end(id, reason, net),
             }
         }
+        self.core.is_turn_cut = true;
     }
 
     /// Control messages that exchange had no room for.
@@ -344,20 +376,37 @@ impl Engine {
             return Next::Ended;
         }
         let accepts = core.accept_rest.is_none() && core.listeners.iter().any(|(_, waits)| *waits);
-        let has_work = !core.read_ring.is_empty() || !core.write_ring.is_empty() || !core.mail.is_empty() || accepts;
-        if has_work || !core.ports.commands.is_empty() {
+        if core.is_turn_cut || !core.mail.is_empty() || accepts || !core.ports.commands.is_empty() {
             return Next::Now;
         }
         let retry =
             (!core.paused.is_empty() || !core.dials.is_empty()).then(|| core.ambient.now + super::limits::ACCEPT_REST / 10);
-        let next = [core.timers.next(), core.accept_rest, core.draining, retry].into_iter().flatten().min();
+        let next = [core.timers.next(), core.accept_rest, core.draining, retry, core.read_wait, core.write_wait]
+            .into_iter()
+            .flatten()
+            .min();
         next.map_or(Next::Idle, Next::At)
     }
 
-    /// The stage that a link's direction begins in; used by accepting and dialing.
+    /// Gives a new connection its seat in the turns.
     pub(super) fn insert(&mut self, id: LinkId, direction: Direction, remote: SocketAddr) -> &mut Conn {
-        let conn = Conn::new(id, direction, remote, &self.core.limits, self.core.ambient.now);
+        let (now, limits) = (self.core.ambient.now, &self.core.limits);
+        let (down, up) = (TokenBucket::new(now, limits.link_down), TokenBucket::new(now, limits.link_up));
+        let seat = self.core.seats.insert(Seat { link: id, down, up });
+        self.core.reads.add(seat, 1);
+        self.core.writes.add(seat, 1);
+        let conn = Conn::new(id, seat, direction, remote, &self.core.limits, now);
         self.core.half_open += 1;
         self.conns.entry(id).or_insert(conn)
+    }
+
+    /// Closes the stream and forgets the connection.
+    pub(super) fn forget(&mut self, id: LinkId, net: &mut impl Net) {
+        net.close(id);
+        if let Some(conn) = self.conns.remove(&id) {
+            self.core.reads.remove(conn.seat);
+            self.core.writes.remove(conn.seat);
+            self.core.seats.remove(conn.seat);
+        }
     }
 }

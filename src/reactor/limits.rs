@@ -30,10 +30,12 @@ pub struct Limits {
     pub link_up: u64,
 }
 
-/// Bytes that one link may read or write in a turn when others wait too.
-pub const QUANTUM: usize = 64 * 1_024;
 /// Bytes that a turn reads, and writes, at most (architecture reference 2.3): timers and commands never wait longer than about 1 ms.
 pub const TURN_BYTES: usize = 1_024 * 1_024;
+/// Bytes that one link may read or write in a turn when no rate is set: two full writes, about 50 us of sealing each.
+pub const UNCAPPED_SHARE: u64 = 128 * 1_024;
+/// What a read or write turn counts at least, so that at most 256 of them fit one turn of the engine.
+pub const MOVED_MIN: usize = TURN_BYTES / 256;
 /// Commands and links with mail that a turn serves at most (architecture reference 2.3).
 pub const TURN_COMMANDS: usize = 256;
 /// Connections that a turn accepts at most.

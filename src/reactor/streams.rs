@@ -16,15 +16,13 @@ use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Core {
-    /// After anything happened to a connection: puts it into the rings where it has work, and arms its timer.
+    /// After anything happened to a connection: puts it into the turns where it has work, and arms its timer.
     pub(super) fn settle(&mut self, conn: &mut Conn) {
-        if !conn.is_in_read_ring && conn.wants_read() {
-            conn.is_in_read_ring = true;
-            self.read_ring.push_back(conn.id);
+        if conn.wants_read() {
+            self.reads.want(conn.seat);
         }
-        if !conn.is_in_write_ring && conn.is_writable && conn.wants_write() {
-            conn.is_in_write_ring = true;
-            self.write_ring.push_back(conn.id);
+        if conn.wants_write() {
+            self.writes.want(conn.seat);
         }
         if let Some(at) = conn.deadline(self.limits.write_stall_timeout, self.limits.stall_timeout)
             && at < conn.armed
@@ -34,67 +32,53 @@ impl Core {
         }
     }
 
-    /// Bytes that the buckets allow now, at most `wanted`; if none, the link comes back when there are.
-    fn allowed(&mut self, conn: &Conn, wanted: usize, is_read: bool) -> usize {
-        let (all, own) = if is_read { (&self.down, &conn.down) } else { (&self.up, &conn.up) };
-        let allowed = all.available(self.ambient.now).min(own.available(self.ambient.now)).min(wanted as u64);
-        if allowed == 0 && wanted > 0 {
-            // A full TCP segment's worth is worth waiting for; less would cost a system call a handful of bytes.
-            let enough = (wanted as u64).min(1_460);
-            let at = all.next_at(self.ambient.now, enough).into_iter().chain(own.next_at(self.ambient.now, enough)).max();
-            self.timers.arm(at.unwrap_or(self.ambient.now + super::limits::ACCEPT_REST), conn.id);
-        }
-        allowed as usize
-    }
-
-    /// Reads once and takes in what came. Returns the bytes moved.
-    pub(super) fn read_turn(&mut self, conn: &mut Conn, net: &mut impl Net, share: usize) -> Result<usize, CloseReason> {
+    /// Reads once, at most `bytes_max`, and takes in what came. Gives the bytes moved beside the result.
+    pub(super) fn read_turn(
+        &mut self,
+        conn: &mut Conn,
+        net: &mut impl Net,
+        bytes_max: usize,
+    ) -> (usize, Result<(), CloseReason>) {
         if matches!(conn.stage, Stage::Lingering) {
-            return self.discard(conn, net);
+            return self.discard(conn, net, bytes_max);
         }
         if !conn.wants_read() {
-            return Ok(0);
+            return (0, Ok(()));
         }
         let have = conn.tail.len();
-        let room = (self.buffer.len() - have).min(READ_BUFFER).min(share);
-        let allowed = if conn.is_readable { self.allowed(conn, room, true) } else { 0 };
-        // Out of tokens: a timer brings it back, the readiness stays remembered.
-        conn.is_read_throttled = conn.is_readable && allowed == 0;
-        if allowed == 0 && !conn.is_tail_fresh {
-            return Ok(0);
-        }
+        let room = (self.buffer.len() - have).min(READ_BUFFER).min(bytes_max);
         let mut end = None;
         let mut got = 0;
-        if allowed > 0 {
-            match net.read(conn.id, &mut self.buffer[have..have + allowed]) {
+        if conn.is_readable {
+            match net.read(conn.id, &mut self.buffer[have..have + room]) {
                 Ok(0) => end = Some(CloseReason::Truncated),
                 Ok(n) => got = n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => conn.is_readable = conn.is_ended,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => conn.is_readable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => end = Some(CloseReason::Reset),
             }
             // A short read has emptied the socket; only an end that was already reported brings no further event.
-            if got > 0 && got < allowed && !conn.is_ended {
+            if got > 0 && got < room && !conn.is_ended {
                 conn.is_readable = false;
             }
         }
-        self.down.take(self.ambient.now, got as u64);
-        conn.down.take(self.ambient.now, got as u64);
         self.ports.counters.bytes_in.add(got as u64);
         if got > 0 || conn.is_tail_fresh {
             self.buffer[..have].copy_from_slice(&conn.tail);
             conn.tail.clear();
-            self.feed(conn, have + got)?;
+            if let Err(reason) = self.feed(conn, have + got) {
+                return (got, Err(reason));
+            }
         }
         if let Some(link) = conn.link.as_ref().filter(|_| got > 0) {
             link.counters.bytes_in.add(got as u64);
             link.counters.last_received_ns.set(self.ambient.now.as_nanos());
         }
         match end {
-            // What was held back for a verdict is still worth having; the end is met again afterwards.
-            Some(_) if conn.is_tail_fresh => Ok(got),
-            Some(reason) => Err(reason),
-            None => Ok(got),
+            // What is held back for a verdict is still worth having; the end is met again afterwards.
+            Some(_) if conn.is_tail_fresh => (got, Ok(())),
+            Some(reason) => (got, Err(reason)),
+            None => (got, Ok(())),
         }
     }
 
@@ -165,10 +149,16 @@ impl Core {
         }
     }
 
-    /// Fills the socket from the session and the mailbox. Returns the bytes moved.
-    pub(super) fn write_turn(&mut self, conn: &mut Conn, net: &mut impl Net, share: usize) -> Result<usize, CloseReason> {
+    /// Fills the socket from the session and the mailbox, at most `bytes_max`. Gives the bytes moved beside the result.
+    pub(super) fn write_turn(
+        &mut self,
+        conn: &mut Conn,
+        net: &mut impl Net,
+        bytes_max: usize,
+    ) -> (usize, Result<(), CloseReason>) {
         let mut moved = 0;
-        while conn.is_writable && moved < share {
+        let mut result = Ok(());
+        while conn.is_writable && moved < bytes_max {
             if conn.unwritten() == 0 {
                 self.fill(conn);
                 if conn.out.is_empty() {
@@ -176,28 +166,20 @@ impl Core {
                 }
                 conn.progress = self.ambient.now;
             }
-            let wanted = conn.unwritten();
-            let allowed = self.allowed(conn, wanted, false);
-            if allowed == 0 {
-                conn.is_write_throttled = true;
-                break;
-            }
-            let n = match net.write(conn.id, &conn.out[conn.out_at..conn.out_at + allowed]) {
-                Ok(n) => n,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    conn.is_writable = false;
+            let wanted = conn.unwritten().min(bytes_max - moved);
+            match net.write(conn.id, &conn.out[conn.out_at..conn.out_at + wanted]) {
+                Ok(n) => {
+                    conn.out_at += n;
+                    conn.progress = self.ambient.now;
+                    moved += n;
+                    conn.is_writable = n == wanted;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => conn.is_writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => {
+                    result = Err(CloseReason::Reset);
                     break;
                 }
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => return Err(CloseReason::Reset),
-            };
-            self.up.take(self.ambient.now, n as u64);
-            conn.up.take(self.ambient.now, n as u64);
-            conn.out_at += n;
-            conn.progress = self.ambient.now;
-            moved += n;
-            if n < allowed {
-                conn.is_writable = false;
             }
         }
         self.ports.counters.bytes_out.add(moved as u64);
@@ -209,7 +191,7 @@ impl Core {
             conn.is_write_finished = true;
             net.finish(conn.id);
         }
-        Ok(moved)
+        (moved, result)
     }
 
     /// Collects the mailbox and lets the session seal the next records into the empty write buffer.
@@ -241,27 +223,26 @@ impl Core {
     }
 
     /// Reads and forgets what a peer still sends on a link that has ended, so that our last words are not lost in a reset.
-    fn discard(&mut self, conn: &mut Conn, net: &mut impl Net) -> Result<usize, CloseReason> {
-        match net.read(conn.id, &mut self.buffer) {
-            Ok(0) => Err(CloseReason::Truncated),
+    fn discard(&mut self, conn: &mut Conn, net: &mut impl Net, bytes_max: usize) -> (usize, Result<(), CloseReason>) {
+        let room = self.buffer.len().min(bytes_max);
+        match net.read(conn.id, &mut self.buffer[..room]) {
+            Ok(0) => (0, Err(CloseReason::Truncated)),
             Ok(n) => {
                 conn.discarded += n;
-                if conn.discarded > LINGER_BYTES { Err(CloseReason::Truncated) } else { Ok(n) }
+                (n, if conn.discarded > LINGER_BYTES { Err(CloseReason::Truncated) } else { Ok(()) })
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock && !conn.is_ended => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 conn.is_readable = false;
-                Ok(0)
+                (0, Ok(()))
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
-            Err(_) => Err(CloseReason::Reset),
+            Err(error) if error.kind() == ErrorKind::Interrupted => (0, Ok(())),
+            Err(_) => (0, Err(CloseReason::Reset)),
         }
     }
 
     /// A timer of the connection has come: its stage is over, its session wants time, or it stalls.
     pub(super) fn due(&mut self, conn: &mut Conn) -> Result<(), CloseReason> {
         let now = self.ambient.now;
-        conn.is_read_throttled = false;
-        conn.is_write_throttled = false;
         let has_passed = |at: Option<Time>| at.is_some_and(|at| at <= now);
         if has_passed(conn.stage_deadline) {
             return Err(match conn.stage {
