@@ -5,10 +5,7 @@
 //! cargo run --example gossip -- 127.0.2.1:9000 127.0.1.1:9000       # the next ones: where to be, and whom to ask
 //! ```
 
-use bowline::base::channel::{Channel, ChannelId};
-use bowline::bus::event::Event;
-use bowline::node::identity_file;
-use bowline::{Builder, Node};
+use bowline::{Builder, Channel, ChannelId, Event, Node, generate_identity};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -46,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn start(here: &str, other: Option<String>) -> Result<Node, bowline::Error> {
     let (way_in, value) = other.map_or(("discovery.bootstrap", "true".to_owned()), |other| ("discovery.seeds", other));
-    let identity = identity_file::generate(8, &mut |_, _| true)?.ok_or(bowline::Error::NoIdentity)?;
+    let identity = generate_identity(8, &mut |_, _| true)?.ok_or(bowline::Error::NoIdentity)?;
     let host = here.rsplit_once(':').map_or(here, |(host, _)| host);
     let node = Builder::new()
         .set("network.name", "gossip example")?

@@ -3,10 +3,7 @@
 
 use crate::harness::measure::{Figures, Trips, Window};
 use crate::harness::task::{Cell, Task};
-use bowline::base::channel::{Channel, ChannelId};
-use bowline::bus::event::Event;
-use bowline::node::identity_file;
-use bowline::{Builder, Error, Node, RecvError, SendError, Sender};
+use bowline::{Builder, Channel, ChannelId, Error, Event, Node, RecvError, SendError, Sender, generate_identity};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -43,7 +40,7 @@ pub fn send(task: &Task, to: SocketAddr) -> Result<Figures, String> {
 }
 
 fn start() -> Result<Node, Error> {
-    let identity = identity_file::generate(0, &mut |_, _| true)?.ok_or(Error::NoIdentity)?;
+    let identity = generate_identity(0, &mut |_, _| true)?.ok_or(Error::NoIdentity)?;
     let node = Builder::new()
         .set("network.name", "bench")?
         .set("network.pow_bits", "0")?

@@ -2,9 +2,7 @@
 
 use super::args::Identity as Arguments;
 use super::host::{INTERRUPTED, Stop};
-use bowline::crypto::identity::Identity;
-use bowline::node::identity_file;
-use bowline::{Error, FileFault};
+use bowline::{Error, FileFault, Identity, load_identity, load_or_create_identity};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{ErrorKind, IsTerminal};
 use std::path::Path;
@@ -26,7 +24,7 @@ pub fn run(args: &Arguments) -> Result<ExitCode, String> {
             };
             show(&identity, file);
         }
-        Arguments::Show { file } => show(&identity_file::load(file, 0).map_err(|error| error.to_string())?, file),
+        Arguments::Show { file } => show(&load_identity(file, 0).map_err(|error| error.to_string())?, file),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -39,7 +37,7 @@ pub fn load_or_search(file: &Path, pow_bits: u32, stop: &Stop) -> Result<Option<
         bar.set_position(tried);
         stop.signals.try_recv().is_err()
     };
-    let result = identity_file::load_or_create(file, pow_bits, &mut progress);
+    let result = load_or_create_identity(file, pow_bits, &mut progress);
     bar.finish_and_clear();
     match result {
         Ok(identity) => Ok(Some(identity)),

@@ -3,9 +3,7 @@
 use super::args::Run;
 use super::host::{INTERRUPTED, Stop};
 use super::identity::load_or_search;
-use bowline::bus::event::{Event, Up};
-use bowline::settings::table::Settings;
-use bowline::{Builder, Node};
+use bowline::{Builder, Event, Node, Settings, Up};
 use crossbeam_channel::{bounded, select};
 use sd_notify::NotifyState;
 use std::process::ExitCode;

@@ -6,11 +6,8 @@ use super::view::View;
 use super::command::Interrupted;
 use crate::cli::args::Testnet;
 use crate::cli::host::Stop;
-use bowline::base::channel::{Channel, ChannelId};
-use bowline::node::identity_file;
 use bowline::settings::check::Bounds;
-use bowline::settings::table::Settings;
-use bowline::{Builder, Node};
+use bowline::{Builder, Channel, ChannelId, Node, Settings, generate_identity};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -87,7 +84,7 @@ impl Swarm {
         for (name, value) in common.into_iter().chain([own]) {
             builder = builder.set(name, &value)?;
         }
-        let identity = identity_file::generate(POW_BITS, &mut |_, _| true)?.ok_or(bowline::Error::NoIdentity)?;
+        let identity = generate_identity(POW_BITS, &mut |_, _| true)?.ok_or(bowline::Error::NoIdentity)?;
         builder.agent("bowline testnet").identity(identity).channel(self.channel.clone())?.build()
     }
 
