@@ -6,13 +6,15 @@ use super::task::{Cell, Subject};
 /// All runs of one cell, by round.
 pub struct Runs {
     pub cell: Cell,
+    /// CPUs of sender and receiver, if the kernel does not place them.
+    pub cpus: Option<[usize; 2]>,
     pub pipe: Vec<Pair>,
     pub node: Vec<Pair>,
 }
 
 impl Runs {
-    pub fn new(cell: Cell) -> Runs {
-        Runs { cell, pipe: Vec::new(), node: Vec::new() }
+    pub fn new(cell: Cell, cpus: Option<[usize; 2]>) -> Runs {
+        Runs { cell, cpus, pipe: Vec::new(), node: Vec::new() }
     }
 
     pub fn add(&mut self, subject: Subject, pair: Pair) {
@@ -28,7 +30,7 @@ impl Runs {
             if pairs.is_empty() {
                 continue;
             }
-            println!("{:<18} {name}  {}", self.cell.to_string(), self.describe(pairs));
+            println!("{:<18} {name}  {}{}", self.cell.to_string(), self.describe(pairs), self.place());
         }
         let ratios = self.pipe.iter().zip(&self.node).map(|(pipe, node)| node.score(self.cell) / pipe.score(self.cell).max(1.0));
         let Some(ratio) = Spread::of(ratios) else { return };
@@ -39,6 +41,10 @@ impl Runs {
         };
         let verdict = if is_met { "PASS" } else { "SHORT" };
         println!("{:<18} ratio {:.2} [{:.2}-{:.2}]  goal {goal}: {verdict}", "", ratio.median, ratio.min, ratio.max);
+    }
+
+    fn place(&self) -> &'static str {
+        if self.cpus.is_some() { "   (a CPU each)" } else { "" }
     }
 
     fn describe(&self, pairs: &[Pair]) -> String {
