@@ -4,7 +4,7 @@
 use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fs, io};
@@ -37,21 +37,23 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     if result == 0 { Ok(limit.rlim_cur) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The threads and descriptors of this process, by what they are called: a descriptor's number alone may be used again.
+/// The threads and descriptors of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Census {
-    threads: BTreeSet<String>,
+    /// By id; a thread gets its name only some time after its start.
+    threads: BTreeMap<String, String>,
+    /// With what they point to: a number alone may be used again.
     descriptors: BTreeSet<String>,
 }
 
 impl Census {
     pub fn take() -> io::Result<Census> {
         // What is gone when it is asked for its name is left out, such as the descriptor with which the directory was read.
-        let named =
-            |id: &String| Some(format!("{} ({id})", fs::read_to_string(format!("/proc/self/task/{id}/comm")).ok()?.trim()));
-        let pointed = |fd: &String| Some(format!("{fd} -> {}", fs::read_link(format!("/proc/self/fd/{fd}")).ok()?.display()));
-        let threads = entries("/proc/self/task")?.iter().filter_map(named).collect();
-        let descriptors = entries("/proc/self/fd")?.iter().filter_map(pointed).collect();
+        let named = |id: String| Some((fs::read_to_string(format!("/proc/self/task/{id}/comm")).ok()?, id));
+        let pointed = |fd: String| Some(format!("{fd} -> {}", fs::read_link(format!("/proc/self/fd/{fd}")).ok()?.display()));
+        let threads = entries("/proc/self/task")?.into_iter().filter_map(named);
+        let threads = threads.map(|(name, id)| (id, name.trim().to_owned())).collect();
+        let descriptors = entries("/proc/self/fd")?.into_iter().filter_map(pointed).collect();
         Ok(Census { threads, descriptors })
     }
 
@@ -62,7 +64,8 @@ impl Census {
         let mut waited = Duration::ZERO;
         loop {
             let now = Census::take()?;
-            let threads: Vec<String> = now.threads.difference(&before.threads).cloned().collect();
+            let new = now.threads.into_iter().filter(|(id, _)| !before.threads.contains_key(id));
+            let threads: Vec<String> = new.map(|(_, name)| name).collect();
             let descriptors: Vec<String> = now.descriptors.difference(&before.descriptors).cloned().collect();
             if threads.is_empty() && descriptors.is_empty() || waited >= patience {
                 return Ok((threads, descriptors));
