@@ -128,7 +128,8 @@ impl Node {
                 shared.routes.change_state(NodeState::Running);
                 Ok(())
             }
-            Err((error, routes)) => {
+            Err(failed) => {
+                let (error, routes) = *failed;
                 *self.0.routes.lock() = Some(routes);
                 Err(error)
             }

@@ -102,14 +102,14 @@ pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
 }
 
 /// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back.
-pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, (Error, Routes)> {
+pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Routes)>> {
     let (net, listening) = match listen(plan) {
         Ok(pair) => pair,
-        Err(error) => return Err((error, routes)),
+        Err(error) => return Err(Box::new((error, routes))),
     };
     let local = match profile(plan, &listening) {
         Ok(local) => Arc::new(local),
-        Err(error) => return Err((error, routes)),
+        Err(error) => return Err(Box::new((error, routes))),
     };
     let limits = workers::limits(&plan.settings, system::files_max());
     let (commands, orders) = bounded(COMMANDS_MAX);
@@ -157,7 +157,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
             // Threads that did start end by themselves: their lines and channels are gone with this scope.
             status.fail("the system had no thread to give".to_owned());
             shared.order(Command::Drain { deadline: shared.clock.now() });
-            Err((Error::System { what: "starting a thread", source }, Routes::new(Arc::clone(shared.routes.main()))))
+            let error = Error::System { what: "starting a thread", source };
+            Err(Box::new((error, Routes::new(Arc::clone(shared.routes.main())))))
         }
     }
 }
@@ -345,11 +346,13 @@ mod tests {
     fn a_panic_in_a_thread_fails_the_node_and_not_the_host() {
         let (sick, well) = (started(), started());
         let link = well.connect(&sick.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
-        let own = loop {
-            if let Event::Up(up) = sick.recv_timeout(PATIENCE).expect("the link is up here too") {
+        let up = |node: &Node| loop {
+            if let Event::Up(up) = node.recv_timeout(PATIENCE).expect("the link is up at both ends") {
                 break up.link;
             }
         };
+        let own = up(&sick);
+        assert_eq!(up(&well), link);
         let shared = Arc::clone(&sick.running().expect("started").shared);
         let thread = super::spawn("bwl-test", &shared, |_| panic!("on purpose")).expect("a thread");
         assert!(thread.end(false, PATIENCE));
@@ -365,7 +368,12 @@ mod tests {
         assert_eq!(end, RecvError::Failed);
         assert!(matches!(sick.stop(PATIENCE), Err(Error::Failed(_))));
         // The peer is rid of it, and as well as before.
-        while !matches!(well.recv_timeout(PATIENCE), Ok(Event::Down(down)) if down.link == link) {}
+        let down = loop {
+            if let Event::Down(down) = well.recv_timeout(PATIENCE).expect("the link goes down") {
+                break down.link;
+            }
+        };
+        assert_eq!(down, link);
         assert_eq!(well.state(), NodeState::Running);
     }
 }
