@@ -2,6 +2,7 @@
 pub mod choose;
 pub mod duplicate;
 pub mod lists;
+pub mod operate;
 pub mod pace;
 pub mod peers;
 pub mod points;
