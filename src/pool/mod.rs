@@ -9,3 +9,8 @@ pub mod points;
 pub mod policy;
 pub mod slots;
 pub mod table;
+
+#[cfg(test)]
+mod points_tests;
+#[cfg(test)]
+mod table_tests;

@@ -204,6 +204,9 @@ impl Pool {
             return Verdict::refuse(reason);
         }
         let (remote, direction, point) = (slot.remote, slot.direction, slot.point);
+        if !matches!(slot.phase, Phase::Dialing | Phase::Arrived) {
+            return self.refuse_misplaced(now, link);
+        }
         let refused = self.refusal(now, remote.ip(), &peer);
         if direction == Direction::Inbound {
             return refused.map_or(Verdict::Proceed, Verdict::refuse);
@@ -238,6 +241,9 @@ impl Pool {
             return refuse(reason);
         }
         let (remote, direction, step) = (slot.remote, slot.direction, slot.claimed_at_step);
+        if !matches!(slot.phase, Phase::Arrived | Phase::Recognised) {
+            return Introduction { verdict: self.refuse_misplaced(now, link), close: Vec::new() };
+        }
         if let Some(motive) = self.refusal(now, remote.ip(), &peer) {
             self.doom(now, link, motive);
             return refuse(motive);
@@ -352,6 +358,12 @@ impl Pool {
         // The host is asked first, so that one that floods does not use up what all others share.
         let passes = is_calm && self.arrivals.take(now, Allowance::per_second(self.policy.accept_rate));
         if passes { Ok(()) } else { Err(CloseReason::HalfOpenLimit) }
+    }
+
+    /// A report that cannot come at this point of a link's life: the link ends rather than its place be counted twice.
+    fn refuse_misplaced(&mut self, now: Time, link: LinkId) -> Verdict {
+        self.doom(now, link, CloseReason::Internal);
+        Verdict::refuse(CloseReason::Internal)
     }
 
     /// Why a peer at `ip` may have no link, whatever the places.
