@@ -447,13 +447,14 @@ impl Pool {
             _ => End::Missed,
         };
         self.points.rest(now, at, end, &self.policy, rng);
-        // The address of a superfluous dial is that of the link that made it so.
+        // The address of a superfluous dial is that of the link that made it so; and one that an open link uses stays in use.
         let other = slot.peer.filter(|_| end == End::Superfluous).and_then(|peer| self.slots.link_of(&peer));
-        if let Some(other) = other.and_then(|link| self.slots.get_mut(link))
-            && other.point.is_none()
-        {
-            other.point = Some(at);
-            self.points.connect(now, at, other.link);
+        if let Some(other) = other.and_then(|link| self.slots.get_mut(link)) {
+            other.point.get_or_insert(at);
+        }
+        let user = self.slots.iter().find(|other| other.is_open() && other.point == Some(at)).map(|other| other.link);
+        if let Some(link) = user {
+            self.points.connect(now, at, link);
         }
     }
 

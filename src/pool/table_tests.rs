@@ -292,6 +292,23 @@ fn a_superfluous_dial_proves_the_address_of_the_link() {
 }
 
 #[test]
+fn a_dial_beside_an_open_link_does_not_disconnect_its_address() {
+    let mut bench = Bench::new(policy());
+    let link = bench.inbound(1);
+    for _ in 0..2 {
+        let dial = bench.dial(1, Purpose::Asked { tag: 0 }).expect("may dial");
+        bench.pool.recognise(bench.now, dial, peer(1));
+        bench.close(dial, CloseReason::Duplicate);
+        assert_eq!(bench.state(1), Some(State::Connected(link)));
+    }
+    let dial = bench.dial(1, Purpose::Asked { tag: 0 }).expect("may dial");
+    bench.close(dial, CloseReason::ConnectTimeout);
+    assert_eq!(bench.state(1), Some(State::Connected(link)));
+    bench.close(link, CloseReason::Reset);
+    assert_eq!(bench.state(1), Some(State::Candidate));
+}
+
+#[test]
 fn a_claimed_address_elsewhere_is_hearsay_until_dialed() {
     let mut bench = Bench::new(policy());
     let link = bench.arrive(1).expect("may come");
