@@ -1,6 +1,7 @@
 //! Two sessions in memory, for the tests of handshake and records: what one writes the other reads, in pieces of any size.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub mod rogue;
 pub mod sessions;
 
 use bowline::base::channel::{Channel, ChannelId, Kind};
