@@ -9,7 +9,7 @@ use bowline::crypto::hash;
 use bowline::session::dialect::Dialect;
 use bowline::session::local::Profile;
 use handshake_support::sessions::{CLAIM, PUZZLE, turn, vectors};
-use handshake_support::{End, Script, address, local, profile};
+use handshake_support::{End, Script, address, identity, local, profile};
 use snow::{Builder, HandshakeState};
 
 const NOISE: &str = "Noise_XX_25519_ChaChaPoly_BLAKE2b";
@@ -31,9 +31,9 @@ fn read(noise: &mut HandshakeState, message: &[u8]) -> Vec<u8> {
     payload[..length].to_vec()
 }
 
-fn payload(range: [u8; 3], port: u16, ip: [u8; 16]) -> Vec<u8> {
+fn payload(range: [u8; 3], stamp: &[u8; 24], port: u16, ip: [u8; 16]) -> Vec<u8> {
     let mut payload = vec![range[0], range[1], range[2], 0, 1, 0, 0, 0];
-    payload.extend([0; 24]);
+    payload.extend(stamp);
     payload.extend(port.to_le_bytes());
     payload.extend(ip);
     payload.extend(65_519_u32.to_le_bytes());
@@ -73,12 +73,12 @@ fn snow_answers_our_dialer() {
         assert_eq!(m1[..32], expected);
         let mut noise = builder(&prologue, &secret, &ephemeral).build_responder().expect("a responder");
         assert_eq!(read(&mut noise, &m1[32..]), [0; 96]);
-        let m2 = write(&mut noise, &payload([1, 1, 1], 51_234, v4([198, 51, 100, 7])));
+        let m2 = write(&mut noise, &payload([1, 1, 1], &[0; 24], 51_234, v4([198, 51, 100, 7])));
         a.deliver(Time::ZERO, &[&[2, 1, 0, 0], &m2[..]].concat());
         assert_eq!(a.error, None);
         let m3 = turn(&mut a);
         let theirs = read(&mut noise, &m3[..128]);
-        assert_eq!(theirs, payload([1, 0, 0], 0, v4([203, 0, 113, 9])));
+        assert_eq!(theirs, payload([1, 0, 0], identity(seed).stamp(), 0, v4([203, 0, 113, 9])));
         let h: [u8; 64] = noise.get_handshake_hash().try_into().expect("64 bytes");
         assert_eq!(a.session.session_id(), Some(&hash::session_id(&h)));
         assert_eq!(noise.get_remote_static(), Some(&local(profile(seed)).profile.identity.id().as_bytes()[..]));
@@ -99,8 +99,8 @@ fn snow_dials_our_acceptor() {
         b.deliver(Time::ZERO, &[&head[..], &write(&mut noise, &[0; 96])].concat());
         let m2 = turn(&mut b);
         assert_eq!((m2.len(), &m2[..4]), (164, &[2, 1, 0, 0][..]));
-        assert_eq!(read(&mut noise, &m2[4..]), payload([1, 1, 1], 51_234, v4([198, 51, 100, 7])));
-        let m3 = write(&mut noise, &payload([1, 0, 0], 9_732, v4([203, 0, 113, 9])));
+        assert_eq!(read(&mut noise, &m2[4..]), payload([1, 1, 1], identity(seed).stamp(), 51_234, v4([198, 51, 100, 7])));
+        let m3 = write(&mut noise, &payload([1, 0, 0], &[9; 24], 9_732, v4([203, 0, 113, 9])));
         b.deliver(Time::ZERO, &m3);
         assert_eq!(b.error, None);
         let h: [u8; 64] = noise.get_handshake_hash().try_into().expect("64 bytes");
