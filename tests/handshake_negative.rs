@@ -129,10 +129,10 @@ fn messages_of_other_sessions_open_nothing() {
     for (i, vector) in vectors.iter().enumerate() {
         let begin = first_step(vector);
         for (j, other) in recordings.iter().enumerate().filter(|(j, _)| *j != i) {
-            for at in 0..4 {
+            for (at, foreign) in other.iter().enumerate() {
                 let pair = relay(vector, |step, bytes| {
                     if step == begin + at {
-                        bytes.clone_from(&other[at]);
+                        bytes.clone_from(foreign);
                     }
                 });
                 assert!(!pair.a.is_open() && !is_introduced(&pair.a), "{i} gets message {at} of {j}");

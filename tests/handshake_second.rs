@@ -6,7 +6,6 @@ mod handshake_support;
 use bowline::base::rng::Rng;
 use bowline::base::time::Time;
 use bowline::crypto::hash;
-use bowline::session::dialect::Dialect;
 use bowline::session::local::Profile;
 use handshake_support::sessions::{CLAIM, PUZZLE, turn, vectors};
 use handshake_support::{End, Script, address, identity, local, profile};

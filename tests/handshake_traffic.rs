@@ -93,7 +93,7 @@ fn exchange(seed: u64, chunk: usize, is_taking: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_message_arrives_whole_and_in_order(seed: u64, chunk in 1_usize..200_000, is_taking: bool) {

@@ -2,12 +2,21 @@
 
 mod handshake_support;
 
+use bowline::base::channel::{Channel, ChannelId, Kind};
+use bowline::base::peer::hex;
+use bowline::base::reason::CloseReason;
 use bowline::base::time::Time;
 use bowline::crypto::record::{Opener, Suite};
 use bowline::crypto::secret::Secret;
+use bowline::flow::batch::Pending;
 use bowline::session::dialect::{Dialect, Signal};
+use bowline::session::local::Profile;
+use bowline::wire::hello::Capability;
+use bowline::wire::pex::PexMessage;
+use bytes::Bytes;
 use handshake_support::sessions::{CLAIM, PUZZLE, Vector, turn, vectors};
 use handshake_support::{End, Pair};
+use std::time::Duration;
 
 /// What the two sides wrote: everything in the order of the turns.
 fn transcript(pair: &mut Pair) -> (Vec<u8>, Vec<u8>) {
@@ -64,8 +73,8 @@ fn records_are_sealed_with_the_keys_of_the_vectors() {
         let (skip_a, skip_b) = if vector.has(PUZZLE) { (448, 196) } else { (288, 164) };
         for turn in 0..2_100 {
             for end in [&mut pair.a, &mut pair.b] {
-                let mut pending = bowline::flow::batch::Pending::default();
-                pending.push(bowline::base::channel::Kind::Message, 0, b"a record");
+                let mut pending = Pending::default();
+                pending.push(Kind::Message, 0, b"a record");
                 end.give(2, &mut pending);
             }
             let (to_b, to_a) = transcript(&mut pair);
@@ -105,4 +114,92 @@ fn challenges_are_those_of_the_vectors() {
         a.deliver(Time::ZERO, &challenge);
         assert_eq!(turn(&mut a), vector.messages()[0]);
     }
+}
+
+/// One record of `proto/vectors/session.json`.
+struct Record {
+    direction: String,
+    frame: Vec<u8>,
+    note: String,
+}
+
+fn records() -> Vec<Record> {
+    let file: serde_json::Value = serde_json::from_str(include_str!("../proto/vectors/session.json")).expect("JSON");
+    let row = |row: &serde_json::Value| Record {
+        direction: row["direction"].as_str().expect("text").to_owned(),
+        frame: Vector(row.clone()).bytes("frame"),
+        note: row["note"].as_str().expect("text").to_owned(),
+    };
+    file["records"].as_array().expect("rows").iter().map(row).collect()
+}
+
+/// The sides of that session: like `hidden_id`, with one small channel.
+fn side(vector: &Vector, side: &str) -> Profile {
+    let mut profile = vector.profile(side);
+    let blocks = Channel { message_bytes_max: 10_000, receive_queue_bytes: 4_096, ..Channel::new(0x20, "blocks") };
+    profile.channels = vec![blocks];
+    profile.hello.agent = format!("vector/{side}");
+    if side == "i" {
+        profile.hello.application_versions = vec![1];
+        profile.hello.listen = vec!["0.0.0.0:9732".parse().expect("an address")];
+        profile.hello.metadata = vec![1];
+    } else {
+        profile.hello.application_versions = vec![1, 2];
+        profile.hello.capabilities = vec![Capability { name: "archive".into(), value: 1 }];
+        profile.hello.is_private = true;
+    }
+    profile
+}
+
+#[test]
+fn a_whole_link_is_the_models_byte_for_byte() {
+    let vector = vectors().remove(0);
+    let (mut a, mut b) = (vector.dialer_as(side(&vector, "i")), vector.acceptor_as(side(&vector, "r")));
+    let mut rows = records().into_iter();
+    let total = rows.len();
+    let mut check = |direction: &str, frame: &[u8]| {
+        let row = rows.next().expect("a row");
+        assert_eq!((row.direction.as_str(), hex(frame)), (direction, hex(&row.frame)), "{}", row.note);
+    };
+    let now = Time::ZERO;
+    b.deliver(now, &turn(&mut a));
+    a.deliver(now, &turn(&mut b));
+    let third = turn(&mut a);
+    check("i2r", &third[128..]);
+    b.deliver(now, &third);
+    let mut step = |end: &mut End, other: &mut End, direction: &str| {
+        let frame = end.write(end.now, 1 << 20);
+        check(direction, &frame);
+        other.deliver(end.now, &frame);
+        assert_eq!((end.error, other.error.filter(|error| *error != CloseReason::Goodbye)), (None, None));
+    };
+    step(&mut b, &mut a, "r2i");
+    let mut pending = Pending::default();
+    pending.push(Kind::Message, 0, b"one");
+    pending.push(Kind::Request, 7, b"two");
+    a.give(2, &mut pending);
+    a.session.say(ChannelId::PEX, Kind::Message, 0, Bytes::from(PexMessage::RequestV2.encode())).expect("there is room");
+    step(&mut a, &mut b, "i2r");
+    let mut pending = Pending::default();
+    pending.push(Kind::Response, 7, b"three");
+    b.give(2, &mut pending);
+    let answer = PexMessage::ResponseV2(Vec::new()).encode();
+    b.session.say(ChannelId::PEX, Kind::Message, 0, Bytes::from(answer)).expect("there is room");
+    step(&mut b, &mut a, "r2i");
+    let mut pending = Pending::default();
+    pending.push(Kind::Message, 0, &(0..6_000).map(|i| (i % 251) as u8).collect::<Vec<_>>());
+    a.give(2, &mut pending);
+    step(&mut a, &mut b, "i2r");
+    step(&mut b, &mut a, "r2i");
+    step(&mut a, &mut b, "i2r");
+    assert_eq!(b.received.len(), 3);
+    step(&mut b, &mut a, "r2i");
+    a.now = now + Duration::from_secs(1);
+    a.pass_time(a.now);
+    step(&mut a, &mut b, "i2r");
+    step(&mut b, &mut a, "r2i");
+    a.session.close(CloseReason::Stopped);
+    check("i2r", &a.write(a.now, 1_000));
+    assert!(rows.next().is_none());
+    println!("{total} records of a whole link agree");
 }

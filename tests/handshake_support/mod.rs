@@ -82,6 +82,8 @@ pub struct End {
     pub entropy: Script,
     /// Wall time at the test's start.
     pub unix_seconds: u64,
+    /// For tests that move one side's time only.
+    pub now: Time,
     /// Bytes that arrived and were not used.
     pub inbox: Vec<u8>,
     pub intake: Intake,
@@ -125,6 +127,7 @@ impl End {
             gate,
             entropy,
             unix_seconds: UNIX,
+            now: Time::ZERO,
             inbox: Vec::new(),
             intake: Intake::default(),
             signals: Vec::new(),

@@ -81,7 +81,11 @@ impl Vector {
     }
 
     pub fn dialer(&self) -> End {
-        let local = Arc::new(Local::new(self.profile("i")).expect("valid"));
+        self.dialer_as(self.profile("i"))
+    }
+
+    pub fn dialer_as(&self, profile: Profile) -> End {
+        let local = Arc::new(Local::new(profile).expect("valid"));
         let mut entropy = Script::seeded(5);
         // With a puzzle there are two first messages; the vector's second one has this key as well.
         entropy.first.extend(vec![self.bytes("i_eph"); if self.has(PUZZLE) { 2 } else { 1 }]);
@@ -89,7 +93,11 @@ impl Vector {
     }
 
     pub fn acceptor(&self) -> End {
-        let local = Arc::new(Local::new(self.profile("r")).expect("valid"));
+        self.acceptor_as(self.profile("r"))
+    }
+
+    pub fn acceptor_as(&self, profile: Profile) -> End {
+        let local = Arc::new(Local::new(profile).expect("valid"));
         let mut entropy = Script::seeded(6);
         entropy.first.push_back(self.bytes("r_eph"));
         let remote = SocketAddr::new(self.ip("i_ip"), self.number("i_port") as u16);
