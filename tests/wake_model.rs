@@ -220,6 +220,7 @@ impl<D: Doorbell> Node<D> {
         loop {
             had.commands += std::mem::take(&mut *self.commands.lock().expect("not poisoned"));
             self.bell.collect(&mut mail);
+            assert!(mail.len() <= links.len(), "a link rings once until it is collected: {mail:?}");
             for id in mail.drain(..) {
                 let link = links.iter().find(|link| link.id() == id).expect("only known links ring");
                 let (messages, credit) = link.collect();
