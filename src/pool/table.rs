@@ -53,12 +53,18 @@ pub struct Pool {
     step: u64,
     /// Maintenance wants somebody asked for addresses.
     wants_addresses: bool,
+    /// Addresses were learned since maintenance last looked.
+    has_fresh_points: bool,
+    /// The node is stopping: nothing new begins.
+    is_stopping: bool,
 }
 
 /// Why a dial cannot be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {
+    #[error("the node is stopping")]
+    Stopping,
     #[error("{0} is this node's own address")]
     OwnAddress(SocketAddr),
     #[error("{0} or its peer is banned: lift the ban first")]
@@ -110,6 +116,8 @@ impl Pool {
             dials: Pace::default(),
             step: 0,
             wants_addresses: false,
+            has_fresh_points: false,
+            is_stopping: false,
             policy,
         }
     }
@@ -121,6 +129,9 @@ impl Pool {
     /// Why not now.
     pub fn claim_dial(&mut self, now: Time, to: SocketAddr, expect: Option<PeerId>, why: Purpose) -> Result<LinkId, DialError> {
         let to = canonical_socket(to);
+        if self.is_stopping {
+            return Err(DialError::Stopping);
+        }
         if self.points.is_self(to) || expect == Some(self.own) {
             return Err(DialError::OwnAddress(to));
         }
@@ -165,6 +176,9 @@ impl Pool {
     /// The reason to close it with at once.
     pub fn claim_arrival(&mut self, now: Time, link: LinkId, from: SocketAddr) -> Result<Option<LinkId>, CloseReason> {
         let from = canonical_socket(from);
+        if self.is_stopping {
+            return Err(CloseReason::Stopped);
+        }
         match self.lists.standing(now, Some(from.ip()), None) {
             Standing::Banned => return Err(CloseReason::Banned),
             Standing::Greylisted => return Err(CloseReason::Greylisted),
@@ -173,7 +187,7 @@ impl Pool {
         }
         let evicted = self.slots.admit_half_open(from.ip(), &self.policy)?;
         if let Some(evicted) = evicted {
-            self.doom(evicted, CloseReason::HalfOpenLimit);
+            self.doom(now, evicted, CloseReason::HalfOpenLimit);
         }
         let mut slot = self.slot(now, link, Direction::Inbound, from);
         slot.deadline = now + self.policy.arrival_deadline;
@@ -206,10 +220,10 @@ impl Pool {
         let refused = refused.or_else(|| is_superfluous.then_some(CloseReason::Duplicate));
         if let Some(slot) = self.slots.get_mut(link) {
             slot.peer = Some(peer);
-            slot.doomed = refused;
-            if refused.is_none() {
-                slot.phase = Phase::Recognised;
-            }
+            slot.phase = Phase::Recognised;
+        }
+        if let Some(reason) = refused {
+            self.doom(now, link, reason);
         }
         refused.map_or(Verdict::Proceed, Verdict::refuse)
     }
@@ -225,24 +239,24 @@ impl Pool {
         }
         let (remote, direction, step) = (slot.remote, slot.direction, slot.claimed_at_step);
         if let Some(motive) = self.refusal(now, remote.ip(), &peer) {
-            self.doom(link, motive);
+            self.doom(now, link, motive);
             return refuse(motive);
         }
         let rivals = self.slots.rivals(link, &peer, step);
         let Ruling::Admit { instead_of } = duplicate::rule(&self.own, &peer, link, direction, &rivals) else {
-            self.doom(link, CloseReason::Duplicate);
+            self.doom(now, link, CloseReason::Duplicate);
             return refuse(CloseReason::Duplicate);
         };
         let mut close: Vec<_> = instead_of.into_iter().map(|rival| (rival, CloseReason::Duplicate)).collect();
         for (rival, reason) in &close {
-            self.doom(*rival, *reason);
+            self.doom(now, *rival, *reason);
         }
         if direction == Direction::Inbound && !self.slots.has_inbound_place(remote.ip(), &self.policy) {
             match self.make_inbound_place(now, remote.ip(), &peer, rng) {
                 Some(evicted) => close.push((evicted, CloseReason::Evicted)),
                 None => {
                     let motive = CloseReason::TooManyLinks;
-                    self.doom(link, motive);
+                    self.doom(now, link, motive);
                     let alternatives = self.whom_to_advertise(now, &peer, rng);
                     let alternatives = alternatives.into_iter().take(ADDRESSES_MAX).map(|entry| entry.address).collect();
                     return Introduction { verdict: Verdict::Refuse { motive, alternatives }, close };
@@ -296,10 +310,12 @@ impl Pool {
 
     /// Gives a link up: it counts no longer, and its `Closed` is awaited for no longer than a handshake takes. The caller sends
     /// `Command::Close`. False if there is no such link, or it was given up before.
-    pub fn doom(&mut self, link: LinkId, reason: CloseReason) -> bool {
+    pub fn doom(&mut self, now: Time, link: LinkId, reason: CloseReason) -> bool {
+        let deadline = now + self.policy.arrival_deadline;
         match self.slots.get_mut(link) {
             Some(slot) if slot.doomed.is_none() => {
                 slot.doomed = Some(reason);
+                slot.deadline = deadline;
                 true
             }
             _ => false,
@@ -321,7 +337,6 @@ impl Pool {
             claimed_at_step: self.next_step(),
             opened_at_step: None,
             doomed: None,
-            is_protected: false,
         }
     }
 
@@ -341,6 +356,9 @@ impl Pool {
 
     /// Why a peer at `ip` may have no link, whatever the places.
     fn refusal(&self, now: Time, ip: IpAddr, peer: &PeerId) -> Option<CloseReason> {
+        if self.is_stopping {
+            return Some(CloseReason::Stopped);
+        }
         if *peer == self.own {
             return Some(CloseReason::OwnKey);
         }
@@ -356,8 +374,8 @@ impl Pool {
         if !self.is_protected(now, ip, peer) {
             return None;
         }
-        let evicted = *self.whom_to_drop(1, Some(Direction::Inbound), rng).first()?;
-        self.doom(evicted, CloseReason::Evicted);
+        let evicted = *self.whom_to_drop(now, 1, Some(Direction::Inbound), rng).first()?;
+        self.doom(now, evicted, CloseReason::Evicted);
         Some(evicted)
     }
 
@@ -367,7 +385,6 @@ impl Pool {
         slot.peer = Some(peer);
         slot.hello = Some(Arc::clone(hello));
         let (remote, direction) = (slot.remote, slot.direction);
-        let is_protected = self.is_protected(now, remote.ip(), &peer);
         self.peers.meet(now, peer, hello, &self.policy);
         let listen = if hello.is_private { Vec::new() } else { self.listen_of(hello, remote.ip()) };
         let source = Source::Group(Group::of(remote.ip()));
@@ -384,21 +401,23 @@ impl Pool {
             proven = proven.or(address.socket().filter(is_proven));
         }
         if let Some(slot) = self.slots.get_mut(link) {
-            slot.is_protected = is_protected;
             slot.point = if direction == Direction::Outbound { slot.point } else { proven };
         }
     }
 
     /// Where a peer says it listens; an unspecified host stands for the one it is seen at.
     fn listen_of(&self, hello: &Hello, seen: IpAddr) -> Vec<Address> {
-        let bind = |address: &Address| match address.host {
-            Host::Ip(ip) if ip.is_unspecified() => Address { host: Host::Ip(canonical(seen)), ..address.clone() },
-            _ => address.clone(),
-        };
-        hello.listen.iter().take(LISTEN_MAX).map(bind).filter(|address| dialable(address, &self.policy).is_some()).collect()
+        hello
+            .listen
+            .iter()
+            .take(LISTEN_MAX)
+            .map(|address| seen_at(address, seen))
+            .filter(|address| dialable(address, &self.policy).is_some())
+            .collect()
     }
 
-    fn is_protected(&self, now: Time, ip: IpAddr, peer: &PeerId) -> bool {
+    /// Never dropped or refused for want of places, never greylisted.
+    pub(super) fn is_protected(&self, now: Time, ip: IpAddr, peer: &PeerId) -> bool {
         self.persistent_peers.contains(peer) || self.lists.standing(now, Some(ip), Some(peer)) == Standing::Trusted
     }
 
@@ -410,13 +429,10 @@ impl Pool {
             _ if slot.phase == Phase::Open => End::Parted,
             CloseReason::Duplicate if slot.peer.is_some() => End::Superfluous,
             CloseReason::WrongNetwork if slot.peer.is_some() => End::Useless,
-            _ if slot.peer.is_some() && (told.is_some() || slot.doomed.is_some()) => End::Refused,
+            _ if slot.peer.is_some() && (told.is_some() || slot.doomed.is_some() || reason == CloseReason::Nacked) => End::Refused,
             _ => End::Missed,
         };
         self.points.rest(now, at, end, &self.policy, rng);
-        if reason == CloseReason::WrongIdentity {
-            self.points.forget_peer(at);
-        }
         // The address of a superfluous dial is that of the link that made it so.
         let other = slot.peer.filter(|_| end == End::Superfluous).and_then(|peer| self.slots.link_of(&peer));
         if let Some(other) = other.and_then(|link| self.slots.get_mut(link))
@@ -431,7 +447,8 @@ impl Pool {
     /// nothing against an address, and another network's or version's node is no culprit.
     fn greylist_for(&mut self, now: Time, slot: &Slot, reason: CloseReason) -> Option<Culprit> {
         let is_misfit = matches!(reason, CloseReason::WrongNetwork | CloseReason::WrongVersion | CloseReason::ClaimRequired);
-        if reason.blame() != Blame::Peer || is_misfit || slot.is_protected {
+        let is_protected = slot.peer.is_some_and(|peer| self.is_protected(now, slot.remote.ip(), &peer));
+        if reason.blame() != Blame::Peer || is_misfit || is_protected {
             return None;
         }
         let culprit = match (slot.peer, slot.direction) {
@@ -441,6 +458,14 @@ impl Pool {
         };
         self.lists.greylist(culprit, now + self.policy.greylist_timeout);
         Some(culprit)
+    }
+}
+
+/// An address whose unspecified host stands for the one it is seen at.
+fn seen_at(address: &Address, seen: IpAddr) -> Address {
+    match address.host {
+        Host::Ip(ip) if ip.is_unspecified() => Address { host: Host::Ip(canonical(seen)), ..address.clone() },
+        _ => address.clone(),
     }
 }
 
@@ -522,7 +547,13 @@ impl Pool {
             let offer = Offer { address, capabilities, source, proof: Proof::Heard };
             new += usize::from(self.points.learn(now, &offer, &self.policy) == Intake::New);
         }
+        self.has_fresh_points |= new > 0;
         new
+    }
+
+    /// Drops addresses that are old or fruitless, and reinstates bad ones whose time is over.
+    pub fn expire_points(&mut self, now: Time) {
+        self.points.expire(now, &self.policy);
     }
 
     /// Bans, and gives the links that must close with `Banned` now.
@@ -533,7 +564,7 @@ impl Pool {
         };
         let links: Vec<LinkId> = self.slots.iter().filter(is_banned).map(|slot| slot.link).collect();
         for link in &links {
-            self.doom(*link, CloseReason::Banned);
+            self.doom(now, *link, CloseReason::Banned);
         }
         Ok(links)
     }
@@ -546,6 +577,38 @@ impl Pool {
     /// True if addresses were wanted since the last call.
     pub fn take_wants_addresses(&mut self) -> bool {
         std::mem::take(&mut self.wants_addresses)
+    }
+
+    /// True if addresses were learned since the last call.
+    pub fn take_fresh_points(&mut self) -> bool {
+        std::mem::take(&mut self.has_fresh_points)
+    }
+
+    /// The node is stopping: from now on nothing is claimed and nobody admitted.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+    }
+
+    /// The address that the peer of `link` claims for itself. An unspecified host stands for the one it is seen at.
+    pub fn claim_of(&self, link: LinkId, claim: &Address) -> Option<Address> {
+        let slot = self.slots.get(link)?;
+        let claim = Address { id: slot.peer, ..seen_at(claim, slot.remote.ip()) };
+        dialable(&claim, &self.policy).map(|_| claim)
+    }
+
+    /// Learns what `claim_of` gave; true if it was new.
+    pub fn learn_claim(&mut self, now: Time, link: LinkId, claim: &Address) -> bool {
+        let Some(seen) = self.slots.get(link).map(|slot| slot.remote.ip()) else { return false };
+        let proof = if claim.host == Host::Ip(seen) { Proof::Host } else { Proof::Heard };
+        let offer = Offer { address: claim, capabilities: &[], source: Source::Group(Group::of(seen)), proof };
+        self.points.learn(now, &offer, &self.policy) == Intake::New
+    }
+
+    /// The peer of `link` has failed so often in a row to answer; 0 when it answered.
+    pub fn note_answer(&mut self, link: LinkId, failures: u32) {
+        if let Some(at) = self.slots.get(link).and_then(|slot| slot.point) {
+            self.points.note_answer(at, failures);
+        }
     }
 
     /// Open links.
