@@ -111,7 +111,8 @@ pub fn settings_help() -> String {
 
 /// The table of docs/operators.md.
 pub fn settings_markdown() -> String {
-    let mut text = String::from("| setting | default | range | changes while running | memory | meaning |\n|---|---|---|---|---|---|\n");
+    let mut text =
+        String::from("| setting | default | range | changes while running | memory | meaning |\n|---|---|---|---|---|---|\n");
     for setting in TABLE {
         let Setting { name, unit, memory, doc, .. } = setting;
         let range = setting.range.map_or_else(|| (*unit).to_owned(), |(min, max)| format!("{min} to {max} {unit}"));
@@ -129,9 +130,10 @@ fn shown_default(setting: &Setting) -> &'static str {
 fn message_size(text: &str) -> Result<usize, String> {
     let bytes = <u64 as Value>::read(text).ok_or("write bytes such as 64, 1KiB or 1MiB")?;
     let range = super::testnet::command::MESSAGE_SIZES;
-    usize::try_from(bytes).ok().filter(|size| range.contains(size)).ok_or_else(|| {
-        format!("{bytes} is out of range, {} to {} bytes are allowed", range.start(), range.end())
-    })
+    usize::try_from(bytes)
+        .ok()
+        .filter(|size| range.contains(size))
+        .ok_or_else(|| format!("{bytes} is out of range, {} to {} bytes are allowed", range.start(), range.end()))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -169,6 +171,9 @@ mod tests {
     #[test]
     fn the_manual_has_every_setting() {
         let manual = include_str!("../../docs/operators.md");
-        assert!(manual.contains(&settings_markdown()), "docs/operators.md is stale: put in what `bowline settings --markdown` prints");
+        assert!(
+            manual.contains(&settings_markdown()),
+            "docs/operators.md is stale: put in what `bowline settings --markdown` prints"
+        );
     }
 }

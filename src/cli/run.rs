@@ -102,7 +102,10 @@ fn scalar(name: &str, value: &toml::Value) -> Result<String, String> {
         toml::Value::Integer(number) => Ok(number.to_string()),
         toml::Value::Boolean(switch) => Ok(switch.to_string()),
         toml::Value::Array(items) => Ok(items.iter().map(|item| scalar(name, item)).collect::<Result<Vec<_>, _>>()?.join(",")),
-        other => Err(format!("{name}: a setting is a text, a whole number, true or false, or a list of texts, not a {}", other.type_str())),
+        other => Err(format!(
+            "{name}: a setting is a text, a whole number, true or false, or a list of texts, not a {}",
+            other.type_str()
+        )),
     }
 }
 

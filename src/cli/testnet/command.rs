@@ -43,8 +43,7 @@ pub fn run(args: &Testnet) -> Result<ExitCode, String> {
     view.phase("shutting down");
     swarm.stop(&mut figures);
     view.end();
-    let (threads, descriptors) =
-        Census::new_since(&before, CENSUS_PATIENCE).map_err(|error| format!("/proc/self: {error}"))?;
+    let (threads, descriptors) = Census::new_since(&before, CENSUS_PATIENCE).map_err(|error| format!("/proc/self: {error}"))?;
     figures.leaked(threads, descriptors);
     let outcome: Result<Result<(), Interrupted>, String> = phases;
     let is_interrupted = outcome?.is_err();
@@ -63,7 +62,9 @@ fn require_descriptors(nodes: u32) -> Result<(), String> {
     let limit = raise_descriptor_limit().map_err(|error| format!("the limit of open files: {error}"))?;
     let needed = plan::descriptors(nodes);
     if limit < needed {
-        return Err(format!("{nodes} nodes need {needed} open files and the limit is {limit}: raise it (ulimit -n) or start fewer nodes"));
+        return Err(format!(
+            "{nodes} nodes need {needed} open files and the limit is {limit}: raise it (ulimit -n) or start fewer nodes"
+        ));
     }
     Ok(())
 }

@@ -165,7 +165,15 @@ impl Figures {
     }
 
     /// The gossip is over. What the applications saw comes with `add_inbox`.
-    pub fn gossiped(&mut self, members: &[Member], begun: Duration, published: u32, complete: usize, deliveries: u64, skipped: u64) {
+    pub fn gossiped(
+        &mut self,
+        members: &[Member],
+        begun: Duration,
+        published: u32,
+        complete: usize,
+        deliveries: u64,
+        skipped: u64,
+    ) {
         self.gossip = Some(Gossip {
             begun,
             took: Duration::ZERO,

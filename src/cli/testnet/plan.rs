@@ -1,9 +1,9 @@
 //! Who is in the network: builds the nodes, starts them one after the other, and stops them all at once.
 
+use super::command::Interrupted;
 use super::figures::Figures;
 use super::gossip::{Inbox, Shared};
 use super::view::View;
-use super::command::Interrupted;
 use crate::cli::args::Testnet;
 use crate::cli::host::Stop;
 use bowline::settings::check::Bounds;

@@ -24,7 +24,10 @@ pub fn page(figures: &Figures, is_interrupted: bool) -> String {
     if let Some(gossip) = &figures.gossip {
         row("gossip", delivered(gossip, figures.size));
         row("latency", latency(gossip));
-        row("copies", format!("{:.2} received for each delivered, {} not queued", ratio(gossip.copies, gossip.deliveries), gossip.skipped));
+        row(
+            "copies",
+            format!("{:.2} received for each delivered, {} not queued", ratio(gossip.copies, gossip.deliveries), gossip.skipped),
+        );
         row("per node", cost(&gossip.totals, figures.nodes, "to gossip"));
         row("overhead", format!("{:.4} bytes on the wire for each of the messages", overhead(gossip)));
     }
@@ -54,7 +57,8 @@ fn distribution(degrees: &[u32]) -> Vec<String> {
     let (Some(min), Some(max)) = (degrees.first(), degrees.last()) else { return Vec::new() };
     let width = (max - min + 1).div_ceil(ROWS);
     let rows = (max - min + 1).div_ceil(width);
-    let counts: Vec<usize> = (0..rows).map(|row| degrees.iter().filter(|degree| (*degree - min) / width == row).count()).collect();
+    let counts: Vec<usize> =
+        (0..rows).map(|row| degrees.iter().filter(|degree| (*degree - min) / width == row).count()).collect();
     let most = counts.iter().copied().max().unwrap_or(1).max(1);
     let line = |(row, count): (u32, &usize)| {
         let low = min + row * width;
@@ -67,7 +71,10 @@ fn distribution(degrees: &[u32]) -> Vec<String> {
 fn delivered(gossip: &Gossip, size: usize) -> String {
     let Gossip { published, deliveries, expected, .. } = gossip;
     let share = 100.0 * ratio(*deliveries, *expected);
-    format!("{published} messages of {size} bytes in {}: {deliveries} of {expected} deliveries ({share:.3} %)", Seconds(gossip.took))
+    format!(
+        "{published} messages of {size} bytes in {}: {deliveries} of {expected} deliveries ({share:.3} %)",
+        Seconds(gossip.took)
+    )
 }
 
 fn latency(gossip: &Gossip) -> String {
@@ -204,7 +211,8 @@ mod tests {
     fn every_node_is_in_one_row_of_the_distribution() {
         for degrees in [vec![19; 20], vec![1], (0..100).collect::<Vec<u32>>(), vec![3, 3, 4, 9, 17, 17, 40]] {
             let rows = distribution(&degrees);
-            let count: usize = rows.iter().map(|row| row.rsplit(' ').next().and_then(|n| n.parse::<usize>().ok()).expect("a count")).sum();
+            let count: usize =
+                rows.iter().map(|row| row.rsplit(' ').next().and_then(|n| n.parse::<usize>().ok()).expect("a count")).sum();
             assert_eq!(count, degrees.len(), "{rows:#?}");
             assert!(rows.len() <= ROWS as usize);
         }
