@@ -213,10 +213,10 @@ impl<T: Transport> Bench<T> {
 
     /// Writes until there is no room: `WouldBlock`, or a write that took less than was given if `stops_at_short`. Gives the bytes.
     fn fill(&mut self, host: usize, link: LinkId, stops_at_short: bool) -> usize {
-        // No divisor of anything that is read at once, so that the room never ends with a piece.
-        let piece = [7; 99_991];
         let mut total = 0;
-        loop {
+        for len in (90_000..).step_by(7) {
+            // Each piece has another length, so that the room does not end with a piece by rule.
+            let piece = vec![7; len];
             match self.write(host, link, &piece) {
                 Ok(count) => {
                     total += count;
@@ -227,10 +227,11 @@ impl<T: Transport> Bench<T> {
                 Err(error) => {
                     assert_eq!(error, ErrorKind::WouldBlock);
                     assert!(!stops_at_short, "a full buffer shows in a short write first");
-                    return total;
+                    break;
                 }
             }
         }
+        total
     }
 }
 
