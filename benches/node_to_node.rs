@@ -36,14 +36,12 @@ fn compare(options: &Options) -> Result<(), String> {
         println!("{HELP}");
         return Ok(());
     }
-    let place =
-        options.cpus.map_or("placed by the kernel".to_owned(), |[s, r]| format!("sender on CPU {s}, receiver on CPU {r}"));
-    println!("{} rounds of {:.2} s each; {place}", options.rounds, options.span.as_secs_f64());
-    let mut runs = Options::cells().map(Runs::new);
+    println!("{} rounds of {:.2} s each", options.rounds, options.span.as_secs_f64());
+    let mut runs = options.runs();
     for round in 1..=options.rounds {
         for of_cell in &mut runs {
             for subject in &options.subjects {
-                let pair = measure(*subject, of_cell.cell, options.warm_up, options.span, options.cpus)
+                let pair = measure(*subject, of_cell.cell, options.warm_up, options.span, of_cell.cpus)
                     .map_err(|what| format!("round {round}, {}: {what}", of_cell.cell))?;
                 of_cell.add(*subject, pair);
             }

@@ -25,10 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} listens on {here}; type to talk, end with Ctrl-D", node.id());
 
     let seen = Seen::default();
-    let reader = std::thread::spawn({
-        let (node, seen) = (node.clone(), Arc::clone(&seen));
-        move || listen(&node, &seen)
-    });
+    let (reads, knows) = (node.clone(), Arc::clone(&seen));
+    let reader = std::thread::Builder::new().spawn(move || listen(&reads, &knows))?;
     for (number, line) in std::io::stdin().lock().lines().enumerate() {
         let key = format!("{} {number}", node.id());
         let message = Bytes::from(format!("{key} {}", line?));

@@ -1,5 +1,6 @@
 //! The benchmark's command line. Arguments that cargo adds (`--bench`) are accepted and mean nothing.
 
+use super::table::Runs;
 use super::task::{Cell, Subject};
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ Node to node over loopback against the minimal NaCl pipe, two processes each, in
 
     --rounds N    runs of each cell and subject (7)
     --seconds S   seconds measured in each run (0.7)
-    --pin         sender's process on CPU 0, receiver's on CPU 1 (otherwise the kernel places them)
+    --pin         sender's process on CPU 0, receiver's on CPU 1 (otherwise the kernel places them, and the round trip is
+                  measured both ways: a wake-up of another CPU costs several times one of the same CPU)
     --pipe-only   measure the pipe alone: the ceiling of this machine
     --quick       one short round of everything: does it run at all?
     --help        this text";
@@ -21,8 +23,7 @@ pub struct Options {
     pub rounds: usize,
     pub warm_up: Duration,
     pub span: Duration,
-    /// CPUs of sender and receiver.
-    pub cpus: Option<[usize; 2]>,
+    pub is_pinned: bool,
     pub subjects: Vec<Subject>,
     pub is_help: bool,
 }
@@ -33,7 +34,7 @@ impl Options {
             rounds: 7,
             warm_up: Duration::from_millis(150),
             span: Duration::from_millis(700),
-            cpus: None,
+            is_pinned: false,
             subjects: vec![Subject::Pipe, Subject::Node],
             is_help: false,
         };
@@ -42,7 +43,7 @@ impl Options {
             match arg.as_str() {
                 "--bench" => {}
                 "--help" | "-h" => options.is_help = true,
-                "--pin" => options.cpus = Some([0, 1]),
+                "--pin" => options.is_pinned = true,
                 "--pipe-only" => options.subjects = vec![Subject::Pipe],
                 "--quick" => {
                     options.rounds = 1;
@@ -57,14 +58,16 @@ impl Options {
         Ok(options)
     }
 
-    /// The cells, in the order they are measured and printed.
-    pub fn cells() -> [Cell; 4] {
-        [
-            Cell::Throughput { size: 64 * 1_024 },
-            Cell::Throughput { size: 1_024 },
-            Cell::Throughput { size: 64 },
-            Cell::RoundTrip { size: 64 },
-        ]
+    /// What is measured, in the order it is measured and printed.
+    pub fn runs(&self) -> Vec<Runs> {
+        let trip = Cell::RoundTrip { size: 64 };
+        let mut cells = [64 * 1_024, 1_024, 64].map(|size| (Cell::Throughput { size }, self.is_pinned)).to_vec();
+        cells.push((trip, self.is_pinned));
+        let has_two = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() >= 2);
+        if has_two && !self.is_pinned {
+            cells.push((trip, true));
+        }
+        cells.into_iter().map(|(cell, is_pinned)| Runs::new(cell, is_pinned.then_some([0, 1]))).collect()
     }
 }
 

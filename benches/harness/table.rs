@@ -6,13 +6,15 @@ use super::task::{Cell, Subject};
 /// All runs of one cell, by round.
 pub struct Runs {
     pub cell: Cell,
+    /// CPUs of sender and receiver, if the kernel does not place them.
+    pub cpus: Option<[usize; 2]>,
     pub pipe: Vec<Pair>,
     pub node: Vec<Pair>,
 }
 
 impl Runs {
-    pub fn new(cell: Cell) -> Runs {
-        Runs { cell, pipe: Vec::new(), node: Vec::new() }
+    pub fn new(cell: Cell, cpus: Option<[usize; 2]>) -> Runs {
+        Runs { cell, cpus, pipe: Vec::new(), node: Vec::new() }
     }
 
     pub fn add(&mut self, subject: Subject, pair: Pair) {
@@ -28,7 +30,7 @@ impl Runs {
             if pairs.is_empty() {
                 continue;
             }
-            println!("{:<18} {name}  {}", self.cell.to_string(), self.describe(pairs));
+            println!("{:<18} {name}  {}{}", self.cell.to_string(), self.describe(pairs), self.place());
         }
         let ratios = self.pipe.iter().zip(&self.node).map(|(pipe, node)| node.score(self.cell) / pipe.score(self.cell).max(1.0));
         let Some(ratio) = Spread::of(ratios) else { return };
@@ -38,7 +40,20 @@ impl Runs {
             Cell::RoundTrip { .. } => ("at most 1.60", ratio.median <= 1.6),
         };
         let verdict = if is_met { "PASS" } else { "SHORT" };
-        println!("{:<18} ratio {:.2} [{:.2}-{:.2}]  goal {goal}: {verdict}", "", ratio.median, ratio.min, ratio.max);
+        let Spread { median, min, max } = ratio;
+        println!("{:<18} ratio {median:.2} [{min:.2}-{max:.2}]  goal {goal}: {verdict}{}", "", self.cpu_ratio());
+    }
+
+    /// The same by CPU time of both ends, which a busy machine disturbs less.
+    fn cpu_ratio(&self) -> String {
+        let Cell::Throughput { .. } = self.cell else { return String::new() };
+        let cost = |pair: &Pair| pair.sender.cpu_per_message() + pair.receiver.cpu_per_message();
+        let ratios = self.pipe.iter().zip(&self.node).map(|(pipe, node)| cost(pipe) / cost(node).max(1.0));
+        Spread::of(ratios).map_or(String::new(), |ratio| format!("   ({:.2} by CPU time)", ratio.median))
+    }
+
+    fn place(&self) -> &'static str {
+        if self.cpus.is_some() { "   (a CPU each)" } else { "" }
     }
 
     fn describe(&self, pairs: &[Pair]) -> String {

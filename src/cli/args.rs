@@ -1,7 +1,7 @@
 //! The command line of the `bowline` program, and the help that is made from the settings table.
 
 use bowline::settings::table::{Setting, TABLE};
-use bowline::settings::value::Value;
+use bowline::settings::value::{Kind, Value};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -100,11 +100,8 @@ impl Arguments {
 pub fn settings_help() -> String {
     let mut text = String::from("Settings:\n");
     for setting in TABLE {
-        text.push_str(&format!("\n  {} = {}\n", setting.name, shown_default(setting)));
-        text.push_str(&format!("      {}\n", setting.doc));
-        if let Some((min, max)) = setting.range {
-            text.push_str(&format!("      {min} to {max}, in {}.\n", setting.unit));
-        }
+        let Setting { name, doc, .. } = setting;
+        text.push_str(&format!("\n  {name} = {}    ({})\n      {doc}\n", shown_default(setting), shown_range(setting)));
     }
     text
 }
@@ -114,12 +111,22 @@ pub fn settings_markdown() -> String {
     let mut text =
         String::from("| setting | default | range | changes while running | memory | meaning |\n|---|---|---|---|---|---|\n");
     for setting in TABLE {
-        let Setting { name, unit, memory, doc, .. } = setting;
-        let range = setting.range.map_or_else(|| (*unit).to_owned(), |(min, max)| format!("{min} to {max} {unit}"));
+        let Setting { name, memory, doc, .. } = setting;
         let live = if setting.is_live { "yes" } else { "no" };
-        text.push_str(&format!("| `{name}` | `{}` | {range} | {live} | {memory} | {doc} |\n", shown_default(setting)));
+        let (default, range) = (shown_default(setting), shown_range(setting));
+        text.push_str(&format!("| `{name}` | `{default}` | {range} | {live} | {memory} | {doc} |\n"));
     }
     text
+}
+
+/// What is allowed; the ends of durations carry their unit themselves.
+fn shown_range(setting: &Setting) -> String {
+    match (setting.range, setting.kind) {
+        (Some((min, max)), Kind::Duration) => format!("{min} to {max}"),
+        (Some((min, max)), _) => format!("{min} to {max} {}", setting.unit),
+        (None, Kind::Switch | Kind::Choice) => setting.kind.expects().to_owned(),
+        (None, _) => setting.unit.to_owned(),
+    }
 }
 
 /// An empty default is shown as such.

@@ -4,10 +4,10 @@
 use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
-use std::collections::BTreeSet;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::{fs, io};
 
 /// CPU time of this process so far, user and system, all threads.
 pub fn cpu_time() -> Duration {
@@ -40,25 +40,33 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
 /// The threads and descriptors of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Census {
-    threads: BTreeSet<String>,
+    /// By id; a thread gets its name only some time after its start.
+    threads: BTreeMap<String, String>,
+    /// With what they point to: a number alone may be used again.
     descriptors: BTreeSet<String>,
 }
 
 impl Census {
     pub fn take() -> io::Result<Census> {
-        Ok(Census { threads: entries("/proc/self/task")?, descriptors: entries("/proc/self/fd")? })
+        // What is gone when it is asked for its name is left out, such as the descriptor with which the directory was read.
+        let named = |id: String| Some((fs::read_to_string(format!("/proc/self/task/{id}/comm")).ok()?, id));
+        let pointed = |fd: String| Some(format!("{fd} -> {}", fs::read_link(format!("/proc/self/fd/{fd}")).ok()?.display()));
+        let threads = entries("/proc/self/task")?.into_iter().filter_map(named);
+        let threads = threads.map(|(name, id)| (id, name.trim().to_owned())).collect();
+        let descriptors = entries("/proc/self/fd")?.into_iter().filter_map(pointed).collect();
+        Ok(Census { threads, descriptors })
     }
 
-    /// What is there now and was not in `before`, by name: threads with their names, descriptors with what they point to. A thread
-    /// that was joined may be listed for a moment longer, so it is looked for again until `patience` is over.
+    /// Threads and descriptors that are there now and were not in `before`. A thread that was joined may be listed for a moment longer,
+    /// so everything is looked for again until `patience` is over.
     pub fn new_since(before: &Census, patience: Duration) -> io::Result<(Vec<String>, Vec<String>)> {
         let step = Duration::from_millis(20);
         let mut waited = Duration::ZERO;
         loop {
             let now = Census::take()?;
-            let threads: Vec<String> = now.threads.difference(&before.threads).filter_map(|id| thread_name(id)).collect();
-            let descriptors: Vec<String> =
-                now.descriptors.difference(&before.descriptors).filter_map(|fd| descriptor_target(fd)).collect();
+            let new = now.threads.into_iter().filter(|(id, _)| !before.threads.contains_key(id));
+            let threads: Vec<String> = new.map(|(_, name)| name).collect();
+            let descriptors: Vec<String> = now.descriptors.difference(&before.descriptors).cloned().collect();
             if threads.is_empty() && descriptors.is_empty() || waited >= patience {
                 return Ok((threads, descriptors));
             }
@@ -68,18 +76,8 @@ impl Census {
     }
 }
 
-fn entries(directory: &str) -> io::Result<BTreeSet<String>> {
-    std::fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
-}
-
-/// `None` if it is gone.
-fn thread_name(id: &str) -> Option<String> {
-    std::fs::read_to_string(format!("/proc/self/task/{id}/comm")).ok().map(|name| name.trim().to_owned())
-}
-
-/// `None` if it is gone, as the one is with which the directory was read.
-fn descriptor_target(fd: &str) -> Option<String> {
-    std::fs::read_link(format!("/proc/self/fd/{fd}")).ok().map(|target| format!("{fd} -> {}", target.display()))
+fn entries(directory: &str) -> io::Result<Vec<String>> {
+    fs::read_dir(directory)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
 }
 
 /// SIGINT and SIGTERM as messages on a channel: whoever waits for something can wait for them as well. A second signal while the

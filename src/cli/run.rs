@@ -3,7 +3,7 @@
 use super::args::Run;
 use super::host::{INTERRUPTED, Stop};
 use super::identity::load_or_search;
-use bowline::{Builder, Event, Node, Settings, Up};
+use bowline::{Builder, Error, Event, Node, Settings, Up};
 use crossbeam_channel::{bounded, select};
 use sd_notify::NotifyState;
 use std::process::ExitCode;
@@ -14,6 +14,8 @@ pub fn run(args: &Run) -> Result<ExitCode, String> {
     let stop = Stop::listen().map_err(|error| format!("signals: {error}"))?;
     let settings = settings(args)?;
     let drain = settings.stop_drain;
+    // Before the search for a stamp, which may take long.
+    settings.clone().check().map_err(|complaints| Error::Settings(complaints).to_string())?;
     let Some(identity) = load_or_search(&args.identity, settings.network_pow_bits, &stop)? else {
         return Ok(ExitCode::from(INTERRUPTED));
     };

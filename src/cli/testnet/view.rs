@@ -15,9 +15,9 @@ pub struct View {
     kind: Kind,
     nodes: u64,
     deliveries: u64,
-    phase: &'static str,
     begun: Instant,
-    told: Option<Instant>,
+    /// The last plain line, and when it was written.
+    told: Option<(Instant, String)>,
 }
 
 enum Kind {
@@ -42,16 +42,15 @@ impl View {
             (false, true) => Kind::Terminal(Terminal::new(nodes, deliveries)),
             (false, false) => Kind::Lines,
         };
-        View { kind, nodes, deliveries, phase: "", begun: Instant::now(), told: None }
+        View { kind, nodes, deliveries, begun: Instant::now(), told: None }
     }
 
     /// Another phase begins.
     pub fn phase(&mut self, name: &'static str) {
-        self.phase = name;
         self.told = None;
         match &self.kind {
             Kind::Terminal(terminal) => terminal.phase.set_message(name),
-            Kind::Lines => self.line(name.to_owned()),
+            Kind::Lines => eprintln!("{:>7.1} s  {name}", self.begun.elapsed().as_secs_f64()),
             Kind::Nothing => {}
         }
     }
@@ -93,14 +92,14 @@ impl View {
 
     /// Bars draw themselves when they change, lines when a second is over.
     fn is_time(&self) -> bool {
-        self.told.is_none_or(|told| told.elapsed() >= LINE_PERIOD)
+        self.told.as_ref().is_none_or(|(at, _)| at.elapsed() >= LINE_PERIOD)
     }
 
     fn line(&mut self, text: String) {
-        self.told = Some(Instant::now());
-        if let Kind::Lines = self.kind {
+        if matches!(self.kind, Kind::Lines) && self.told.as_ref().is_none_or(|(_, last)| *last != text) {
             eprintln!("{:>7.1} s  {text}", self.begun.elapsed().as_secs_f64());
         }
+        self.told = Some((Instant::now(), text));
     }
 }
 
