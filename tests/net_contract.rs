@@ -76,6 +76,8 @@ impl<const IS_ROUGH: bool> Transport for Memory<IS_ROUGH> {
 struct Bench<T> {
     transport: T,
     told: BTreeMap<(usize, Source), Told>,
+    /// Pieces written by `fill`.
+    pieces: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,7 +94,7 @@ const B: LinkId = LinkId::from_u64(2);
 
 impl<T: Transport> Bench<T> {
     fn new() -> Bench<T> {
-        Bench { transport: T::new(), told: BTreeMap::new() }
+        Bench { transport: T::new(), told: BTreeMap::new(), pieces: 0 }
     }
 
     /// A bench where host 1 listens.
@@ -214,9 +216,10 @@ impl<T: Transport> Bench<T> {
     /// Writes until there is no room: `WouldBlock`, or a write that took less than was given if `stops_at_short`. Gives the bytes.
     fn fill(&mut self, host: usize, link: LinkId, stops_at_short: bool) -> usize {
         let mut total = 0;
-        for len in (90_000..).step_by(7) {
+        loop {
             // Each piece has another length, so that the room does not end with a piece by rule.
-            let piece = vec![7; len];
+            self.pieces += 1;
+            let piece = vec![7; 80_000 + 7 * self.pieces];
             match self.write(host, link, &piece) {
                 Ok(count) => {
                     total += count;
