@@ -15,12 +15,12 @@ use crate::bus::report::{Control, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::bus::sync::Lock;
-use crate::flow::pot::Pot;
 use crate::reactor::engine::{Engine, Ports};
+use crate::reactor::limits::Limits;
 use crate::reactor::mio_net::MioNet;
 use crate::reactor::net::Net;
 use crate::session::gate::Gate;
-use crate::session::local::{Local, Profile, Timeouts};
+use crate::session::local::{Local, Profile};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use std::convert::Infallible;
@@ -74,30 +74,7 @@ impl Thread {
 
 /// Who we are towards peers.
 pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
-    let settings = &plan.settings;
-    let mut hello = plan.hello.clone();
-    hello.listen = match &settings.listen_advertise {
-        Some(address) => vec![address.clone()],
-        None => listening.iter().map(|at| crate::base::address::Address::of(*at, Some(plan.identity.id()))).collect(),
-    };
-    let port = hello.listen.first().map_or(0, |address| address.port);
-    let profile = Profile {
-        pow_bits: settings.network_pow_bits,
-        channels: plan.channels.clone(),
-        timeouts: Timeouts {
-            handshake: settings.handshake_timeout,
-            first_message: settings.handshake_first_timeout,
-            ping: settings.ping_period,
-            pong: settings.ping_timeout,
-            record: settings.link_record_timeout,
-        },
-        is_claiming: settings.network_require_claim,
-        is_claim_required: settings.network_require_claim,
-        listen_port: port,
-        pot: Pot::new(settings.memory_messages_max),
-        hello,
-        ..Profile::new(plan.identity.clone(), &settings.network_name)
-    };
+    let profile = Profile::of(&plan.settings, plan.identity.clone(), &plan.channels, &plan.hello, listening);
     Local::new(profile).map_err(|error| Error::Channel(error.to_string()))
 }
 
@@ -111,7 +88,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         Ok(local) => Arc::new(local),
         Err(error) => return Err(Box::new((error, routes))),
     };
-    let limits = workers::limits(&plan.settings, system::files_max());
+    let limits = Limits::of(&plan.settings, system::files_max());
     let (commands, orders) = bounded(COMMANDS_MAX);
     let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
     let (control, controls) = bounded(CONTROL_MAX);
@@ -145,7 +122,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         ids: plan.ids.clone(),
     };
     let gate = Gate::new(&mut SystemEntropy, plan.settings.puzzle_difficulty as u8, limits.half_open_max);
-    let dialects = Box::new(super::native::Native::new(local));
+    let dialects = Box::new(crate::reactor::native::Native::new(local));
     let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), shared.clock.now());
     (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
     status.set(NodeState::Running);
