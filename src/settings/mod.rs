@@ -1,1 +1,7 @@
 //! One table of everything an operator may set: name, unit, default, range, source. Pure: text in, checked values out.
+
+pub mod check;
+pub mod error;
+pub mod memory;
+pub mod table;
+pub mod value;

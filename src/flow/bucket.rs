@@ -1,0 +1,228 @@
+//! A token bucket over bytes: how much may move now, and when more may. Integer arithmetic; it never reads a clock.
+//! The reactor has one per direction for all links and one per direction and link; `turns` asks both.
+
+use crate::base::time::Time;
+use std::time::Duration;
+
+/// A bucket holds at least this much of its rate: below 20 ms, timers of 1 ms lose 5 % (performance reference 5).
+const DEPTH: Duration = Duration::from_millis(20);
+/// Bytes that move in one turn at most (performance reference 5).
+const QUANTUM_MAX: u64 = 16 * 1_024;
+/// A turn below one Ethernet segment, bytes, costs more than it shares (performance reference 5).
+const QUANTUM_MIN: u64 = 1_460;
+/// A turn takes at most this much of a rate, so that others wait no longer for it (performance reference 5).
+const QUANTUM_TIME: Duration = Duration::from_millis(5);
+
+const NANOS: u128 = 1_000_000_000;
+
+/// Bytes per turn and unit of weight that suit a rate in bytes/s; 0 is no limit.
+pub fn quantum(rate: u64) -> u64 {
+    if rate == 0 { QUANTUM_MAX } else { bytes_in(rate, QUANTUM_TIME).clamp(QUANTUM_MIN, QUANTUM_MAX) }
+}
+
+/// Bytes that trickle in at a rate and may be taken as long as there are any.
+///
+/// What time brings is counted to the billionth of a byte, so that no pattern of calls gains or loses anything.
+#[derive(Clone, Debug)]
+pub struct TokenBucket {
+    /// Bytes per second; 0: no limit.
+    rate: u64,
+    /// Most bytes that it holds.
+    capacity: u64,
+    tokens: u64,
+    /// Billionths of a byte beyond `tokens`, always less than one byte.
+    carry: u64,
+    /// The moment that `tokens` and `carry` hold for.
+    at: Time,
+}
+
+impl TokenBucket {
+    /// A full bucket for `rate` bytes/s; 0 is no limit.
+    pub fn new(now: Time, rate: u64) -> TokenBucket {
+        let capacity = depth(rate);
+        TokenBucket { rate, capacity, tokens: capacity, carry: 0, at: now }
+    }
+
+    /// A bucket that never refuses.
+    pub fn unlimited() -> TokenBucket {
+        TokenBucket::new(Time::ZERO, 0)
+    }
+
+    pub fn rate(&self) -> u64 {
+        self.rate
+    }
+
+    /// Most bytes that can ever be there at once; `u64::MAX` without a limit.
+    pub fn capacity(&self) -> u64 {
+        if self.rate == 0 { u64::MAX } else { self.capacity }
+    }
+
+    /// Bytes that may be taken now.
+    pub fn available(&self, now: Time) -> u64 {
+        if self.rate == 0 { u64::MAX } else { self.level(now).0 }
+    }
+
+    /// Takes `bytes` if they are there; otherwise nothing is taken and it says false.
+    pub fn take(&mut self, now: Time, bytes: u64) -> bool {
+        if self.rate == 0 {
+            return true;
+        }
+        self.settle(now);
+        let left = self.tokens.checked_sub(bytes);
+        self.tokens = left.unwrap_or(self.tokens);
+        left.is_some()
+    }
+
+    /// When `bytes` (or a full bucket, if that is less) will be there; `None` if they are there now.
+    pub fn next_at(&self, now: Time, bytes: u64) -> Option<Time> {
+        let (tokens, carry) = self.level(now);
+        let missing = bytes.min(self.capacity()).saturating_sub(tokens);
+        if self.rate == 0 || missing == 0 {
+            return None;
+        }
+        let wait = (u128::from(missing) * NANOS - u128::from(carry)).div_ceil(u128::from(self.rate));
+        Some(now.max(self.at) + Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX)))
+    }
+
+    /// Goes on at another rate. What is there stays, up to the new capacity; a bucket that had no limit starts full.
+    pub fn set_rate(&mut self, now: Time, rate: u64) {
+        self.settle(now);
+        let had_none = self.rate == 0;
+        self.rate = rate;
+        self.capacity = depth(rate);
+        self.tokens = if had_none { self.capacity } else { self.tokens.min(self.capacity) };
+    }
+
+    /// Tokens and carry at `now`. A moment before the last one brings nothing.
+    fn level(&self, now: Time) -> (u64, u64) {
+        let elapsed = u128::from(now.since(self.at).as_nanos() as u64);
+        let brought = elapsed * u128::from(self.rate) + u128::from(self.carry);
+        let tokens = u128::from(self.tokens) + brought / NANOS;
+        if tokens >= u128::from(self.capacity) {
+            return (self.capacity, 0);
+        }
+        (tokens as u64, (brought % NANOS) as u64)
+    }
+
+    fn settle(&mut self, now: Time) {
+        (self.tokens, self.carry) = self.level(now);
+        self.at = self.at.max(now);
+    }
+}
+
+/// The capacity for a rate: 20 ms of it, and two turns in any case, so that one can be filled while the other is taken.
+fn depth(rate: u64) -> u64 {
+    bytes_in(rate, DEPTH).max(2 * quantum(rate))
+}
+
+fn bytes_in(rate: u64, duration: Duration) -> u64 {
+    u64::try_from(u128::from(rate) * duration.as_nanos() / NANOS).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const START: Time = Time::from_nanos(77);
+
+    fn after(nanos: u64) -> Time {
+        START + Duration::from_nanos(nanos)
+    }
+
+    fn emptied(rate: u64) -> TokenBucket {
+        let mut bucket = TokenBucket::new(START, rate);
+        assert!(bucket.take(START, bucket.capacity()));
+        bucket
+    }
+
+    #[test]
+    fn without_a_limit_everything_passes() {
+        let mut bucket = TokenBucket::unlimited();
+        assert!(bucket.take(START, u64::MAX) && bucket.take(START, u64::MAX));
+        assert_eq!((bucket.available(START), bucket.next_at(START, u64::MAX)), (u64::MAX, None));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_given() {
+        let mut bucket = emptied(1_000_000);
+        assert_eq!(bucket.capacity(), 20_000);
+        assert!(!bucket.take(START, 1) && !bucket.take(after(999), 1));
+        assert!(bucket.take(after(1_000), 1) && !bucket.take(after(1_000), 1));
+        assert_eq!(bucket.next_at(after(1_000), 3), Some(after(4_000)));
+        assert_eq!(bucket.available(after(3_600_000_000_000)), 20_000, "an idle hour fills it once");
+    }
+
+    #[test]
+    fn more_than_a_full_bucket_waits_for_a_full_one() {
+        let bucket = emptied(1_000_000);
+        assert_eq!(bucket.next_at(START, u64::MAX), Some(after(20_000_000)));
+        assert_eq!(TokenBucket::new(START, 1).capacity(), 2 * QUANTUM_MIN);
+    }
+
+    #[test]
+    fn a_new_rate_holds_from_now_on() {
+        let mut bucket = emptied(1_000_000);
+        bucket.set_rate(after(1_000_000), 2_000_000);
+        assert_eq!(bucket.available(after(1_000_000)), 1_000, "a millisecond at the old rate");
+        assert_eq!(bucket.available(after(2_000_000)), 3_000, "and one at the new");
+        bucket.set_rate(after(2_000_000), 0);
+        assert_eq!(bucket.available(after(2_000_000)), u64::MAX);
+        bucket.set_rate(after(2_000_000), 1_000_000);
+        assert_eq!(bucket.available(after(2_000_000)), 20_000);
+        bucket.set_rate(after(2_000_000), 1);
+        assert_eq!(bucket.available(after(2_000_000)), 2 * QUANTUM_MIN);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_brings_nothing() {
+        let mut bucket = emptied(1_000_000);
+        assert!(bucket.take(after(5_000), 5));
+        assert!(!bucket.take(START, 1));
+        assert_eq!(bucket.next_at(START, 1), Some(after(6_000)));
+        assert!(bucket.take(after(6_000), 1) && !bucket.take(after(6_000), 1));
+    }
+
+    #[test]
+    fn quanta_follow_the_rate() {
+        assert_eq!([0, 1, 1_000_000, 1_000_000_000].map(quantum), [16_384, 1_460, 5_000, 16_384]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_pattern_of_calls_gains_or_loses_a_byte(rate in 1_u64..2_000_000_000, steps in prop::collection::vec(1_u64..20_000_000, 1..300)) {
+            let mut bucket = emptied(rate);
+            let (mut nanos, mut taken) = (0, 0);
+            for step in steps {
+                // No step fills the bucket (20 ms), so nothing may spill over.
+                nanos += step;
+                let available = bucket.available(after(nanos));
+                prop_assert!(available <= bucket.capacity());
+                prop_assert!(bucket.take(after(nanos), available));
+                taken += available;
+            }
+            prop_assert_eq!(u128::from(taken), u128::from(nanos) * u128::from(rate) / NANOS);
+        }
+
+        #[test]
+        fn next_at_is_the_first_moment_that_suffices(rate in 1_u64..2_000_000_000, bytes in 1_u64..5_000_000, gone in 0_u64..30_000_000) {
+            let bucket = emptied(rate);
+            let Some(at) = bucket.next_at(after(gone), bytes) else {
+                return Ok(prop_assert!(bucket.available(after(gone)) >= bytes.min(bucket.capacity())));
+            };
+            let least = bytes.min(bucket.capacity());
+            prop_assert!(at > after(gone));
+            prop_assert!(bucket.available(at) >= least);
+            prop_assert!(bucket.available(at - Duration::from_nanos(1)) < least);
+        }
+
+        #[test]
+        fn no_input_overflows(rate: u64, now: u64, later: u64, bytes: u64, other: u64) {
+            let mut bucket = TokenBucket::new(Time::from_nanos(now), rate);
+            let later = Time::from_nanos(later);
+            bucket.take(later, bytes);
+            bucket.set_rate(later, other);
+            let _ = (bucket.next_at(later, u64::MAX), bucket.available(Time::MAX), bucket.take(Time::MAX, bytes));
+        }
+    }
+}

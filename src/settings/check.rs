@@ -1,0 +1,329 @@
+//! From settings to checked settings: what must agree across fields agrees, and what derives from others is derived.
+//! It reads no file and resolves no name. The node checks once at start and again at each live change.
+
+use super::error::SettingError;
+use super::table::{Setting, Settings};
+use crate::base::limits::{FRAME_MAX, RECORD_OVERHEAD};
+use std::ops::Deref;
+use std::time::Duration;
+
+/// What is wrong with settings that are each in range.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Complaint {
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("network.name is not set: choose 1 to 64 characters that all nodes of the network share")]
+    NoNetworkName,
+    #[error("no seed, no persistent peer and not a bootstrap node: set discovery.seeds or discovery.bootstrap")]
+    NoWayIn,
+    #[error("{low} ({low_value}) is above {high} ({high_value}): lower the one or raise the other")]
+    Order { low: &'static str, low_value: String, high: &'static str, high_value: String },
+    #[error("{name} ({value} bytes/s) is too slow for a record of {} bytes within {timeout_s} s: set at least {least}, or 0 for no limit", FRAME_MAX + RECORD_OVERHEAD)]
+    TooSlow { name: &'static str, value: u64, timeout_s: u64, least: u64 },
+    #[error("{one} and {other} exclude each other: {why}")]
+    Conflict { one: &'static str, other: &'static str, why: &'static str },
+    #[error("{name} cannot change while the node runs: set it before start")]
+    NotLive { name: &'static str },
+}
+
+/// How many links a node wants, all of it derived: min <= min_threshold <= min_target <= expected <= max_target <= max_threshold <= max.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    pub min: u32,
+    /// Below it, maintenance dials up to `min_target`.
+    pub min_threshold: u32,
+    pub min_target: u32,
+    pub expected: u32,
+    /// Above `max_threshold`, maintenance drops down to it.
+    pub max_target: u32,
+    pub max_threshold: u32,
+    pub max: u32,
+    /// Outbound links and dials to keep up; at most `outbound_max`.
+    pub outbound_target: u32,
+    /// Places for outbound links and dials, which inbound links never take.
+    pub outbound_max: u32,
+}
+
+impl Bounds {
+    /// The places that inbound links may take.
+    pub fn inbound_max(&self) -> u32 {
+        self.max - self.outbound_max
+    }
+
+    /// Tezos' arithmetic: thirds of the gaps between minimum, expected and maximum (10/50/100 gives 23, 36, 68, 84).
+    fn derive(settings: &Settings) -> Bounds {
+        let Settings { pool_min: min, pool_expected: expected, pool_max: max, .. } = *settings;
+        let step_min = expected.saturating_sub(min) / 3;
+        let step_max = max.saturating_sub(expected) / 3;
+        let outbound_max = settings.pool_outbound_max.unwrap_or(max.div_ceil(2));
+        Bounds {
+            min,
+            min_threshold: settings.pool_min_threshold.unwrap_or(min + step_min),
+            min_target: settings.pool_min_target.unwrap_or(min + 2 * step_min),
+            expected,
+            max_target: settings.pool_max_target.unwrap_or(max - 2 * step_max),
+            max_threshold: settings.pool_max_threshold.unwrap_or(max - step_max),
+            max,
+            outbound_target: settings.pool_outbound_target.min(outbound_max),
+            outbound_max,
+        }
+    }
+}
+
+/// Settings that a node can run on. They are read like `Settings` and changed only by `change`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checked {
+    settings: Settings,
+    bounds: Bounds,
+    stored_addresses: usize,
+}
+
+impl Deref for Checked {
+    type Target = Settings;
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+impl Checked {
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    pub fn into_settings(self) -> Settings {
+        self.settings
+    }
+
+    /// These settings with one changed in a running node.
+    ///
+    /// # Errors
+    /// All complaints about the result, or that the setting is fixed at start.
+    pub fn change(&self, name: &str, text: &str) -> Result<Checked, Vec<Complaint>> {
+        let mut settings = self.settings.clone();
+        settings.set(name, text).map_err(|error| vec![error.into()])?;
+        match Settings::row(name) {
+            Some(&Setting { name, is_live: false, .. }) if settings != self.settings => Err(vec![Complaint::NotLive { name }]),
+            _ => settings.check_knowing(self.stored_addresses),
+        }
+    }
+}
+
+impl Settings {
+    /// Checks what one field cannot say alone, for a node that knows no address but those in the settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not only the first of it.
+    pub fn check(self) -> Result<Checked, Vec<Complaint>> {
+        self.check_knowing(0)
+    }
+
+    /// `check` for a node that already knows so many addresses, stored or told by the application: it may do without a seed.
+    pub fn check_knowing(self, stored_addresses: usize) -> Result<Checked, Vec<Complaint>> {
+        let mut complaints: Vec<Complaint> = self.out_of_range().into_iter().map(Complaint::from).collect();
+        if !complaints.is_empty() {
+            // The arithmetic below relies on the ranges.
+            return Err(complaints);
+        }
+        let bounds = Bounds::derive(&self);
+        complaints.extend(self.complaints_on_network(stored_addresses));
+        complaints.extend(self.complaints_on_order(&bounds));
+        complaints.extend(self.complaints_on_speed());
+        if complaints.is_empty() { Ok(Checked { settings: self, bounds, stored_addresses }) } else { Err(complaints) }
+    }
+
+    fn complaints_on_network(&self, stored_addresses: usize) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        if self.network_name.is_empty() {
+            complaints.push(Complaint::NoNetworkName);
+        }
+        if self.network_name.bytes().any(|b| !(b == b' ' || b.is_ascii_graphic())) {
+            complaints.push(SettingError::unreadable::<String>("network.name", &self.network_name).into());
+        }
+        let knows_somebody = stored_addresses > 0 || !self.discovery_seeds.is_empty() || !self.discovery_persistent.is_empty();
+        if !self.discovery_bootstrap && !knows_somebody {
+            complaints.push(Complaint::NoWayIn);
+        }
+        if self.discovery_bootstrap && self.pex_private {
+            let why = "a bootstrap node gives addresses to everyone, a private node to nobody";
+            complaints.push(Complaint::Conflict { one: "discovery.bootstrap", other: "pex.private", why });
+        }
+        complaints
+    }
+
+    fn complaints_on_order(&self, bounds: &Bounds) -> Vec<Complaint> {
+        let corners = [
+            ordered("pool.min", &bounds.min, "pool.expected", &bounds.expected),
+            ordered("pool.expected", &bounds.expected, "pool.max", &bounds.max),
+        ];
+        let between = [
+            ordered("pool.min", &bounds.min, "pool.min_threshold", &bounds.min_threshold),
+            ordered("pool.min_threshold", &bounds.min_threshold, "pool.min_target", &bounds.min_target),
+            ordered("pool.min_target", &bounds.min_target, "pool.expected", &bounds.expected),
+            ordered("pool.expected", &bounds.expected, "pool.max_target", &bounds.max_target),
+            ordered("pool.max_target", &bounds.max_target, "pool.max_threshold", &bounds.max_threshold),
+            ordered("pool.max_threshold", &bounds.max_threshold, "pool.max", &bounds.max),
+        ];
+        let Settings { handshake_half_open_per_ip: per_ip, handshake_half_open_per_group: per_group, .. } = self;
+        let others = [
+            ordered("pool.outbound_max", &bounds.outbound_max, "pool.max", &bounds.max),
+            ordered("handshake.half_open_per_ip", per_ip, "handshake.half_open_per_group", per_group),
+            ordered("handshake.half_open_per_group", per_group, "handshake.half_open_max", &self.handshake_half_open_max),
+            ordered("handshake.first_timeout", &self.handshake_first_timeout, "handshake.timeout", &self.handshake_timeout),
+            ordered("ping.accept_period", &self.ping_accept_period, "ping.period", &self.ping_period),
+            ordered("ping.period", &self.ping_period, "ping.timeout", &self.ping_timeout),
+        ];
+        // What derives from wrong corners is wrong too, and says nothing new.
+        let between = between.into_iter().filter(|_| corners.iter().all(Option::is_none));
+        between.collect::<Vec<_>>().into_iter().chain(corners).chain(others).flatten().collect()
+    }
+
+    fn complaints_on_speed(&self) -> Vec<Complaint> {
+        // A peer with the same settings closes a link on which a full record takes longer than the record timeout.
+        let timeout = self.link_record_timeout.max(Duration::from_secs(1));
+        let least = ((FRAME_MAX + RECORD_OVERHEAD) as u64).div_ceil(timeout.as_secs());
+        [
+            ("bandwidth.up", self.bandwidth_up),
+            ("bandwidth.down", self.bandwidth_down),
+            ("bandwidth.peer_up", self.bandwidth_peer_up),
+            ("bandwidth.peer_down", self.bandwidth_peer_down),
+        ]
+        .into_iter()
+        .filter(|(_, value)| *value != 0 && *value < least)
+        .map(|(name, value)| Complaint::TooSlow { name, value, timeout_s: timeout.as_secs(), least })
+        .collect()
+    }
+}
+
+fn ordered<T: super::value::Value + PartialOrd>(low: &'static str, a: &T, high: &'static str, b: &T) -> Option<Complaint> {
+    (a > b).then(|| Complaint::Order { low, low_value: a.print(), high, high_value: b.print() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valid() -> Settings {
+        Settings { discovery_bootstrap: true, ..Settings::new("test") }
+    }
+
+    fn complaints(change: impl FnOnce(&mut Settings)) -> Vec<String> {
+        let mut settings = valid();
+        change(&mut settings);
+        settings.check().expect_err("something is wrong").iter().map(Complaint::to_string).collect()
+    }
+
+    #[test]
+    fn bounds_are_derived_as_tezos_does() {
+        let derive = |min, expected, max| {
+            let bounds =
+                Settings { pool_min: min, pool_expected: expected, pool_max: max, ..valid() }.check().expect("valid").bounds();
+            [
+                bounds.min_threshold,
+                bounds.min_target,
+                bounds.max_target,
+                bounds.max_threshold,
+                bounds.outbound_max,
+                bounds.outbound_target,
+            ]
+        };
+        assert_eq!(derive(10, 50, 100), [23, 36, 68, 84, 50, 10]);
+        assert_eq!(derive(25, 50, 75), [33, 41, 59, 67, 38, 10]);
+        assert_eq!(derive(1, 1, 1), [1, 1, 1, 1, 1, 1]);
+        assert_eq!(derive(0, 1, 3), [0, 0, 3, 3, 2, 2]);
+    }
+
+    #[test]
+    fn bounds_set_by_hand_are_taken() {
+        let settings = Settings {
+            pool_min_threshold: Some(12),
+            pool_max_target: Some(90),
+            pool_max_threshold: Some(91),
+            pool_outbound_max: Some(5),
+            ..valid()
+        };
+        let bounds = settings.check().expect("valid").bounds();
+        assert_eq!((bounds.min_threshold, bounds.min_target, bounds.max_target, bounds.max_threshold), (12, 36, 90, 91));
+        assert_eq!((bounds.outbound_max, bounds.outbound_target, bounds.inbound_max()), (5, 5, 95));
+    }
+
+    #[test]
+    fn derived_bounds_are_always_in_order() {
+        for (min, expected, max) in (0..40).flat_map(|min| (min.max(1)..50).map(move |expected| (min, expected, expected + min)))
+        {
+            let settings = Settings { pool_min: min, pool_expected: expected, pool_max: max, ..valid() };
+            assert!(settings.check().is_ok(), "{min} {expected} {max}");
+        }
+    }
+
+    #[test]
+    fn a_node_without_a_way_in_is_refused() {
+        let alone = || Settings::new("test");
+        let message = "no seed, no persistent peer and not a bootstrap node: set discovery.seeds or discovery.bootstrap";
+        assert_eq!(alone().check(), Err(vec![Complaint::NoWayIn]));
+        assert_eq!(Complaint::NoWayIn.to_string(), message);
+        assert!(alone().check_knowing(1).is_ok());
+        for name in ["discovery.seeds", "discovery.persistent"] {
+            let mut settings = alone();
+            settings.set(name, "192.0.2.1:9732").expect("an address");
+            assert!(settings.check().is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn disagreeing_fields_are_named_with_their_values() {
+        for (found, expected) in [
+            (complaints(|s| s.pool_min = 60), "pool.min (60) is above pool.expected (50): lower the one or raise the other"),
+            (complaints(|s| s.pool_max = 20), "pool.expected (50) is above pool.max (20): lower the one or raise the other"),
+            (
+                complaints(|s| s.pool_outbound_max = Some(101)),
+                "pool.outbound_max (101) is above pool.max (100): lower the one or raise the other",
+            ),
+            (
+                complaints(|s| s.pool_min_target = Some(11)),
+                "pool.min_threshold (23) is above pool.min_target (11): lower the one or raise the other",
+            ),
+            (
+                complaints(|s| s.ping_timeout = Duration::from_secs(1)),
+                "ping.period (30s) is above ping.timeout (1s): lower the one or raise the other",
+            ),
+            (
+                complaints(|s| s.bandwidth_peer_up = 100),
+                "bandwidth.peer_up (100 bytes/s) is too slow for a record of 65537 bytes within 30 s: set at least 2185, or 0 for no limit",
+            ),
+            (
+                complaints(|s| s.pex_private = true),
+                "discovery.bootstrap and pex.private exclude each other: a bootstrap node gives addresses to everyone, a private node to nobody",
+            ),
+            (
+                complaints(|s| s.network_name.clear()),
+                "network.name is not set: choose 1 to 64 characters that all nodes of the network share",
+            ),
+            (complaints(|s| s.network_name = "a\nb".into()), "network.name: 'a\\nb' does not parse, expected printable ASCII"),
+            (complaints(|s| s.network_name = "x".repeat(65)), "network.name: 65 is out of range, 0 to 64 characters are allowed"),
+            (
+                complaints(|s| s.dial_timeout = Duration::MAX),
+                "dial.timeout: 18446744073709551615ns is out of range, 100ms to 10min are allowed",
+            ),
+        ] {
+            assert_eq!(found, [expected]);
+        }
+    }
+
+    #[test]
+    fn all_complaints_come_at_once() {
+        let settings = Settings { pool_min: 60, bandwidth_up: 1, ..Settings::default() };
+        assert_eq!(settings.check().expect_err("four mistakes").len(), 4);
+    }
+
+    #[test]
+    fn a_running_node_changes_only_what_is_live() {
+        let running = Settings::new("test").check_knowing(3).expect("valid");
+        let changed = running.change("bandwidth.up", "1MiB").expect("live");
+        assert_eq!((changed.bandwidth_up, changed.bounds()), (1 << 20, running.bounds()));
+        assert_eq!(running.change("network.name", "other"), Err(vec![Complaint::NotLive { name: "network.name" }]));
+        assert_eq!(running.change("network.name", "test").as_ref(), Ok(&running));
+        assert!(matches!(running.change("pool.min", "60").expect_err("above expected")[..], [Complaint::Order { .. }]));
+        assert!(matches!(running.change("nothing", "1").expect_err("unknown")[..], [Complaint::Setting(_)]));
+    }
+}

@@ -1,0 +1,142 @@
+//! The worst-case memory of a node as one number with its parts, from settings and channels alone.
+//! It counts heap that peers or callers can make grow; code, stacks and the allocator's own losses come on top.
+
+use super::check::Checked;
+use crate::base::channel::Channel;
+use crate::base::limits;
+
+/// One part of the worst case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub name: &'static str,
+    pub bytes: u64,
+    /// The arithmetic, in words and numbers.
+    pub why: String,
+}
+
+/// The worst case, part by part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Memory {
+    pub parts: Vec<Part>,
+}
+
+impl Memory {
+    /// The one number.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().fold(0, |sum, part| sum.saturating_add(part.bytes))
+    }
+}
+
+/// State of a link besides its buffers, bytes: keys, timers, meters, table rows; measured structs are below half of it.
+const LINK_STATE: u64 = 16 * 1_024;
+/// Buffers of a link, bytes: what waits to be written and the tail of a record that is not complete yet.
+const LINK_BUFFERS: u64 = (limits::WRITE_BUFFER + limits::FRAME_MAX + limits::RECORD_OVERHEAD) as u64;
+/// Our control messages that may wait for one peer, bytes.
+const LINK_CONTROL: u64 = limits::CONTROL_QUEUE_MAX as u64 * limits::PEX_BYTES_MAX as u64;
+/// What is kept of a channel on each link besides its messages, bytes.
+const CHANNEL_STATE: u64 = 512;
+/// A handshake under way, bytes: both Hellos, state, and one record that came before the verdict.
+const HANDSHAKE: u64 = (2 * limits::HELLO_BYTES_MAX + 4 * 1_024 + limits::FRAME_MAX + limits::RECORD_OVERHEAD) as u64;
+/// A lifecycle event with the peer's Hello, bytes.
+const EVENT: u64 = limits::HELLO_BYTES_MAX as u64 + 256;
+/// Lifecycle events for which a link reserves places before it begins (architecture 2.5, row 2).
+const EVENTS_PER_LINK: u64 = 4;
+/// A greylist entry in its map and its queue of expiry, bytes.
+const GREYLIST_ENTRY: u64 = 128;
+/// The tokens of one IP address in their map, bytes.
+const ACCEPT_ENTRY: u64 = 96;
+/// A configured address, bytes: its text and its row in the pool.
+const ADDRESS: u64 = 512;
+
+impl Checked {
+    /// The most memory that this node takes with these channels, whatever peers and callers do.
+    pub fn memory_bytes_max(&self, channels: &[Channel]) -> Memory {
+        let links = u64::from(self.bounds().max);
+        let handshakes = u64::from(self.handshake_half_open_max) + u64::from(self.dial_parallel_max);
+        let commands = limits::COMMANDS_MAX as u64;
+        let control = limits::CONTROL_MAX as u64;
+        let addresses = (self.discovery_seeds.len() + self.discovery_persistent.len()) as u64;
+        let message = u64::from(limits::PEX_BYTES_MAX);
+        let part = |name, count: u64, each: u64, what: &str| Part {
+            name,
+            bytes: count.saturating_mul(each),
+            why: format!("{count} {what} x {each} bytes"),
+        };
+        let per_channel = channels.len() as u64 * CHANNEL_STATE;
+        let parts = vec![
+            self.messages(channels, links),
+            part("links", links, LINK_STATE + LINK_BUFFERS + LINK_CONTROL + per_channel, "links with buffers and control queue"),
+            part("handshakes", handshakes, HANDSHAKE, "accepted or dialed"),
+            part("events", EVENTS_PER_LINK * (links + handshakes), EVENT, "lifecycle events"),
+            part("commands", commands, message, "commands to the reactor"),
+            part("control", control, message, "control messages to the exchange worker"),
+            part("reactor", 1, limits::READ_BUFFER as u64, "read buffer"),
+            part("greylist", u64::from(self.greylist_entries_max), GREYLIST_ENTRY, "entries"),
+            part("accept", u64::from(self.accept_ip_entries_max), ACCEPT_ENTRY, "IP addresses with tokens"),
+            part("addresses", addresses, ADDRESS, "configured addresses"),
+        ];
+        Memory { parts }
+    }
+
+    /// Messages draw on one budget; with few links or small queues they cannot even use it up.
+    fn messages(&self, channels: &[Channel], links: u64) -> Part {
+        let queued = |channel: &Channel| {
+            // The last message of a send queue may pass its bound, and one may be half arrived beyond the credit's window.
+            let each =
+                [channel.send_queue_bytes, channel.receive_queue_bytes, channel.message_bytes_max, channel.message_bytes_max];
+            each.into_iter().map(u64::from).sum::<u64>()
+        };
+        let all = links.saturating_mul(channels.iter().map(queued).sum());
+        let budget = self.memory_messages_max;
+        Part {
+            name: "messages",
+            bytes: budget.min(all),
+            why: format!(
+                "memory.messages_max is {budget} bytes; the queues of {} channels on {links} links could hold {all}",
+                channels.len()
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::table::Settings;
+
+    fn checked(change: impl FnOnce(&mut Settings)) -> Checked {
+        let mut settings = Settings { discovery_bootstrap: true, ..Settings::new("test") };
+        change(&mut settings);
+        settings.check().expect("valid settings")
+    }
+
+    #[test]
+    fn the_default_node_stays_below_half_a_gibibyte() {
+        let channels: Vec<Channel> = (0x10..0x18).map(|id| Channel::new(id, "any")).collect();
+        let memory = checked(|_| ()).memory_bytes_max(&channels);
+        assert!(memory.bytes() < 512 << 20, "{memory:#?}");
+        assert_eq!(memory.parts[0].bytes, 256 << 20);
+        assert!(memory.parts.iter().all(|part| !part.why.is_empty()));
+    }
+
+    #[test]
+    fn more_links_cost_more_and_no_channel_costs_no_messages() {
+        let few = checked(|s| s.pool_max = 60).memory_bytes_max(&[]);
+        let many = checked(|s| s.pool_max = 600).memory_bytes_max(&[]);
+        assert!(few.bytes() < many.bytes());
+        assert_eq!(few.parts[0].bytes, 0);
+    }
+
+    #[test]
+    fn the_table_says_what_is_counted_here() {
+        let said = |name: &str| Settings::row(name).expect("a row").memory;
+        assert_eq!(said("greylist.entries_max"), format!("{GREYLIST_ENTRY} bytes each"));
+        assert_eq!(said("accept.ip_entries_max"), format!("{ACCEPT_ENTRY} bytes each"));
+        let mib = (LINK_STATE + LINK_BUFFERS + LINK_CONTROL) as f64 / f64::from(1 << 20);
+        assert!(said("pool.max").starts_with(&format!("{mib:.1} MiB each")), "{mib}");
+        let kib = HANDSHAKE.div_ceil(1_024);
+        for name in ["handshake.half_open_max", "dial.parallel_max"] {
+            assert_eq!(said(name), format!("{kib} KiB each"));
+        }
+    }
+}

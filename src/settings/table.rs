@@ -1,0 +1,415 @@
+//! The one table of settings: from its rows come the struct, the defaults, reading, printing and what the manual says.
+//! A value that is derived from others is not here but in `check`. Every face sets through it, `check` takes its result.
+
+use super::error::{SettingError, TEXT_MAX, unknown};
+use super::value::{Kind, PuzzleMode, Value};
+use crate::base::address::Address;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// One row: all that a person must know to set it.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The key, such as `pool.max`. The field of `Settings` has the same name with `_` for the dot.
+    pub name: &'static str,
+    pub kind: Kind,
+    /// What one of it is, such as links or bytes; durations carry their unit in the text.
+    pub unit: &'static str,
+    pub default: &'static str,
+    /// Smallest and largest value, as texts of the same kind; for texts characters, for lists entries.
+    pub range: Option<(&'static str, &'static str)>,
+    /// Where the default comes from.
+    pub source: &'static str,
+    /// True if a running node follows a change.
+    pub is_live: bool,
+    /// What it costs in memory.
+    pub memory: &'static str,
+    pub doc: &'static str,
+}
+
+macro_rules! settings {
+    ($($(#[doc = $doc:literal])+ $name:literal $field:ident: $type:ty = $default:literal,
+       $range:expr, $unit:literal, $live:ident, $source:literal, $memory:literal;)+) => {
+        /// Everything an operator may set, as it was set: not yet checked. `check` makes the settings that a node runs on.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Settings {
+            $($(#[doc = $doc])+ #[doc = ""] #[doc = concat!("`", $name, "`, default `", $default, "`.")] pub $field: $type,)+
+        }
+
+        /// Every setting, in the manual's order.
+        pub const TABLE: &[Setting] = &[$(Setting {
+            name: $name,
+            kind: <$type as Value>::KIND,
+            unit: $unit,
+            default: $default,
+            range: $range,
+            source: $source,
+            is_live: live!($live),
+            memory: $memory,
+            doc: concat!($($doc),+).trim_ascii(),
+        }),+];
+
+        impl Default for Settings {
+            fn default() -> Settings {
+                Settings { $($field: read($name, $default, $range, $unit).expect("every default is in its range, as a test shows"),)+ }
+            }
+        }
+
+        impl Settings {
+            /// Changes the setting called `name` to what `text` says; on an error nothing is changed.
+            pub fn set(&mut self, name: &str, text: &str) -> Result<(), SettingError> {
+                match name {
+                    $($name => self.$field = read($name, text, $range, $unit)?,)+
+                    _ => return Err(unknown(name, Settings::names())),
+                }
+                Ok(())
+            }
+
+            /// The canonical text of the setting called `name`, which `set` reads back; `None` if there is none.
+            pub fn get(&self, name: &str) -> Option<String> {
+                match name {
+                    $($name => Some(self.$field.print()),)+
+                    _ => None,
+                }
+            }
+
+            /// What is out of range: the fields are public, so a program may have put anything there.
+            pub(super) fn out_of_range(&self) -> Vec<SettingError> {
+                [$(in_range($name, &self.$field, $range, $unit).err()),+].into_iter().flatten().collect()
+            }
+        }
+
+        /// Name and field of each row, to compare them.
+        #[cfg(test)]
+        const FIELDS: &[(&str, &str)] = &[$(($name, stringify!($field))),+];
+    };
+}
+
+/// The word in a row's live column.
+macro_rules! live {
+    (live) => {
+        true
+    };
+    (start) => {
+        false
+    };
+}
+
+impl Settings {
+    /// The defaults for a network of that name.
+    pub fn new(network: &str) -> Settings {
+        Settings { network_name: network.to_owned(), ..Settings::default() }
+    }
+
+    /// The names of all settings, in the manual's order.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|setting| setting.name)
+    }
+
+    /// The row of the setting called `name`.
+    pub fn row(name: &str) -> Option<&'static Setting> {
+        TABLE.iter().find(|setting| setting.name == name)
+    }
+}
+
+type Range = Option<(&'static str, &'static str)>;
+
+/// A row's range column.
+const fn range(min: &'static str, max: &'static str) -> Range {
+    Some((min, max))
+}
+
+/// The range column of values that have none.
+const ANY: Range = None;
+
+fn read<T: Value>(name: &'static str, text: &str, range: Range, unit: &'static str) -> Result<T, SettingError> {
+    let trimmed = text.trim_ascii();
+    let value = if text.len() <= TEXT_MAX { T::read(trimmed) } else { None };
+    let value = value.ok_or_else(|| SettingError::unreadable::<T>(name, trimmed))?;
+    in_range(name, &value, range, unit)?;
+    Ok(value)
+}
+
+fn in_range<T: Value>(name: &'static str, value: &T, range: Range, unit: &'static str) -> Result<(), SettingError> {
+    let (Some((min, max)), Some(measure)) = (range, value.measure()) else {
+        return Ok(());
+    };
+    // The ends are read like values; a test reads them all, so one that does not parse cannot get here.
+    let least = T::measure_of(min).unwrap_or(0);
+    let most = T::measure_of(max).unwrap_or(u64::MAX);
+    if (least..=most).contains(&measure) {
+        return Ok(());
+    }
+    Err(SettingError::out_of_range(name, value, (min, max), unit))
+}
+
+// "name" field: type = "default", range, "unit", live or start, "source", "memory";
+settings! {
+    /// Name of the network; only nodes of the same network link up. It has no default, so that two networks never meet by accident.
+    "network.name" network_name: String = "", range("0", "64"), "characters", start, "Tezos network version", "none";
+    /// Leading zero bits that an identity's stamp must have: 26 cost minutes once, on a public network; tests use 0 to 16.
+    "network.pow_bits" network_pow_bits: u32 = "26", range("0", "40"), "bits", start, "Tezos expected-proof-of-work", "none";
+    /// Refuse initiators that do not claim an identity in their first message.
+    "network.require_claim" network_require_claim: bool = "false", ANY, "switch", start, "security reference 2.3", "none";
+    /// Take private, loopback and other special addresses as dialable and worth sharing: for private networks and tests.
+    "network.allow_private" network_allow_private: bool = "false", ANY, "switch", start, "threat T26 (RFC 6890)", "none";
+
+    /// Where to accept links; empty: nowhere. The default works on every machine; add [::]:9732 where IPv6 is there
+    /// (it is bound for IPv6 alone, so both may stand side by side). Port 0 lets the system choose.
+    "listen.addresses" listen_addresses: Vec<SocketAddr> = "0.0.0.0:9732", range("0", "8"), "addresses", start, "Tezos listen-addr, port 9732", "a descriptor each";
+    /// The address that others should dial, where it differs from what is listened on (behind NAT). Empty: the listened ones.
+    "listen.advertise" listen_advertise: Option<Address> = "", ANY, "address", start, "Tezos advertised-net-port", "none";
+    /// Connections that the kernel may keep waiting until they are accepted.
+    "listen.backlog" listen_backlog: u32 = "1024", range("1", "65535"), "connections", start, "performance reference 6", "the kernel's only";
+
+    /// Tokens for accepting from one IP address; one that comes back faster is closed before any work.
+    "accept.ip_burst" accept_ip_burst: u32 = "4", range("1", "10000"), "connections", live, "threat T2", "none";
+    /// How often an IP address gets a token back. Many nodes on one machine need an address each, or a shorter period.
+    "accept.ip_period" accept_ip_period: Duration = "10s", range("1ms", "1h"), "time", live, "threat T2", "none";
+    /// IP addresses whose tokens are remembered; the longest unseen is forgotten first.
+    "accept.ip_entries_max" accept_ip_entries_max: u32 = "4096", range("64", "1048576"), "addresses", start, "50/s x 40 s to refill = 2,000, doubled", "96 bytes each";
+    /// Connections accepted per second from everybody together; as many may come at once.
+    "accept.rate" accept_rate: u32 = "50", range("1", "100000"), "connections/s", live, "threat T2", "none";
+    /// Pause of the listener when no file descriptor is free, before it tries again.
+    "accept.retry_period" accept_retry_period: Duration = "100ms", range("10ms", "10s"), "time", start, "threat T40", "none";
+    /// File descriptors left to the rest of the program: no link is accepted or dialed into them.
+    "files.headroom" files_headroom: u32 = "64", range("0", "65536"), "descriptors", start, "threat T40", "none";
+
+    /// Time for a whole handshake of an accepted connection, counted from accept.
+    "handshake.timeout" handshake_timeout: Duration = "5s", range("100ms", "10min"), "time", live, "Tezos authentication-timeout, threat T1", "none";
+    /// Time until the first handshake message must be complete.
+    "handshake.first_timeout" handshake_first_timeout: Duration = "3s", range("100ms", "10min"), "time", live, "threat T1", "none";
+    /// Accepted connections that may be in their handshake at once; when full, the oldest of the most crowded group goes.
+    "handshake.half_open_max" handshake_half_open_max: u32 = "128", range("1", "65536"), "connections", start, "threat T1", "85 KiB each";
+    /// Of these, from one IP address.
+    "handshake.half_open_per_ip" handshake_half_open_per_ip: u32 = "4", range("1", "65536"), "connections", live, "threat T1", "none";
+    /// Of these, from one IPv4 /24 or IPv6 /64.
+    "handshake.half_open_per_group" handshake_half_open_per_group: u32 = "16", range("1", "65536"), "connections", live, "threat T1", "none";
+    /// When those who connect must solve a puzzle: auto under load, always or never.
+    "puzzle.mode" puzzle_mode: PuzzleMode = "auto", ANY, "mode", live, "threat T6", "none";
+    /// Leading zero bits that a puzzle asks for.
+    "puzzle.difficulty" puzzle_difficulty: u32 = "12", range("8", "18"), "bits", live, "security reference 2.3", "none";
+
+    /// Fewer links than this wake maintenance at once.
+    "pool.min" pool_min: u32 = "10", range("0", "16384"), "links", live, "Tezos min-connections", "none";
+    /// The number of links that maintenance aims around.
+    "pool.expected" pool_expected: u32 = "50", range("1", "16384"), "links", live, "Tezos expected-connections", "none";
+    /// Never more links than this, in and out together.
+    "pool.max" pool_max: u32 = "100", range("1", "16384"), "links", start, "Tezos max-connections", "1.1 MiB each at worst, beside its messages";
+    /// Below it, maintenance dials. Auto: min + (expected - min) / 3.
+    "pool.min_threshold" pool_min_threshold: Option<u32> = "auto", range("1", "16384"), "links", live, "Tezos maintenance bounds", "none";
+    /// It dials up to this. Auto: min + 2 (expected - min) / 3.
+    "pool.min_target" pool_min_target: Option<u32> = "auto", range("1", "16384"), "links", live, "Tezos maintenance bounds", "none";
+    /// It drops down to this. Auto: max - 2 (max - expected) / 3.
+    "pool.max_target" pool_max_target: Option<u32> = "auto", range("1", "16384"), "links", live, "Tezos maintenance bounds", "none";
+    /// Above it, maintenance drops links. Auto: max - (max - expected) / 3.
+    "pool.max_threshold" pool_max_threshold: Option<u32> = "auto", range("1", "16384"), "links", live, "Tezos maintenance bounds", "none";
+    /// Outbound links and dials to keep up; never above `pool.outbound_max`.
+    "pool.outbound_target" pool_outbound_target: u32 = "10", range("0", "16384"), "links", live, "CometBFT MaxNumOutboundPeers", "none";
+    /// Most outbound links and dials. These places are reserved: inbound links never take them. Auto: half of `pool.max`, rounded up.
+    "pool.outbound_max" pool_outbound_max: Option<u32> = "auto", range("1", "16384"), "links", live, "design, section 6", "none";
+    /// Inbound links from one IP address. Private addresses do not count where `network.allow_private` is on.
+    "pool.per_ip_max" pool_per_ip_max: u32 = "8", range("1", "16384"), "links", live, "bowline: twice the half-open limit", "none";
+    /// Inbound links from one IPv4 /16 or IPv6 /32. Private addresses do not count where `network.allow_private` is on.
+    "pool.per_group_max" pool_per_group_max: u32 = "32", range("1", "16384"), "links", live, "threat T3; a third of pool.max", "none";
+
+    /// Time between two rounds of maintenance.
+    "maintenance.period" maintenance_period: Duration = "120s", range("100ms", "24h"), "time", live, "Tezos maintenance-idle-time", "none";
+
+    /// Time between two rounds of dialing; the first comes at random within it.
+    "dial.period" dial_period: Duration = "30s", range("100ms", "24h"), "time", live, "CometBFT ensurePeersPeriod", "none";
+    /// Address to dial from; empty: the system chooses.
+    "dial.from" dial_from: Option<IpAddr> = "", ANY, "address", start, "bowline: hosts with several addresses", "none";
+    /// Dials under way at once.
+    "dial.parallel_max" dial_parallel_max: u32 = "16", range("1", "4096"), "dials", live, "bowline: 10/s for 1.6 s", "85 KiB each";
+    /// Time for a dial: connecting and the whole handshake.
+    "dial.timeout" dial_timeout: Duration = "10s", range("100ms", "10min"), "time", live, "Tezos connection-timeout", "none";
+    /// Failures in a row that make an address bad; only then is it given up.
+    "dial.attempts_max" dial_attempts_max: u32 = "16", range("1", "60"), "dials", live, "CometBFT maxAttemptsToDial", "none";
+    /// Longest wait after a failed dial; the wait starts at 1 s to 2 s and doubles.
+    "dial.backoff_max" dial_backoff_max: Duration = "24h", range("1s", "1000h"), "time", live, "2^16 s = 18.2 h stays below it", "none";
+    /// How long an address stays bad before it may be tried again.
+    "dial.bad_period" dial_bad_period: Duration = "24h", range("1s", "1000h"), "time", live, "CometBFT defaultBanTime", "none";
+    /// Longest wait between two dials of a persistent peer, which is never given up.
+    "dial.persistent_period_max" dial_persistent_period_max: Duration = "5min", range("1s", "24h"), "time", live, "design, section 6", "none";
+    /// Dials per second, all together.
+    "dial.rate" dial_rate: u32 = "10", range("1", "10000"), "dials/s", live, "threat T26", "none";
+    /// Time between two dials of one address and port, so that nobody can aim this node at a victim. Counted by address and
+    /// port, because many nodes may share a machine. Persistent peers and dials on request do not count.
+    "dial.point_period" dial_point_period: Duration = "1min", range("0s", "24h"), "time", live, "threat T26", "none";
+
+    /// Time between two pings on a link.
+    "ping.period" ping_period: Duration = "30s", range("100ms", "1h"), "time", live, "threat T4", "none";
+    /// A link closes when a ping had no answer for this long.
+    "ping.timeout" ping_timeout: Duration = "60s", range("100ms", "24h"), "time", live, "threat T4", "none";
+    /// Pings of a peer closer together than this are a flood.
+    "ping.accept_period" ping_accept_period: Duration = "5s", range("0s", "1h"), "time", live, "threat T38b", "none";
+    /// A link closes when nobody took its messages for this long.
+    "link.stall_timeout" link_stall_timeout: Duration = "120s", range("100ms", "24h"), "time", live, "design, section 4", "none";
+    /// A link closes when the peer did not read for this long.
+    "link.write_stall_timeout" link_write_stall_timeout: Duration = "30s", range("100ms", "24h"), "time", live, "threat T32", "none";
+    /// Time for one record to arrive once it has begun.
+    "link.record_timeout" link_record_timeout: Duration = "30s", range("100ms", "24h"), "time", live, "threat T20", "none";
+    /// Control records that a peer may send per second, over time.
+    "control.rate" control_rate: u32 = "20", range("1", "100000"), "records/s", live, "threat T38b", "none";
+    /// Control records that may come at once.
+    "control.burst" control_burst: u32 = "100", range("1", "100000"), "records", live, "threat T38b", "none";
+
+    /// How long misbehaviour keeps an identity or address out.
+    "greylist.timeout" greylist_timeout: Duration = "24h", range("1s", "10000h"), "time", live, "Tezos greylist-timeout", "none";
+    /// Most entries; the one that ends first goes first.
+    "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", start, "threat T31", "128 bytes each";
+
+    /// Ask peers for addresses and answer them.
+    "pex.enabled" pex_enabled: bool = "true", ANY, "switch", start, "CometBFT pex", "none";
+    /// Private node: it answers no requests for addresses, and asks others not to share its own.
+    "pex.private" pex_private: bool = "false", ANY, "switch", start, "Tezos private-mode", "none";
+    /// A peer that asks twice within this breaks the protocol; a reconnect does not reset it.
+    "pex.request_interval_min" pex_request_interval_min: Duration = "100ms", range("0s", "1h"), "time", live, "ReactorV2 minReceiveRequestInterval", "none";
+    /// How long an answer may take before the peer counts as available again.
+    "pex.request_timeout" pex_request_timeout: Duration = "30s", range("100ms", "1h"), "time", live, "bowline: ReactorV2 waits for ever", "none";
+    /// Most addresses in an answer, ours and theirs.
+    "pex.addresses_max" pex_addresses_max: u32 = "100", range("1", "100"), "addresses", start, "ReactorV2 maxAddresses", "none";
+    /// Wait when no peer can be asked.
+    "pex.idle_period" pex_idle_period: Duration = "1s", range("10ms", "1h"), "time", live, "ReactorV2 noAvailablePeersWaitPeriod", "none";
+    /// Longest wait between two requests, and the wait while the store is nearly full.
+    "pex.period_max" pex_period_max: Duration = "10min", range("1s", "24h"), "time", live, "ReactorV2 fullCapacityInterval", "none";
+
+    /// Nodes that are asked for addresses when there is nobody else to dial.
+    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", start, "CometBFT seeds, bootstrap discovery SeedAddr", "0.5 KiB each";
+    /// This is a bootstrap node: it needs no seed, and learns the address of everyone who asks.
+    "discovery.bootstrap" discovery_bootstrap: bool = "false", ANY, "switch", start, "bootstrap discovery Bootstrap", "none";
+    /// Peers to stay linked with: dialed at once and for ever.
+    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", start, "CometBFT persistent_peers", "0.5 KiB each";
+    /// Time between two rounds in which every known peer is asked for the peers it knows.
+    "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", live, "bootstrap discovery period; the figure is bowline's", "none";
+
+    /// Bytes sent per second on all links together; 0: no limit.
+    "bandwidth.up" bandwidth_up: u64 = "0", range("0", "1TiB"), "bytes/s", live, "Tezos max-upload-speed", "none";
+    /// Bytes received per second on all links together; 0: no limit.
+    "bandwidth.down" bandwidth_down: u64 = "0", range("0", "1TiB"), "bytes/s", live, "Tezos max-download-speed", "none";
+    /// Bytes sent per second on one link; 0: no limit.
+    "bandwidth.peer_up" bandwidth_peer_up: u64 = "0", range("0", "1TiB"), "bytes/s", live, "threat T33; Avalanche per-peer throttle", "none";
+    /// Bytes received per second on one link; 0: no limit.
+    "bandwidth.peer_down" bandwidth_peer_down: u64 = "0", range("0", "1TiB"), "bytes/s", live, "threat T33; Avalanche per-peer throttle", "none";
+
+    /// Bytes of messages on all links together: to send, received and not yet taken, half arrived.
+    "memory.messages_max" memory_messages_max: u64 = "256MiB", range("1MiB", "1TiB"), "bytes", start, "threat T32", "itself";
+
+    /// Time that stop gives links to send what is queued and say goodbye; stop ends within 5 s in any case.
+    "stop.drain" stop_drain: Duration = "3s", range("0s", "4s"), "time", live, "Tezos shutdown of the scheduler", "none";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    #[test]
+    fn every_row_is_complete_and_named_like_its_field() {
+        for (setting, (name, field)) in TABLE.iter().zip(FIELDS) {
+            assert_eq!(setting.name, *name);
+            assert_eq!(name.replace('.', "_"), *field);
+            assert!(
+                name.split('.').count() == 2 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'.' || b == b'_'),
+                "{name}"
+            );
+            for (column, text) in
+                [("doc", setting.doc), ("unit", setting.unit), ("source", setting.source), ("memory", setting.memory)]
+            {
+                assert!(!text.is_empty(), "{name} has no {column}");
+            }
+            assert!(setting.doc.ends_with('.'), "{name}: {}", setting.doc);
+        }
+        let names: std::collections::BTreeSet<_> = Settings::names().collect();
+        assert_eq!(names.len(), TABLE.len(), "a name stands twice");
+    }
+
+    #[test]
+    fn defaults_and_ranges_are_texts_that_set_reads() {
+        for setting in TABLE {
+            let mut settings = Settings::default();
+            assert_eq!(settings.set(setting.name, setting.default), Ok(()));
+            assert_eq!(settings, Settings::default());
+            let Some((min, max)) = setting.range else { continue };
+            if matches!(setting.kind, Kind::Text | Kind::Addresses | Kind::Sockets) {
+                assert!(u32::read(min).is_some() && u32::read(max).is_some(), "{}", setting.name);
+                continue;
+            }
+            for end in [min, max] {
+                assert_eq!(settings.set(setting.name, end), Ok(()));
+                settings = Settings::default();
+            }
+        }
+    }
+
+    /// A text for any setting: its own ends, and others that some kind reads.
+    fn any_text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            (0_u64..200_000, select(vec!["", "B", "KiB", "MiB", "kB", "ns", "us", "ms", "s", "min", "h"]))
+                .prop_map(|(n, unit)| format!("{n}{unit}")),
+            select(vec![
+                "",
+                "auto",
+                "always",
+                "true",
+                "off",
+                "127.0.0.1",
+                "::1",
+                "seed.example:1, [2001:db8::1]:2",
+                "0.0.0.0:0,[::]:1",
+                " a b ",
+                "~"
+            ])
+            .prop_map(str::to_owned),
+            "[ -~]{0,80}",
+            ".{0,20}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_get_prints_set_reads_back(text in any_text(), other in any_text()) {
+            for setting in TABLE {
+                let mut settings = Settings::default();
+                let _ = settings.set(setting.name, &other);
+                let before = settings.clone();
+                if settings.set(setting.name, &text).is_err() {
+                    prop_assert_eq!(&settings, &before);
+                }
+                let printed = settings.get(setting.name).expect("a row of the table");
+                let mut again = Settings::default();
+                prop_assert_eq!(again.set(setting.name, &printed), Ok(()), "{} = {}", setting.name, printed);
+                prop_assert_eq!(&again, &settings);
+                prop_assert_eq!(again.get(setting.name), Some(printed));
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_values_say_what_would_be_right() {
+        let mut settings = Settings::default();
+        for (name, text, says) in [
+            ("pool.max", "many", "pool.max: 'many' does not parse, expected a whole number such as 10"),
+            ("pool.max", "0", "pool.max: 0 is out of range, 1 to 16384 links are allowed"),
+            ("dial.timeout", "30", "dial.timeout: '30' does not parse, expected a duration such as 100ms, 30s, 2min or 24h"),
+            ("stop.drain", "1min", "stop.drain: 1min is out of range, 0s to 4s are allowed"),
+            ("pool.maximum", "1", "no setting is called 'pool.maximum'; did you mean pool.max?"),
+            ("", "1", "no setting is called ''; did you mean"),
+        ] {
+            let error = settings.set(name, text).expect_err(name).to_string();
+            assert!(error.starts_with(says), "{error}");
+        }
+        let many = vec!["1.2.3.4:5"; 300].join(",");
+        assert!(
+            settings
+                .set("discovery.seeds", &many)
+                .expect_err("257 at most")
+                .to_string()
+                .contains("300 is out of range, 0 to 256")
+        );
+        assert!(settings.set("discovery.seeds", &"x".repeat(TEXT_MAX + 1)).expect_err("too long").to_string().len() < 400);
+        assert_eq!(settings, Settings::default());
+    }
+}
