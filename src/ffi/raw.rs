@@ -6,6 +6,7 @@ use super::guard::Failure;
 use std::ffi::{CStr, c_char, c_void};
 use std::marker::PhantomData;
 use std::mem::{MaybeUninit, size_of};
+use std::time::Duration;
 
 /// Largest `struct_size` and `event_size` that is believed, bytes: one page, as Linux does for its own growing structs. Without a
 /// bound, a caller's uninitialised size would have us read gigabytes of its memory.
@@ -127,6 +128,18 @@ pub unsafe fn fill(text: &str, buf: *mut c_char, cap: usize, needed: *mut usize)
         buf.add(text.len()).write(0);
     }
     Ok(())
+}
+
+/// How long a call may wait: `None` is for ever.
+pub fn timeout(timeout_ms: i64) -> Result<Option<Duration>, Failure> {
+    match timeout_ms {
+        -1 => Ok(None),
+        0.. => Ok(Some(Duration::from_millis(timeout_ms.unsigned_abs()))),
+        _ => {
+            let says = format!("timeout_ms is {timeout_ms}: milliseconds, BOWLINE_NOWAIT (0) or BOWLINE_FOREVER (-1)");
+            Err(Failure::new(bowline_result::BOWLINE_E_INVALID, says))
+        }
+    }
 }
 
 /// A struct of the header that may grow: its first member is `uint32_t struct_size`.
