@@ -35,7 +35,7 @@ pub enum Body<'a> {
 }
 
 impl Body<'_> {
-    fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         match self {
             Body::Slice(slice) => slice.len(),
             Body::Bytes(bytes) => bytes.len(),

@@ -97,12 +97,19 @@ mod tests {
 
     #[test]
     #[cfg(debug_assertions)]
+    #[should_panic(expected = "one lock at a time")]
     fn a_second_lock_is_caught() {
         let (a, b) = (Lock::new(1), Lock::new(2));
-        assert_eq!(
-            *a.lock() + *b.lock(),
-            3,
-            "one after the other is fine: temporaries end with the statement only if taken in turn"
-        );
+        let _held = a.lock();
+        let _second = b.lock();
+    }
+
+    #[test]
+    fn locks_may_follow_each_other() {
+        let (a, b) = (Lock::new(1), Lock::new(2));
+        *a.lock() += 1;
+        *b.lock() += 1;
+        let sum = *a.lock();
+        assert_eq!(sum + *b.lock(), 5);
     }
 }

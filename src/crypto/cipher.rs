@@ -27,8 +27,7 @@ impl Cipher {
     /// # Panics
     /// If `field` is shorter than a tag: whoever seals owns the buffer.
     pub fn seal(&mut self, associated: &[u8], field: &mut [u8]) {
-        let (text, tag) = field.split_at_mut(field.len() - TAG);
-        tag.copy_from_slice(&aead::seal_detached(text, Some(associated), &self.nonce(), &self.key).0);
+        seal_with(&self.key, &self.nonce(), associated, field);
         self.advance();
     }
 
@@ -37,8 +36,7 @@ impl Cipher {
     /// # Errors
     /// `Forged` if `tag` is no tag or does not fit.
     pub fn open_detached(&mut self, associated: &[u8], text: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
-        let tag = Tag::from_slice(tag).ok_or(Forged)?;
-        aead::open_detached(text, Some(associated), &tag, &self.nonce(), &self.key).map_err(|()| Forged)?;
+        open_with(&self.key, &self.nonce(), associated, text, tag)?;
         self.advance();
         Ok(())
     }
@@ -55,9 +53,52 @@ impl Cipher {
     }
 }
 
+fn seal_with(key: &Key, nonce: &Nonce, associated: &[u8], field: &mut [u8]) {
+    let (text, tag) = field.split_at_mut(field.len() - TAG);
+    tag.copy_from_slice(&aead::seal_detached(text, Some(associated), nonce, key).0);
+}
+
+fn open_with(key: &Key, nonce: &Nonce, associated: &[u8], text: &mut [u8], tag: &[u8]) -> Result<(), Forged> {
+    let tag = Tag::from_slice(tag).ok_or(Forged)?;
+    aead::open_detached(text, Some(associated), &tag, nonce, key).map_err(|()| Forged)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::peer::unhex;
+
+    /// Here and not among the integration tests because a `Cipher` chooses its nonces itself.
+    #[test]
+    fn wycheproof_agrees() {
+        let file = include_str!("../../tests/vectors/wycheproof/chacha20_poly1305_test.json");
+        let file: serde_json::Value = serde_json::from_str(file).unwrap();
+        let groups = file["testGroups"].as_array().unwrap();
+        let (mut valid, mut invalid, mut other_nonces) = (0, 0, 0);
+        for case in groups.iter().flat_map(|group| group["tests"].as_array().unwrap()) {
+            let bytes = |name: &str| unhex(case[name].as_str().unwrap()).unwrap();
+            let key = Key::from_slice(&bytes("key")).unwrap();
+            let Some(nonce) = Nonce::from_slice(&bytes("iv")) else {
+                assert_eq!(case["result"], "invalid");
+                other_nonces += 1;
+                continue;
+            };
+            let (associated, message, tag) = (bytes("aad"), bytes("msg"), bytes("tag"));
+            let mut text = bytes("ct");
+            let is_valid = case["result"] == "valid";
+            assert_eq!(open_with(&key, &nonce, &associated, &mut text, &tag).is_ok(), is_valid, "case {}", case["tcId"]);
+            if is_valid {
+                assert_eq!(text, message);
+                text.extend([0; TAG]);
+                seal_with(&key, &nonce, &associated, &mut text);
+                assert_eq!(text, [bytes("ct"), tag].concat());
+                valid += 1;
+            } else {
+                invalid += 1;
+            }
+        }
+        assert_eq!((valid, invalid, other_nonces), (256, 60, 9));
+    }
 
     #[test]
     fn a_forged_message_does_not_advance_the_counter() {

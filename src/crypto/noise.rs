@@ -11,6 +11,7 @@ use super::hash;
 use super::keys::{LowOrder, SecretKey};
 use super::secret::Secret;
 use crate::base::peer::PeerId;
+use std::fmt;
 use std::sync::Arc;
 
 /// Bytes of a public key on the wire.
@@ -174,7 +175,7 @@ impl Handshake {
     /// Writes our next message with `payload` in it and returns its length.
     ///
     /// # Errors
-    /// `Length` and `OutOfTurn` change nothing; every other error breaks the handshake.
+    /// `Length` and `OutOfTurn` change nothing; every other error breaks the handshake, and what stands in `out` must not be sent.
     pub fn write_message(&mut self, payload: &[u8], out: &mut [u8]) -> Result<usize, NoiseError> {
         self.check_turn(true)?;
         let length = self.overhead() + payload.len();
@@ -320,6 +321,12 @@ impl Handshake {
         let (ours, theirs) = ours.zip(theirs).ok_or(NoiseError::MissingKey)?;
         self.symmetric.mix_key(ours.dh(&theirs)?.as_bytes());
         Ok(())
+    }
+}
+
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake").field("role", &self.role).field("turn", &self.turn).finish_non_exhaustive()
     }
 }
 

@@ -97,7 +97,7 @@ impl Solver {
         Ok(Solver::start(cookie, ephemeral, difficulty))
     }
 
-    /// Tries up to `tries` solutions. Once one is found it is returned again by every later call.
+    /// Tries up to `tries` solutions. One that was found is tried, and found, again by the next call.
     pub fn run(&mut self, tries: u64) -> Option<[u8; SOLUTION]> {
         for _ in 0..tries {
             let solution = self.next.to_le_bytes();

@@ -11,6 +11,7 @@ use super::hash;
 use super::secret::Secret;
 use crate::base::limits::{RECORD_LENGTH_FIELD, RECORD_LENGTH_MAX, RECORD_OVERHEAD, RECORD_TAG, REKEY_RECORDS};
 use sodiumoxide::crypto::box_::{self, Nonce, PrecomputedKey, Tag};
+use std::fmt;
 
 /// Where the changing part of a nonce begins.
 const COUNTER_AT: usize = 16;
@@ -129,6 +130,18 @@ impl Opener {
     /// Records opened so far: the number of the next.
     pub const fn counter(&self) -> u64 {
         self.direction.counter
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer").field("counter", &self.counter()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opener").field("counter", &self.counter()).finish_non_exhaustive()
     }
 }
 

@@ -39,6 +39,11 @@ impl<const N: usize> fmt::Debug for Secret<N> {
 pub struct SecretText(Vec<u8>);
 
 impl SecretText {
+    /// Takes over what was read from a file, so that it is wiped too.
+    pub const fn from_vec(bytes: Vec<u8>) -> SecretText {
+        SecretText(bytes)
+    }
+
     /// Room for `capacity` bytes. A text that outgrows it moves, and what it leaves behind is not wiped.
     pub(super) fn with_capacity(capacity: usize) -> SecretText {
         SecretText(Vec::with_capacity(capacity))

@@ -32,7 +32,7 @@ impl Search {
         Search { message: message(peer, &start), bits, tried: 0 }
     }
 
-    /// Tries up to `tries` stamps. Once one is found it is returned again by every later call.
+    /// Tries up to `tries` stamps. One that was found is tried, and found, again by the next call.
     pub fn run(&mut self, tries: u64) -> Option<[u8; STAMP]> {
         for _ in 0..tries {
             if leading_zeros_le(&hash::blake2b_256(&self.message)) >= self.bits {

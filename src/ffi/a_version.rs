@@ -73,9 +73,10 @@ fn build_info() -> CString {
     .collect();
     let built = if cfg!(debug_assertions) { "debug" } else { "release" };
     c_text(&format!(
-        "bowline {}; features: {}; {} for {}, {built}",
+        "bowline {}; features: {}; {}; {} for {}, {built}",
         env!("CARGO_PKG_VERSION"),
         features.join(" "),
+        crate::crypto::sodium::version(),
         env!("BOWLINE_RUSTC"),
         env!("BOWLINE_TARGET"),
     ))

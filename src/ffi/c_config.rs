@@ -4,7 +4,8 @@ use super::b_errors::{bowline_error, bowline_result};
 use super::guard::{Failure, c_text, guard, guard_err, guard_or};
 use super::handle::{self, Handle};
 use super::raw::{self, Out, OutSized, Sized32};
-use crate::base::channel::{Channel, ChannelId};
+use crate::base::channel::Channel;
+use crate::node::builder::Builder;
 use crate::settings::error::SettingError;
 use crate::settings::table::{Setting, Settings, TABLE};
 use crate::settings::value::Kind;
@@ -25,17 +26,18 @@ pub struct Draft {
     inner: Mutex<Described>,
 }
 
-/// What a caller has described so far.
+/// What a caller has described so far. The builder has the channels; it takes the settings at the end.
 #[derive(Clone, Default)]
-pub struct Described {
-    pub settings: Settings,
-    pub channels: Vec<Channel>,
+struct Described {
+    settings: Settings,
+    builder: Builder,
 }
 
 impl Draft {
-    /// A copy of what is described now.
-    pub fn described(&self) -> Described {
-        self.inner.lock().clone()
+    /// What is described now.
+    pub fn builder(&self) -> Builder {
+        let Described { settings, builder } = self.inner.lock().clone();
+        builder.settings(settings)
     }
 }
 
@@ -259,7 +261,7 @@ pub unsafe extern "C" fn bowline_config_dump(config: *const bowline_config, out:
     guard(|| {
         // SAFETY: the header asks for a configuration and a writable pointer, or NULL.
         let (out, draft) = unsafe { (Out::of(out)?.cleared(), handle::borrow(config)?) };
-        let settings = draft.described().settings;
+        let settings = draft.inner.lock().settings.clone();
         let lines = Settings::names().map(|name| format!("{name} = {}\n", settings.get(name).unwrap_or_default()));
         out.put(c_text(&lines.collect::<String>()).into_raw());
         Ok(())
@@ -397,11 +399,11 @@ fn channel(desc: &bowline_channel_desc, name: &str) -> Result<Channel, Failure> 
 
 impl Described {
     fn add(&mut self, channel: Channel) -> Result<(), Failure> {
-        if self.channels.iter().any(|known| known.id == channel.id) {
+        if self.builder.channels().iter().any(|known| known.id == channel.id) {
             let says = format!("{} is declared already", channel.id);
             return Err(Failure::new(bowline_result::BOWLINE_E_EXISTS, says));
         }
-        self.channels.push(channel);
+        self.builder = self.builder.clone().channel(channel)?;
         Ok(())
     }
 }

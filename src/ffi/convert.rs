@@ -4,6 +4,7 @@ use super::b_errors::bowline_result;
 use super::guard::Failure;
 use crate::base::reason::CloseReason;
 use crate::node::error::{Error, FileFault, RecvError, SendError};
+use crate::pool::table::DialError;
 use std::io::ErrorKind;
 
 use bowline_result::*;
@@ -11,7 +12,9 @@ use bowline_result::*;
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let code = match &error {
-            Error::Setting(_) | Error::Settings(_) | Error::Channel(_) | Error::Address(_) | Error::Refused(_) => BOWLINE_E_INVALID,
+            Error::Setting(_) | Error::Settings(_) | Error::Channel(_) | Error::Address(_) | Error::Refused(_) => {
+                BOWLINE_E_INVALID
+            }
             Error::NoIdentity => BOWLINE_E_NULL,
             Error::WeakIdentity { .. } => BOWLINE_E_IDENTITY,
             Error::IdentityFile { kind, .. } => of_file(*kind),
@@ -23,6 +26,7 @@ impl From<Error> for Failure {
             Error::Timeout => BOWLINE_E_TIMEOUT,
             Error::Unresolved(_) => BOWLINE_E_UNREACHABLE,
             Error::Link(reason) => of_reason(*reason),
+            Error::Dial(error) => of_dial(error),
             Error::NoLink(_) => BOWLINE_E_PEER_GONE,
         };
         Failure::new(code, error.to_string())
@@ -37,6 +41,17 @@ const fn of_file(fault: FileFault) -> bowline_result {
         FileFault::Invalid => BOWLINE_E_INVALID,
         FileFault::Exists => BOWLINE_E_EXISTS,
         FileFault::Stopped => BOWLINE_E_CANCELED,
+    }
+}
+
+const fn of_dial(error: &DialError) -> bowline_result {
+    match error {
+        DialError::Stopping => BOWLINE_E_STOPPED,
+        DialError::OwnAddress(_) => BOWLINE_E_SELF,
+        DialError::Banned(_) => BOWLINE_E_BANNED,
+        DialError::Greylisted(_) => BOWLINE_E_GREYLISTED,
+        DialError::Exists(..) => BOWLINE_E_DUPLICATE,
+        DialError::TooManyDials { .. } | DialError::NoPlace { .. } | DialError::TooFast(_) => BOWLINE_E_LIMIT,
     }
 }
 
@@ -96,13 +111,9 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         R::NoFiles => BOWLINE_E_NO_FILES,
         R::WrongNetwork => BOWLINE_E_NETWORK_ID,
         R::BadStamp | R::LowOrderKey | R::WrongIdentity => BOWLINE_E_IDENTITY,
-        R::HandshakeTimeout
-        | R::Garbage
-        | R::WrongVersion
-        | R::Downgrade
-        | R::BadHandshake
-        | R::ClaimRequired
-        | R::BadPuzzle => BOWLINE_E_HANDSHAKE,
+        R::HandshakeTimeout | R::Garbage | R::WrongVersion | R::Downgrade | R::BadHandshake | R::ClaimRequired | R::BadPuzzle => {
+            BOWLINE_E_HANDSHAKE
+        }
         R::BadRecord
         | R::BadSegment
         | R::CreditExceeded

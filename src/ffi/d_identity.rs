@@ -11,7 +11,6 @@ use crate::crypto::identity::Identity;
 use crate::crypto::keys::SecretKey;
 use crate::crypto::sodium;
 use crate::crypto::stamp::{STAMP, Search};
-use crate::node::entropy::SystemEntropy;
 use crate::node::identity_file;
 use parking_lot::Mutex;
 use std::ffi::c_char;
@@ -96,9 +95,7 @@ impl Keypair {
             return Ok(());
         }
         if state.search.as_ref().is_none_or(|(bits, _)| *bits != pow_bits) {
-            let mut start = [0; STAMP];
-            sodium::fill_random(&mut start);
-            state.search = Some((pow_bits, Search::new(&self.id, pow_bits, start)));
+            state.search = Some((pow_bits, Search::new(&self.id, pow_bits, [0; STAMP])));
         }
         loop {
             let Some((_, search)) = &mut state.search else { return Err(bowline_result::BOWLINE_E_INTERNAL.into()) };
@@ -154,12 +151,12 @@ pub unsafe extern "C" fn bowline_keypair_generate(
         check_bits(pow_bits)?;
         let deadline = raw::timeout(timeout_ms)?
             .map(|timeout| clock_ns().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
-        start_sodium()?;
         if !known.is_null() {
             // SAFETY: the header asks for a live keypair here.
             return unsafe { handle::borrow(known.cast_const()) }?.work(pow_bits, deadline);
         }
-        let keypair = Keypair::without_work(SecretKey::generate(&mut SystemEntropy))?;
+        let fresh = identity_file::generate(0, &mut |_, _| true)?.ok_or(bowline_result::BOWLINE_E_INTERNAL)?;
+        let keypair = Keypair::of(fresh);
         let result = keypair.work(pow_bits, deadline);
         out.put(handle::give(keypair));
         result

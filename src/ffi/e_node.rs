@@ -11,7 +11,6 @@ use super::handle::{self, Handle};
 use super::raw::{self, Out};
 use super::s_addresses::bowline_addr;
 use crate::bus::event::NodeState;
-use crate::node::builder::Builder;
 use crate::node::node::Node;
 
 /// A node. Make it with bowline_node_new, free it with bowline_node_free.
@@ -132,12 +131,7 @@ pub unsafe extern "C" fn bowline_node_new(
     unsafe {
         guard_err(err, || {
             let (out, config, keypair) = (Out::of(out)?.cleared(), handle::borrow(config)?, handle::borrow(keypair)?);
-            let described = config.described();
-            let mut builder = Builder::new().settings(described.settings).identity(keypair.identity()?);
-            for channel in described.channels {
-                builder = builder.channel(channel)?;
-            }
-            let (node, home) = (builder.build()?, Home::here()?);
+            let (node, home) = (config.builder().identity(keypair.identity()?).build()?, Home::here()?);
             let origin_ns = clock_ns().saturating_sub(node.now().as_nanos());
             let main = bowline_queue::main(&node, home, origin_ns);
             out.put(handle::give(Hosted { node, home, main, origin_ns }));

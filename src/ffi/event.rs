@@ -55,6 +55,9 @@ pub enum bowline_event_kind {
     BOWLINE_EV_WAKEUP = 14,
 }
 
+/// Kind of the event that ends a round of maintenance.
+const ROUND_ENDED: i32 = 15;
+
 /// An event, filled by bowline_queue_poll. Release it with bowline_events_release, or take its msg out by setting that to NULL.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -191,6 +194,11 @@ fn of_notice(notice: Notice) -> bowline_event {
         }
         Notice::Greylisted { remote, reason, .. } => {
             bowline_event::new(K::BOWLINE_EV_PEER_GREYLISTED).because(reason).with_text(&remote.to_string())
+        }
+        // The header gets a name for it together with the call that asks for a round.
+        Notice::RoundEnded { ticket, links, .. } => {
+            let detail = u32::try_from(links).unwrap_or(u32::MAX);
+            bowline_event { kind: ROUND_ENDED, tag: ticket, detail, ..bowline_event::NONE }
         }
     }
 }

@@ -105,8 +105,7 @@ pub unsafe extern "C" fn bowline_send(
 ) -> bowline_result {
     guard(|| {
         // SAFETY: the header asks for a node, `len` bytes and options, or NULL.
-        let (hosted, data, patience) =
-            unsafe { (hosted(node.cast_const())?, raw::bytes(data, len)?, patience(opts)?) };
+        let (hosted, data, patience) = unsafe { (hosted(node.cast_const())?, raw::bytes(data, len)?, patience(opts)?) };
         let sender = sender(hosted, peer, channel)?;
         let result = match patience {
             None => sender.try_send(data),
@@ -138,8 +137,7 @@ pub unsafe extern "C" fn bowline_send_msg(
 ) -> bowline_result {
     guard(|| {
         // SAFETY: the header asks for a node, a message and options, or NULL.
-        let (hosted, msg, patience) =
-            unsafe { (hosted(node.cast_const())?, handle::borrow(msg.cast_const())?, patience(opts)?) };
+        let (hosted, msg, patience) = unsafe { (hosted(node.cast_const())?, handle::borrow(msg.cast_const())?, patience(opts)?) };
         let sender = sender(hosted, peer, channel)?;
         let bytes = msg.seal();
         let result = match patience {
@@ -173,9 +171,8 @@ pub unsafe extern "C" fn bowline_broadcast(
 ) -> bowline_result {
     guard(|| {
         // SAFETY: the header asks for a node, a message, options and a writable number, or NULL.
-        let (hosted, msg, patience, queued) = unsafe {
-            (hosted(node.cast_const())?, handle::borrow(msg.cast_const())?, patience(opts)?, Out::optional(queued)?)
-        };
+        let (hosted, msg, patience, queued) =
+            unsafe { (hosted(node.cast_const())?, handle::borrow(msg.cast_const())?, patience(opts)?, Out::optional(queued)?) };
         if patience.is_some() {
             let says = "a broadcast waits for nobody: bowline_send_opts.timeout_ms must be 0";
             return Err(Failure::new(bowline_result::BOWLINE_E_INVALID, says));

@@ -211,7 +211,12 @@ pub unsafe extern "C" fn bowline_connect_wait(
 /// @threads any
 /// @since 0.1
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bowline_disconnect(node: *mut bowline_node, peer: bowline_peer, reason: u32, flags: u32) -> bowline_result {
+pub unsafe extern "C" fn bowline_disconnect(
+    node: *mut bowline_node,
+    peer: bowline_peer,
+    reason: u32,
+    flags: u32,
+) -> bowline_result {
     guard(|| {
         // SAFETY: the header asks for a node, or NULL.
         let hosted = unsafe { hosted(node.cast_const())? };
@@ -290,7 +295,8 @@ pub unsafe extern "C" fn bowline_peers_snapshot(node: *const bowline_node, out: 
         let (out, hosted) = unsafe { (Out::of(out)?.cleared(), hosted(node)?) };
         let peers = hosted.node.peers();
         let info = |peer: &PeerInfo| {
-            let known = Known { link: peer.link, id: peer.id, direction: peer.direction, remote: peer.remote, agent: peer.agent() };
+            let known =
+                Known { link: peer.link, id: peer.id, direction: peer.direction, remote: peer.remote, agent: peer.agent() };
             bowline_peer_info::of(&known, Some(peer), hosted.node.link_stats(peer.link).as_ref(), hosted)
         };
         out.put(handle::give(peers.iter().map(info).collect()));

@@ -40,7 +40,11 @@ pub unsafe extern "C" fn bowline_list_len(list: *const bowline_list) -> usize {
 /// @since 0.1
 #[must_use]
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn bowline_list_peer(list: *const bowline_list, index: usize, out: *mut bowline_peer_info) -> bowline_result {
+pub unsafe extern "C" fn bowline_list_peer(
+    list: *const bowline_list,
+    index: usize,
+    out: *mut bowline_peer_info,
+) -> bowline_result {
     guard(|| {
         // SAFETY: the header asks for a list and a struct that begins with its size, or NULL.
         let (out, peers) = unsafe { (OutSized::of(out)?, handle::borrow(list)?) };

@@ -5,9 +5,19 @@
 
 pub mod a_version;
 pub mod b_errors;
+pub mod c_config;
+pub mod convert;
+pub mod d_identity;
+pub mod e_node;
+pub mod event;
+pub mod f_queues;
 pub mod fork;
 pub mod g_messages;
 pub mod guard;
 pub mod handle;
+pub mod i_send;
+pub mod l_peers;
+pub mod m_lists;
+pub mod q_metrics;
 pub mod raw;
 pub mod s_addresses;

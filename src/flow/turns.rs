@@ -156,7 +156,7 @@ impl Turns {
         debug_assert!(taken, "{key} moved {bytes} bytes without tokens");
         let Some(member) = self.member(key) else { return };
         // A share that is used up, or given up, moves to the next round when its turn comes again.
-        member.allowance = if bytes == 0 { 0 } else { member.allowance.saturating_sub(bytes) };
+        member.allowance = if bytes == 0 && has_more { 0 } else { member.allowance.saturating_sub(bytes) };
         if !has_more {
             self.pause(key);
         }
@@ -350,6 +350,31 @@ mod tests {
         assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 16_384 });
         world.move_bytes(0, 10, false);
         assert_eq!(world.next(), Turn::Idle, "wanting twice gives one turn");
+    }
+
+    #[test]
+    fn shares_of_idle_rounds_are_not_saved_up() {
+        let mut world = World::new(0, &[(1, 0), (1, 0)]);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 16_384 });
+        world.move_bytes(0, 384, false);
+        for _ in 0..3 {
+            assert_eq!(world.next(), Turn::Move { key: 1, bytes_max: 16_384 });
+            world.move_bytes(1, 16_384, true);
+        }
+        world.turns.want(0);
+        world.turns.want(0);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 16_384 });
+    }
+
+    #[test]
+    fn what_is_left_of_a_share_is_there_when_work_comes_in_the_same_round() {
+        let mut world = World::new(0, &[(1, 0), (1, 0)]);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 16_384 });
+        world.move_bytes(0, 384, false);
+        world.turns.want(0);
+        assert_eq!(world.next(), Turn::Move { key: 1, bytes_max: 16_384 });
+        world.move_bytes(1, 16_384, false);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 16_000 });
     }
 
     #[test]

@@ -1,2 +1,10 @@
 //! Who is known, connected, banned: the tables behind the one pool mutex. Pure; the workers decide, the pool remembers.
+pub mod choose;
+pub mod duplicate;
+pub mod lists;
+pub mod pace;
+pub mod peers;
+pub mod points;
+pub mod policy;
+pub mod slots;
 pub mod table;

@@ -1,1 +1,11 @@
 //! The data plane: one loop over all connections. `engine` is pure over a `Net`; only `mio_net` names mio.
+
+mod closing;
+pub mod conn;
+pub mod engine;
+pub mod limits;
+pub mod mio_net;
+pub mod net;
+mod opening;
+mod streams;
+mod timers;

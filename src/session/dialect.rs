@@ -77,6 +77,9 @@ pub trait Dialect: Send {
     /// Messages and bytes that were given to lanes and have not been sealed (for the report of a close).
     fn unsent(&self) -> (usize, usize);
 
+    /// Bytes were withheld from the session by our own doing, and come again: the peer's silence counts from now.
+    fn resume(&mut self, now: Time);
+
     /// Appends sealed bytes to `out`: handshake messages, control records, then segments of the lanes packed into full records by weight.
     /// Stops when nothing is ready or `out` has grown by `budget` (by at most one record more).
     fn poll_write(&mut self, now: Time, out: &mut Vec<u8>, budget: usize);

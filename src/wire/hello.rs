@@ -1,7 +1,28 @@
 //! Hello: what a node says of itself in its first record. Parsed, never trusted: the peer's key comes from the handshake.
+//! The session encodes ours and decodes the peer's; whoever reads a `Hello` may rely on every limit named here.
 
-use crate::base::address::Address;
+use super::generated as proto;
+use super::scan::{self, NotProtobuf};
+use crate::base::address::{ADDRESS_TEXT_MAX, Address, AddressError};
 use crate::base::channel::ChannelId;
+use crate::base::limits::{CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
+use crate::base::text::shown;
+use prost::Message as _;
+
+/// Bytes of the agent's text.
+pub const AGENT_BYTES_MAX: usize = 128;
+/// Bytes of a network's name.
+pub const NETWORK_BYTES_MAX: usize = 128;
+/// Versions of the application's protocol that one Hello may name.
+pub const APPLICATION_VERSIONS_MAX: usize = 32;
+/// Listen addresses in one Hello: at their longest (350 bytes) they take a third of it.
+pub const LISTEN_MAX: usize = 8;
+/// Capabilities of one node.
+pub const CAPABILITIES_MAX: usize = 32;
+/// Bytes of the application's metadata: half a Hello.
+pub const METADATA_BYTES_MAX: usize = 4 * 1_024;
+/// Smallest first credit of a channel: a quarter of it still carries the largest segment header and some bytes.
+pub const CREDIT_MIN: u32 = 1_024;
 
 /// A channel as announced: what we may send on it and how much at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,4 +59,238 @@ pub struct Hello {
     pub is_private: bool,
     /// The application's own bytes.
     pub metadata: Vec<u8>,
+}
+
+/// A Hello that breaks a limit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HelloError {
+    #[error("a Hello has at most {HELLO_BYTES_MAX} bytes, this one {0}")]
+    TooLong(usize),
+    #[error("a Hello that does not decode")]
+    Malformed,
+    #[error("{what}: {count} > {max}")]
+    TooMany { what: &'static str, count: usize, max: usize },
+    #[error("the name '{0}' is not 1 to {NAME_BYTES_MAX} printable ASCII characters")]
+    Name(String),
+    #[error("{0} is no channel id: 0 to 65535 are")]
+    ChannelNumber(u32),
+    #[error("{0} is announced twice")]
+    Twice(String),
+    #[error("{0}: a largest message of {1} bytes; 1 to {MESSAGE_BYTES_MAX} are allowed")]
+    MessageMax(ChannelId, u32),
+    #[error("{0}: a first credit of {1} bytes; at least {CREDIT_MIN} are needed")]
+    Credit(ChannelId, u32),
+    #[error("listen address: {0}")]
+    Listen(#[from] AddressError),
+}
+
+impl From<NotProtobuf> for HelloError {
+    fn from(_: NotProtobuf) -> HelloError {
+        HelloError::Malformed
+    }
+}
+
+impl Hello {
+    /// The channel's offer, if the node has it.
+    pub fn offer(&self, channel: ChannelId) -> Option<&ChannelOffer> {
+        self.channels.iter().find(|offer| offer.id == channel)
+    }
+
+    /// The bytes of this Hello.
+    ///
+    /// # Errors
+    /// If it breaks a limit that the peer would refuse it for.
+    pub fn encode(&self) -> Result<Vec<u8>, HelloError> {
+        self.check()?;
+        let message = proto::Hello {
+            agent: self.agent.clone(),
+            network: self.network.clone(),
+            application_versions: self.application_versions.clone(),
+            listen: self.listen.iter().map(Address::to_string).collect(),
+            channels: self.channels.iter().map(encode_offer).collect(),
+            capabilities: encode_capabilities(&self.capabilities),
+            is_private: self.is_private,
+            metadata: self.metadata.clone(),
+        };
+        let bytes = message.encode_to_vec();
+        if bytes.len() > HELLO_BYTES_MAX {
+            return Err(HelloError::TooLong(bytes.len()));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a Hello and checks every limit.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the numbers.
+    pub fn decode(bytes: &[u8]) -> Result<Hello, HelloError> {
+        if bytes.len() > HELLO_BYTES_MAX {
+            return Err(HelloError::TooLong(bytes.len()));
+        }
+        // A packed field may be cut in pieces, so its occurrences are counted as well as its elements.
+        let lists = [
+            (3, "application versions", APPLICATION_VERSIONS_MAX),
+            (4, "listen addresses", LISTEN_MAX),
+            (5, "channels", CHANNELS_MAX),
+            (6, "capabilities", CAPABILITIES_MAX),
+        ];
+        for (number, what, max) in lists {
+            at_most(what, scan::count(bytes, number)?, max)?;
+        }
+        let message = proto::Hello::decode(bytes).map_err(|_| HelloError::Malformed)?;
+        for text in &message.listen {
+            if text.len() > ADDRESS_TEXT_MAX {
+                return Err(HelloError::Listen(AddressError::TooLong(text.len())));
+            }
+        }
+        let hello = Hello {
+            agent: message.agent,
+            network: message.network,
+            application_versions: message.application_versions,
+            listen: message.listen.iter().map(|text| text.parse()).collect::<Result<_, _>>()?,
+            channels: message.channels.into_iter().map(decode_offer).collect::<Result<_, _>>()?,
+            capabilities: decode_capabilities(message.capabilities),
+            is_private: message.is_private,
+            metadata: message.metadata,
+        };
+        hello.check()?;
+        Ok(hello)
+    }
+
+    /// The limits that both directions share.
+    fn check(&self) -> Result<(), HelloError> {
+        at_most("agent bytes", self.agent.len(), AGENT_BYTES_MAX)?;
+        at_most("network name bytes", self.network.len(), NETWORK_BYTES_MAX)?;
+        at_most("application versions", self.application_versions.len(), APPLICATION_VERSIONS_MAX)?;
+        at_most("listen addresses", self.listen.len(), LISTEN_MAX)?;
+        at_most("channels", self.channels.len(), CHANNELS_MAX)?;
+        at_most("metadata bytes", self.metadata.len(), METADATA_BYTES_MAX)?;
+        check_capabilities(&self.capabilities)?;
+        for (i, offer) in self.channels.iter().enumerate() {
+            check_name(&offer.name)?;
+            if offer.message_bytes_max == 0 || offer.message_bytes_max > MESSAGE_BYTES_MAX {
+                return Err(HelloError::MessageMax(offer.id, offer.message_bytes_max));
+            }
+            if offer.credit < CREDIT_MIN {
+                return Err(HelloError::Credit(offer.id, offer.credit));
+            }
+            if self.channels[..i].iter().any(|earlier| earlier.id == offer.id) {
+                return Err(HelloError::Twice(offer.id.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The limits of a set of capabilities, in a Hello as in a PEX answer.
+pub(super) fn check_capabilities(capabilities: &[Capability]) -> Result<(), HelloError> {
+    at_most("capabilities", capabilities.len(), CAPABILITIES_MAX)?;
+    for (i, capability) in capabilities.iter().enumerate() {
+        check_name(&capability.name)?;
+        if capabilities[..i].iter().any(|earlier| earlier.name == capability.name) {
+            return Err(HelloError::Twice(format!("capability '{}'", capability.name)));
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn encode_capabilities(capabilities: &[Capability]) -> Vec<proto::Capability> {
+    capabilities.iter().map(|c| proto::Capability { name: c.name.clone(), value: c.value }).collect()
+}
+
+pub(super) fn decode_capabilities(capabilities: Vec<proto::Capability>) -> Vec<Capability> {
+    capabilities.into_iter().map(|c| Capability { name: c.name, value: c.value }).collect()
+}
+
+fn encode_offer(offer: &ChannelOffer) -> proto::ChannelOffer {
+    proto::ChannelOffer {
+        id: u32::from(offer.id.0),
+        name: offer.name.clone(),
+        message_bytes_max: offer.message_bytes_max,
+        credit: offer.credit,
+    }
+}
+
+fn decode_offer(offer: proto::ChannelOffer) -> Result<ChannelOffer, HelloError> {
+    let id = u16::try_from(offer.id).map_err(|_| HelloError::ChannelNumber(offer.id))?;
+    Ok(ChannelOffer { id: ChannelId(id), name: offer.name, message_bytes_max: offer.message_bytes_max, credit: offer.credit })
+}
+
+fn check_name(name: &str) -> Result<(), HelloError> {
+    let is_fine = !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
+    if is_fine { Ok(()) } else { Err(HelloError::Name(shown(name))) }
+}
+
+fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), HelloError> {
+    if count > max { Err(HelloError::TooMany { what, count, max }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Hello {
+        Hello {
+            agent: "bowline/0.1".into(),
+            network: "test".into(),
+            application_versions: vec![1, 300],
+            listen: vec!["0.0.0.0:9732".parse().expect("an address")],
+            channels: vec![ChannelOffer {
+                id: ChannelId(0x20),
+                name: "blocks".into(),
+                message_bytes_max: 1 << 20,
+                credit: 1 << 20,
+            }],
+            capabilities: vec![Capability { name: "archive".into(), value: u64::MAX }],
+            is_private: true,
+            metadata: vec![0, 255],
+        }
+    }
+
+    fn fault(change: impl Fn(&mut Hello)) -> String {
+        let mut hello = sample();
+        change(&mut hello);
+        hello.encode().expect_err("breaks a limit").to_string()
+    }
+
+    #[test]
+    fn what_is_encoded_decodes_to_the_same() {
+        for hello in [sample(), Hello::default()] {
+            assert_eq!(Hello::decode(&hello.encode().expect("in bounds")), Ok(hello));
+        }
+    }
+
+    #[test]
+    fn every_limit_is_checked_and_says_its_numbers() {
+        assert_eq!(fault(|h| h.agent = "a".repeat(129)), "agent bytes: 129 > 128");
+        assert_eq!(fault(|h| h.network = "a".repeat(129)), "network name bytes: 129 > 128");
+        assert_eq!(fault(|h| h.application_versions = vec![0; 33]), "application versions: 33 > 32");
+        assert_eq!(fault(|h| h.listen = vec![h.listen[0].clone(); 9]), "listen addresses: 9 > 8");
+        assert_eq!(fault(|h| h.channels = vec![h.channels[0].clone(); 65]), "channels: 65 > 64");
+        assert_eq!(fault(|h| h.channels = vec![h.channels[0].clone(); 2]), "channel 0x20 is announced twice");
+        assert_eq!(fault(|h| h.capabilities = vec![h.capabilities[0].clone(); 33]), "capabilities: 33 > 32");
+        assert!(fault(|h| h.capabilities = vec![h.capabilities[0].clone(); 2]).contains("'archive' is announced twice"));
+        assert_eq!(fault(|h| h.metadata = vec![0; 4_097]), "metadata bytes: 4097 > 4096");
+        assert!(fault(|h| h.channels[0].name = "\n".into()).contains("the name '\\n'"));
+        assert!(fault(|h| h.channels[0].name = String::new()).contains("the name ''"));
+        assert!(fault(|h| h.channels[0].credit = 1_023).contains("1023 bytes; at least 1024"));
+        assert!(fault(|h| h.channels[0].message_bytes_max = 0).contains("of 0 bytes"));
+        assert!(fault(|h| h.channels[0].message_bytes_max = (100 << 20) + 1).contains("104857601 bytes"));
+    }
+
+    #[test]
+    fn counts_are_judged_before_decoding() {
+        // 4,000 empty channel offers: two bytes each on the wire.
+        let flood = [0x2a, 0].repeat(4_000);
+        assert_eq!(Hello::decode(&flood), Err(HelloError::TooMany { what: "channels", count: 4_000, max: 64 }));
+        assert_eq!(Hello::decode(&[0; HELLO_BYTES_MAX + 1]), Err(HelloError::TooLong(HELLO_BYTES_MAX + 1)));
+        let packed = [&[0x1a, 33][..], &[1; 33]].concat();
+        assert!(matches!(Hello::decode(&packed), Err(HelloError::TooMany { count: 33, .. })));
+        assert_eq!(Hello::decode(&[0x0a, 9]), Err(HelloError::Malformed));
+        assert_eq!(Hello::decode(&[0x0a, 1, 0xff]), Err(HelloError::Malformed));
+        let far = [0x2a, 4, 0x08, 0x80, 0x80, 0x04];
+        assert_eq!(Hello::decode(&far), Err(HelloError::ChannelNumber(65_536)));
+        assert!(matches!(Hello::decode(&[0x22, 1, b'x']), Err(HelloError::Listen(_))));
+    }
 }

@@ -1,0 +1,283 @@
+//! Who is kept out and who is let in whatever happens: the operator's bans and trust, and the automatic greylist.
+//! An explicit ban beats trust, trust beats the greylist. In memory only; the node saves what must survive.
+
+use crate::base::peer::PeerId;
+use crate::base::point;
+use crate::base::time::Time;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+/// Most entries of each of the operator's lists.
+pub const ENTRIES_MAX: usize = 65_536;
+
+/// Whom the operator names: an identity, or all addresses of a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    Peer(PeerId),
+    Net(IpNet),
+}
+
+impl Subject {
+    /// One address.
+    pub fn host(ip: IpAddr) -> Subject {
+        Subject::Net(IpNet::from(ip.to_canonical()))
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Peer(peer) => write!(f, "{peer}"),
+            Subject::Net(net) if net.prefix_len() == net.max_prefix_len() => write!(f, "{}", net.addr()),
+            Subject::Net(net) => write!(f, "{net}"),
+        }
+    }
+}
+
+/// A text that names nobody.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is neither a peer id of 64 hex digits nor an address such as 192.0.2.1, 192.0.2.0/24 or 2001:db8::/32")]
+pub struct SubjectError(String);
+
+impl FromStr for Subject {
+    type Err = SubjectError;
+    fn from_str(text: &str) -> Result<Subject, SubjectError> {
+        if let Ok(peer) = text.parse() {
+            return Ok(Subject::Peer(peer));
+        }
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Ok(Subject::host(ip));
+        }
+        let net: IpNet = text.parse().map_err(|_| SubjectError(crate::base::text::shown(text)))?;
+        Ok(Subject::Net(net.trunc()))
+    }
+}
+
+/// Why a list was not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListError {
+    #[error("banned: lift the ban first, then trust")]
+    Banned,
+    #[error("the list is full: {ENTRIES_MAX} entries; remove some, or name a prefix instead of single addresses")]
+    Full,
+}
+
+/// What the lists say of somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Ordinary,
+    Trusted,
+    Banned,
+    Greylisted,
+}
+
+/// One of the operator's lists: subjects and when they leave it (`None`: never).
+#[derive(Debug, Default)]
+struct Names {
+    peers: BTreeMap<PeerId, Option<Time>>,
+    nets: BTreeMap<IpNet, Option<Time>>,
+    /// The prefix lengths in use: a lookup tries only these.
+    lengths: BTreeSet<u8>,
+}
+
+impl Names {
+    fn insert(&mut self, subject: Subject, until: Option<Time>) -> Result<(), ListError> {
+        if self.peers.len() + self.nets.len() >= ENTRIES_MAX && !self.contains(&subject) {
+            return Err(ListError::Full);
+        }
+        match subject {
+            Subject::Peer(peer) => {
+                self.peers.insert(peer, until);
+            }
+            Subject::Net(net) => {
+                self.nets.insert(net.trunc(), until);
+                self.lengths.insert(net.prefix_len());
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Peer(peer) => self.peers.remove(peer).is_some(),
+            Subject::Net(net) => self.nets.remove(&net.trunc()).is_some(),
+        }
+    }
+
+    fn contains(&self, subject: &Subject) -> bool {
+        match subject {
+            Subject::Peer(peer) => self.peers.contains_key(peer),
+            Subject::Net(net) => self.nets.contains_key(&net.trunc()),
+        }
+    }
+
+    fn names_peer(&self, now: Time, peer: &PeerId) -> bool {
+        self.peers.get(peer).is_some_and(|until| is_current(now, *until))
+    }
+
+    fn names_ip(&self, now: Time, ip: IpAddr) -> bool {
+        let holds = |length: &u8| {
+            let net = IpNet::new(ip, *length).ok()?.trunc();
+            self.nets.get(&net).filter(|until| is_current(now, **until))
+        };
+        self.lengths.iter().any(|length| holds(length).is_some())
+    }
+
+    fn expire(&mut self, now: Time) {
+        self.peers.retain(|_, until| is_current(now, *until));
+        self.nets.retain(|_, until| is_current(now, *until));
+        self.lengths = self.nets.keys().map(IpNet::prefix_len).collect();
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (Subject, Option<Time>)> {
+        let peers = self.peers.iter().map(|(peer, until)| (Subject::Peer(*peer), *until));
+        peers.chain(self.nets.iter().map(|(net, until)| (Subject::Net(*net), *until)))
+    }
+}
+
+fn is_current(now: Time, until: Option<Time>) -> bool {
+    until.is_none_or(|until| now < until)
+}
+
+/// Whom the greylist judges: an authenticated identity, else the host of an accepted connection (IPv6 by /64).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Culprit {
+    Peer(PeerId),
+    Host(IpAddr),
+}
+
+/// All lists of a node.
+#[derive(Debug)]
+pub struct Lists {
+    banned: Names,
+    trusted: Names,
+    grey: BTreeMap<Culprit, Time>,
+    /// The same entries by their end, so that the next to end is found at once.
+    grey_ends: BTreeSet<(Time, Culprit)>,
+    grey_max: usize,
+}
+
+impl Lists {
+    /// Lists whose greylist holds at most `grey_max` entries; the one that ends first makes room.
+    pub fn new(grey_max: usize) -> Lists {
+        Lists {
+            banned: Names::default(),
+            trusted: Names::default(),
+            grey: BTreeMap::new(),
+            grey_ends: BTreeSet::new(),
+            grey_max: grey_max.max(1),
+        }
+    }
+
+    /// What holds for an address, an identity, or both: ban, then trust, then greylist.
+    pub fn standing(&self, now: Time, ip: Option<IpAddr>, peer: Option<&PeerId>) -> Standing {
+        let ip = ip.map(point::canonical);
+        let named =
+            |names: &Names| peer.is_some_and(|peer| names.names_peer(now, peer)) || ip.is_some_and(|ip| names.names_ip(now, ip));
+        if named(&self.banned) {
+            return Standing::Banned;
+        }
+        if named(&self.trusted) {
+            return Standing::Trusted;
+        }
+        let is_grey = |culprit: Culprit| self.grey.get(&culprit).is_some_and(|until| now < *until);
+        let peer_is_grey = peer.is_some_and(|peer| is_grey(Culprit::Peer(*peer)));
+        if peer_is_grey || ip.is_some_and(|ip| is_grey(Culprit::Host(point::host(ip)))) {
+            return Standing::Greylisted;
+        }
+        Standing::Ordinary
+    }
+
+    /// Bans, whatever else the lists say. Trust in the same subject ends.
+    pub fn ban(&mut self, subject: Subject, until: Option<Time>) -> Result<(), ListError> {
+        self.banned.insert(subject, until)?;
+        self.trusted.remove(&subject);
+        Ok(())
+    }
+
+    /// Trusts: greylist and shortage of places do not matter for it any more.
+    ///
+    /// # Errors
+    /// `Banned` if the subject, or for an address a prefix around it, is banned.
+    pub fn trust(&mut self, now: Time, subject: Subject, until: Option<Time>) -> Result<(), ListError> {
+        let is_banned = match &subject {
+            Subject::Peer(peer) => self.banned.names_peer(now, peer),
+            Subject::Net(net) => self.banned.names_ip(now, net.addr()),
+        };
+        if is_banned {
+            return Err(ListError::Banned);
+        }
+        self.trusted.insert(subject, until)
+    }
+
+    /// Lifts a ban; false if there was none.
+    pub fn unban(&mut self, subject: &Subject) -> bool {
+        self.banned.remove(subject)
+    }
+
+    /// Ends trust; false if there was none.
+    pub fn untrust(&mut self, subject: &Subject) -> bool {
+        self.trusted.remove(subject)
+    }
+
+    pub fn banned(&self) -> impl Iterator<Item = (Subject, Option<Time>)> {
+        self.banned.iter()
+    }
+
+    pub fn trusted(&self) -> impl Iterator<Item = (Subject, Option<Time>)> {
+        self.trusted.iter()
+    }
+
+    /// Puts somebody on the greylist, or keeps it there for longer.
+    pub fn greylist(&mut self, culprit: Culprit, until: Time) {
+        let culprit = match culprit {
+            Culprit::Host(ip) => Culprit::Host(point::host(ip)),
+            peer => peer,
+        };
+        if let Some(old) = self.grey.get(&culprit).copied() {
+            self.grey_ends.remove(&(old, culprit));
+        } else if self.grey.len() >= self.grey_max
+            && let Some((_, first)) = self.grey_ends.pop_first()
+        {
+            self.grey.remove(&first);
+        }
+        self.grey.insert(culprit, until);
+        self.grey_ends.insert((until, culprit));
+    }
+
+    pub fn greylisted(&self) -> impl Iterator<Item = (Culprit, Time)> {
+        self.grey.iter().map(|(culprit, until)| (*culprit, *until))
+    }
+
+    pub fn greylisted_count(&self) -> usize {
+        self.grey.len()
+    }
+
+    /// Empties the greylist and says how many were on it; bans stay.
+    pub fn flush_greylist(&mut self) -> usize {
+        self.grey_ends.clear();
+        std::mem::take(&mut self.grey).len()
+    }
+
+    /// Takes one off the greylist; false if it was not on it.
+    pub fn forgive(&mut self, culprit: &Culprit) -> bool {
+        let until = self.grey.remove(culprit);
+        until.is_some_and(|until| self.grey_ends.remove(&(until, *culprit)))
+    }
+
+    /// Drops whatever has ended.
+    pub fn expire(&mut self, now: Time) {
+        self.banned.expire(now);
+        self.trusted.expire(now);
+        while let Some((until, culprit)) = self.grey_ends.first().copied()
+            && until <= now
+        {
+            self.grey_ends.pop_first();
+            self.grey.remove(&culprit);
+        }
+    }
+}

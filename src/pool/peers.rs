@@ -1,0 +1,136 @@
+//! Known identities: what must outlive a link, above all who asked whom when. Bounded; a reconnect resets nothing.
+//! The exchange worker polices requests with it, the pool notes who came and went.
+
+use super::policy::Policy;
+use crate::base::address::Address;
+use crate::base::channel::ChannelId;
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::time::Time;
+use crate::base::verdict::Direction;
+use crate::wire::hello::{Capability, Hello};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// What is remembered of an identity that was authenticated once.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub first_seen: Time,
+    pub last_seen: Time,
+    /// The last request of this peer that was accepted.
+    pub asked_us: Option<Time>,
+    /// Our last request to this peer.
+    pub asked_by_us: Option<Time>,
+    /// What its selection of addresses is drawn with, and since when.
+    pub selection: Option<Selection>,
+    /// Its Hello said that it does not want to be advertised.
+    pub is_private: bool,
+    /// Links that are admitted or open.
+    pub links: u32,
+}
+
+/// A sticky draw: the same seed picks the same addresses as long as they are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Selection {
+    pub seed: u64,
+    pub since: Time,
+}
+
+/// All known identities.
+#[derive(Debug, Default)]
+pub struct Peers {
+    peers: BTreeMap<PeerId, Peer>,
+}
+
+impl Peers {
+    pub fn get(&self, peer: &PeerId) -> Option<&Peer> {
+        self.peers.get(peer)
+    }
+
+    pub fn get_mut(&mut self, peer: &PeerId) -> Option<&mut Peer> {
+        self.peers.get_mut(peer)
+    }
+
+    pub fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.peers.is_empty()
+    }
+
+    /// A request of `peer` comes: true if it may be answered. Only an accepted one moves the moment it is measured from.
+    pub fn admit_request(&mut self, now: Time, peer: &PeerId, interval_min: std::time::Duration) -> bool {
+        let Some(peer) = self.peers.get_mut(peer) else { return false };
+        if peer.asked_us.is_some_and(|last| now.since(last) < interval_min) {
+            return false;
+        }
+        peer.asked_us = Some(now);
+        true
+    }
+
+    /// An authenticated link with `peer` is admitted. When the table is full, those longest unseen without a link go.
+    pub(super) fn meet(&mut self, now: Time, peer: PeerId, hello: &Hello, policy: &Policy) {
+        if !self.peers.contains_key(&peer) && self.peers.len() >= policy.peers_max {
+            let absent = self.peers.iter().filter(|(_, known)| known.links == 0);
+            let mut oldest: Vec<_> = absent.map(|(id, known)| (known.last_seen, *id)).collect();
+            oldest.sort();
+            for (_, id) in oldest.into_iter().take(policy.peers_max.div_ceil(32)) {
+                self.peers.remove(&id);
+            }
+        }
+        let known = self.peers.entry(peer).or_insert(Peer {
+            first_seen: now,
+            last_seen: now,
+            asked_us: None,
+            asked_by_us: None,
+            selection: None,
+            is_private: false,
+            links: 0,
+        });
+        known.last_seen = now;
+        known.is_private = hello.is_private;
+        known.links += 1;
+    }
+
+    /// A link of `peer` that was admitted is gone.
+    pub(super) fn part(&mut self, now: Time, peer: &PeerId) {
+        if let Some(known) = self.peers.get_mut(peer) {
+            known.links = known.links.saturating_sub(1);
+            known.last_seen = now;
+        }
+    }
+}
+
+/// An open link as users see it: a snapshot.
+#[derive(Clone, Debug)]
+pub struct PeerInfo {
+    pub link: LinkId,
+    pub id: PeerId,
+    pub remote: SocketAddr,
+    pub direction: Direction,
+    /// When the link opened.
+    pub since: Time,
+    /// What the peer said of itself.
+    pub hello: Arc<Hello>,
+    /// Where it can be dialed, as far as known.
+    pub listen: Option<Address>,
+    pub is_trusted: bool,
+    pub is_persistent: bool,
+}
+
+impl PeerInfo {
+    pub fn agent(&self) -> &str {
+        &self.hello.agent
+    }
+
+    pub fn capabilities(&self) -> &[Capability] {
+        &self.hello.capabilities
+    }
+
+    /// True if the peer takes messages on `channel`; the node's own channels every peer has.
+    pub fn has_channel(&self, channel: ChannelId) -> bool {
+        channel.is_own() || self.hello.channels.iter().any(|offer| offer.id == channel)
+    }
+}

@@ -1,0 +1,151 @@
+//! One connection as the reactor keeps it: stream state, session, mailbox, bytes on their way. Only the engine touches it.
+
+use super::limits::Limits;
+use crate::base::address::Address;
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::base::time::Time;
+use crate::base::verdict::Direction;
+use crate::bus::link::Link;
+use crate::session::dialect::Dialect;
+use crate::session::intake::ControlMessage;
+use crate::wire::hello::Hello;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Where a connection is in its life.
+pub enum Stage {
+    /// The dial is under way.
+    Dialing,
+    /// Accepted; welcome has not said Greet yet.
+    Arrived,
+    /// The session speaks: handshake, then open.
+    Speaking,
+    /// Closed for everybody above; the last bytes leave, then the socket closes.
+    Lingering,
+}
+
+/// One connection.
+pub struct Conn {
+    pub id: LinkId,
+    /// Its number in the read and write turns.
+    pub seat: usize,
+    pub stage: Stage,
+    pub direction: Direction,
+    pub remote: SocketAddr,
+    pub expect: Option<PeerId>,
+    pub session: Option<Box<dyn Dialect>>,
+    /// The mailbox, once open.
+    pub link: Option<Arc<Link>>,
+    pub hello: Option<Arc<Hello>>,
+    /// The mailbox has news: it must be collected.
+    pub has_mail: bool,
+    /// Messages were left in the mailbox when it was collected, because their lane was busy.
+    pub is_mail_left: bool,
+    /// Bytes read and not yet used: an incomplete message, or what waits for a verdict.
+    pub tail: Vec<u8>,
+    /// True if `tail` may hold something complete: the session was waiting when it was left.
+    pub is_tail_fresh: bool,
+    /// Sealed bytes; those before `out_at` are written.
+    pub out: Vec<u8>,
+    pub out_at: usize,
+    /// Readiness that was reported and not used up.
+    pub is_readable: bool,
+    pub is_writable: bool,
+    /// The peer has finished writing: what is there is read to the end.
+    pub is_ended: bool,
+    /// Control messages that exchange has no room for; while there are some, nothing is read.
+    pub control: VecDeque<ControlMessage>,
+    pub paused_since: Option<Time>,
+    /// When a byte was last written, or writing began.
+    pub progress: Time,
+    /// Deadline of the stage itself: dial, greeting, linger.
+    pub stage_deadline: Option<Time>,
+    /// The earliest timer that is armed for it.
+    pub armed: Time,
+    /// What the peer said in a nack or goodbye.
+    pub told: Option<CloseReason>,
+    pub alternatives: Vec<Address>,
+    /// Bytes discarded while lingering.
+    pub discarded: usize,
+    pub is_write_finished: bool,
+}
+
+impl Conn {
+    pub fn is_open(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// Sealed bytes that the socket has not taken.
+    pub fn unwritten(&self) -> usize {
+        self.out.len() - self.out_at
+    }
+
+    /// A connection that has just begun.
+    pub fn new(id: LinkId, seat: usize, direction: Direction, remote: SocketAddr, limits: &Limits, now: Time) -> Conn {
+        let (stage, timeout) = match direction {
+            Direction::Outbound => (Stage::Dialing, limits.dial_timeout),
+            Direction::Inbound => (Stage::Arrived, limits.greet_timeout),
+        };
+        Conn {
+            id,
+            seat,
+            stage,
+            direction,
+            remote,
+            expect: None,
+            session: None,
+            link: None,
+            hello: None,
+            has_mail: false,
+            is_mail_left: false,
+            tail: Vec::new(),
+            is_tail_fresh: false,
+            out: Vec::new(),
+            out_at: 0,
+            is_readable: false,
+            is_writable: false,
+            is_ended: false,
+            control: VecDeque::new(),
+            paused_since: None,
+            progress: now,
+            stage_deadline: Some(now + timeout),
+            armed: Time::MAX,
+            told: None,
+            alternatives: Vec::new(),
+            discarded: 0,
+            is_write_finished: false,
+        }
+    }
+
+    /// True if a write turn could move something: into the socket, or from the mailbox into the session.
+    pub fn wants_write(&self) -> bool {
+        let has_words = || self.session.as_ref().is_some_and(|session| session.wants_write());
+        self.is_writable && (self.unwritten() > 0 || self.has_mail || has_words())
+    }
+
+    /// True if a read turn could move something.
+    pub fn wants_read(&self) -> bool {
+        match self.stage {
+            Stage::Lingering => self.is_readable,
+            Stage::Speaking => {
+                let is_waiting = self.session.as_ref().is_none_or(|session| session.is_waiting());
+                self.control.is_empty() && !is_waiting && (self.is_readable || self.is_tail_fresh)
+            }
+            Stage::Dialing | Stage::Arrived => false,
+        }
+    }
+
+    /// When to look at it if nothing happens. `write_stall` and `stall` are the limits of those names.
+    pub fn deadline(&self, write_stall: std::time::Duration, stall: std::time::Duration) -> Option<Time> {
+        let session = match self.stage {
+            Stage::Speaking => self.session.as_ref().and_then(|session| session.deadline()),
+            _ => None,
+        };
+        let writing = (self.unwritten() > 0).then(|| self.progress + write_stall);
+        let paused = self.paused_since.map(|since| since + stall);
+        [self.stage_deadline, session, writing, paused].into_iter().flatten().min()
+    }
+}

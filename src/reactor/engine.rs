@@ -1,0 +1,424 @@
+//! The data plane: all connections of a node, one bounded turn after another. Pure over a `Net`: it asks for no time, touches no socket
+//! itself, never blocks and never takes the pool's lock. `node/reactor_thread.rs` and the simulator turn it.
+//!
+//! A turn has a fixed order: readiness, commands, mail, timers, accepting, reading, writing. What could not be finished stays
+//! in a ring, with its readiness remembered, because an edge is reported only once.
+
+use super::conn::{Conn, Stage};
+use super::limits::{Limits, MOVED_MIN, TURN_BYTES, TURN_COMMANDS, UNCAPPED_SHARE};
+use super::net::{Net, Ready, Source};
+use super::timers::Timers;
+use crate::base::channel::Channel;
+use crate::base::entropy::Entropy;
+use crate::base::link_id::{LinkId, LinkIds};
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::base::time::Time;
+use crate::base::verdict::Direction;
+use crate::bus::bell::Bell;
+use crate::bus::command::Command;
+use crate::bus::counters::NodeCounters;
+use crate::bus::report::{Control, REPORTS_PER_LINK, Report};
+use crate::bus::roster::Roster;
+use crate::bus::routes::Routes;
+use crate::flow::bucket::{TokenBucket, quantum};
+use crate::flow::turns::{Turn, Turns};
+use crate::session::dialect::{Context, Dialect};
+use crate::session::gate::Gate;
+use crate::session::intake::Intake;
+use crossbeam_channel::{Receiver, Sender};
+use slab::Slab;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Makes sessions: which dialect a connection speaks.
+pub trait Dialects: Send {
+    /// For a connection that we have dialed.
+    fn dial(&mut self, cx: &mut Context<'_>, remote: SocketAddr, expect: Option<PeerId>) -> Box<dyn Dialect>;
+    /// For a connection that was accepted and greeted.
+    fn accept(&mut self, cx: &mut Context<'_>, remote: SocketAddr) -> Box<dyn Dialect>;
+    /// This node's channels, in lane order.
+    fn channels(&self) -> &[Channel];
+}
+
+/// The reactor's ends of all mailboxes.
+pub struct Ports {
+    pub commands: Receiver<Command>,
+    /// Bounded by `Limits::conns_max` x `REPORTS_PER_LINK` x 2: places are reserved, so that sending cannot fail.
+    pub reports: Sender<Report>,
+    pub control: Sender<Control>,
+    pub bell: Arc<Bell>,
+    pub routes: Arc<Routes>,
+    pub roster: Arc<Roster>,
+    pub counters: Arc<NodeCounters>,
+    pub ids: LinkIds,
+}
+
+/// When the engine wants its next turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Work is left.
+    Now,
+    /// When something is ready, the bell rings, or at this moment.
+    At(Time),
+    /// When something is ready or the bell rings.
+    Idle,
+    /// Never: it was drained and has ended.
+    Ended,
+}
+
+/// All connections of a node.
+pub struct Engine {
+    pub(super) conns: BTreeMap<LinkId, Conn>,
+    pub(super) core: Core,
+}
+
+/// What sessions draw on.
+pub(super) struct Ambient {
+    pub now: Time,
+    pub unix_seconds: u64,
+    pub gate: Gate,
+    pub entropy: Box<dyn Entropy>,
+}
+
+impl Ambient {
+    pub(super) fn context(&mut self) -> Context<'_> {
+        Context { now: self.now, unix_seconds: self.unix_seconds, gate: &mut self.gate, entropy: &mut *self.entropy }
+    }
+}
+
+/// Bytes of one read or write turn: few where a rate is shared, so that sharing is smooth; else as many as make a system call worth it.
+fn share(rate: u64) -> u64 {
+    if rate == 0 { UNCAPPED_SHARE } else { quantum(rate) }
+}
+
+/// A dial that waits for room. One that was closed meanwhile still waits for the place of its report.
+pub(super) struct WaitingDial {
+    pub link: LinkId,
+    pub to: SocketAddr,
+    pub expect: Option<PeerId>,
+    pub closed: Option<CloseReason>,
+}
+
+/// A connection's place in the turns.
+pub(super) struct Seat {
+    pub link: LinkId,
+    pub down: TokenBucket,
+    pub up: TokenBucket,
+}
+
+/// Everything that connections share.
+pub(super) struct Core {
+    pub limits: Limits,
+    pub ports: Ports,
+    pub dialects: Box<dyn Dialects>,
+    pub ambient: Ambient,
+    pub timers: Timers,
+    /// Who may read next, and who write; a link's seat is its number there.
+    pub reads: Turns,
+    pub writes: Turns,
+    pub seats: Slab<Seat>,
+    /// When tokens are there again for those who wait.
+    pub read_wait: Option<Time>,
+    /// The turn ended with its bytes used up, not with the work.
+    pub is_turn_cut: bool,
+    pub write_wait: Option<Time>,
+    pub down: TokenBucket,
+    pub up: TokenBucket,
+    /// The one read buffer: a link's tail is put in front, so there is room for a record more.
+    pub buffer: Vec<u8>,
+    pub intake: Intake,
+    pub mail: Vec<LinkId>,
+    /// Listeners, and whether a connection may be waiting there.
+    pub listeners: Vec<(u32, bool)>,
+    /// Accepting rests until then: no descriptors, or no room.
+    pub accept_rest: Option<Time>,
+    /// Dials that wait for room.
+    pub dials: VecDeque<WaitingDial>,
+    /// Links that wait for exchange to take their control messages.
+    pub paused: VecDeque<LinkId>,
+    pub draining: Option<Time>,
+    pub half_open: usize,
+}
+
+impl Engine {
+    pub fn new(
+        limits: Limits,
+        ports: Ports,
+        dialects: Box<dyn Dialects>,
+        gate: Gate,
+        entropy: Box<dyn Entropy>,
+        now: Time,
+    ) -> Engine {
+        let core = Core {
+            down: TokenBucket::new(now, limits.down),
+            up: TokenBucket::new(now, limits.up),
+            reads: Turns::new(share(limits.down)),
+            writes: Turns::new(share(limits.up)),
+            is_turn_cut: false,
+            seats: Slab::new(),
+            read_wait: None,
+            write_wait: None,
+            limits,
+            ports,
+            dialects,
+            ambient: Ambient { now, unix_seconds: 0, gate, entropy },
+            timers: Timers::default(),
+            buffer: vec![0; crate::base::limits::READ_BUFFER + crate::base::limits::RECORD_LENGTH_MAX + 2],
+            intake: Intake::default(),
+            mail: Vec::new(),
+            listeners: Vec::new(),
+            accept_rest: None,
+            dials: VecDeque::new(),
+            paused: VecDeque::new(),
+            draining: None,
+            half_open: 0,
+        };
+        Engine { conns: BTreeMap::new(), core }
+    }
+
+    /// Capacity that the report channel must have for `conns_max` connections: twice what they can cause, because the reports of links
+    /// that are gone may still wait to be read.
+    pub const fn reports_max(conns_max: usize) -> usize {
+        2 * conns_max * REPORTS_PER_LINK
+    }
+
+    /// Connections accepted at `listener` belong to this engine from now on.
+    pub fn add_listener(&mut self, listener: u32) {
+        self.core.listeners.push((listener, true));
+    }
+
+    /// Connections of any stage.
+    pub fn len(&self) -> usize {
+        self.conns.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.conns.is_empty()
+    }
+
+    /// True if no command waits: asked by the thread that is about to sleep.
+    pub fn is_idle(&self) -> bool {
+        self.core.ports.commands.is_empty()
+    }
+
+    /// One turn of bounded work. `unix_seconds` is wall time, for cookies only.
+    pub fn turn(&mut self, now: Time, unix_seconds: u64, net: &mut impl Net, ready: &[Ready]) -> Next {
+        self.core.ambient.now = now;
+        self.core.ambient.unix_seconds = unix_seconds;
+        self.core.is_turn_cut = false;
+        self.core.ports.counters.turns.add(1);
+        for ready in ready {
+            self.note(net, *ready);
+        }
+        self.commands(net);
+        self.collect_mail();
+        self.timers(net);
+        self.retry_control();
+        self.accept(net);
+        self.dial_waiting(net);
+        self.read(net);
+        self.write(net);
+        self.drain(net);
+        self.next()
+    }
+
+    fn note(&mut self, net: &mut impl Net, ready: Ready) {
+        let id = match ready.source {
+            Source::Listener(number) => {
+                self.core.listeners.iter_mut().filter(|(known, _)| *known == number).for_each(|(_, waits)| *waits = true);
+                return;
+            }
+            Source::Link(id) => id,
+        };
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        conn.is_readable |= ready.is_readable || ready.is_ended;
+        conn.is_writable |= ready.is_writable;
+        conn.is_ended |= ready.is_ended;
+        if matches!(conn.stage, Stage::Dialing) && (ready.is_writable || ready.is_ended) {
+            match self.core.dialed(conn, net) {
+                Ok(()) => self.core.settle(conn),
+                Err(reason) => self.end(id, reason, net),
+            }
+            return;
+        }
+        self.core.settle(conn);
+    }
+
+    fn commands(&mut self, net: &mut impl Net) {
+        for _ in 0..TURN_COMMANDS {
+            let Ok(command) = self.core.ports.commands.try_recv() else { break };
+            self.command(command, net);
+        }
+    }
+
+    fn command(&mut self, command: Command, net: &mut impl Net) {
+        match command {
+            Command::Dial { link, to, expect } => {
+                let closed = self.core.draining.map(|_| CloseReason::Stopped);
+                self.core.dials.push_back(WaitingDial { link, to, expect, closed });
+            }
+            Command::Greet { link } => self.step(link, net, Core::greet),
+            Command::Judge { link, verdict } => self.step(link, net, |core, conn| core.judge(conn, verdict)),
+            Command::Say { link, channel, kind, request, body } => self.step(link, net, |_, conn| match &mut conn.session {
+                Some(session) if conn.link.is_some() => session.say(channel, kind, request, body),
+                _ => Ok(()),
+            }),
+            Command::Close { link, reason } => self.dismiss(link, reason, net),
+            Command::StopListening => {
+                self.core.listeners.drain(..).for_each(|(listener, _)| net.unlisten(listener));
+            }
+            Command::Drain { deadline } => self.begin_drain(deadline, net),
+        }
+    }
+
+    /// Does something with a connection that is not lingering, and ends it if that fails.
+    fn step(&mut self, id: LinkId, net: &mut impl Net, act: impl FnOnce(&mut Core, &mut Conn) -> Result<(), CloseReason>) {
+        let Some(conn) = self.conns.get_mut(&id) else { return };
+        if matches!(conn.stage, Stage::Lingering) {
+            return;
+        }
+        match act(&mut self.core, conn) {
+            Ok(()) => self.core.settle(conn),
+            Err(reason) => self.end(id, reason, net),
+        }
+    }
+
+    fn collect_mail(&mut self) {
+        if self.core.mail.is_empty() {
+            self.core.ports.bell.collect(&mut self.core.mail);
+        }
+        let count = self.core.mail.len().min(TURN_COMMANDS);
+        for id in self.core.mail.drain(..count) {
+            if let Some(conn) = self.conns.get_mut(&id) {
+                conn.has_mail = true;
+                if conn.wants_write() {
+                    self.core.writes.want(conn.seat);
+                }
+            }
+        }
+    }
+
+    fn timers(&mut self, net: &mut impl Net) {
+        while let Some((at, id)) = self.core.timers.due(self.core.ambient.now) {
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            if conn.armed == at {
+                conn.armed = Time::MAX;
+            }
+            match self.core.due(conn) {
+                Ok(()) => self.core.settle(conn),
+                Err(reason) => self.end(id, reason, net),
+            }
+        }
+    }
+
+    /// Read turns, until nobody has work and tokens or the turn's bytes are used up.
+    fn read(&mut self, net: &mut impl Net) {
+        let mut left = TURN_BYTES;
+        self.core.read_wait = None;
+        while left > 0 {
+            let Core { reads, seats, down, ambient, .. } = &mut self.core;
+            let (seat, bytes_max) = match reads.next(ambient.now, down, |seat| &seats[seat].down) {
+                Turn::Move { key, bytes_max } => (key, bytes_max),
+                Turn::Wait(at) => return self.core.read_wait = Some(at),
+                Turn::Idle => return,
+            };
+            let id = seats[seat].link;
+            let conn = self.conns.get_mut(&id).expect("a seat belongs to a connection");
+            let (moved, result) = self.core.read_turn(conn, net, bytes_max as usize);
+            let has_more = result.is_ok() && conn.wants_read();
+            let Core { reads, seats, down, ambient, .. } = &mut self.core;
+            reads.moved(ambient.now, seat, moved as u64, has_more, down, &mut seats[seat].down);
+            // A turn that moves nothing must still count, or a link that cannot move would hold the loop.
+            left = left.saturating_sub(moved.max(MOVED_MIN));
+            match result {
+                Ok(()) => self.core.settle(conn),
+                Err(reason) => self.end(id, reason, net),
+            }
+        }
+        self.core.is_turn_cut = true;
+    }
+
+    /// Write turns, likewise.
+    fn write(&mut self, net: &mut impl Net) {
+        let mut left = TURN_BYTES;
+        self.core.write_wait = None;
+        while left > 0 {
+            let Core { writes, seats, up, ambient, .. } = &mut self.core;
+            let (seat, bytes_max) = match writes.next(ambient.now, up, |seat| &seats[seat].up) {
+                Turn::Move { key, bytes_max } => (key, bytes_max),
+                Turn::Wait(at) => return self.core.write_wait = Some(at),
+                Turn::Idle => return,
+            };
+            let id = seats[seat].link;
+            let conn = self.conns.get_mut(&id).expect("a seat belongs to a connection");
+            let (moved, result) = self.core.write_turn(conn, net, bytes_max as usize);
+            // A lane may have drained: what is left in the mailbox gets its chance.
+            conn.has_mail |= moved > 0 && conn.is_mail_left;
+            let has_more = result.is_ok() && conn.wants_write();
+            let Core { writes, seats, up, ambient, .. } = &mut self.core;
+            writes.moved(ambient.now, seat, moved as u64, has_more, up, &mut seats[seat].up);
+            left = left.saturating_sub(moved.max(MOVED_MIN));
+            match result {
+                Ok(()) => self.core.settle(conn),
+                Err(reason) => self.end(id, reason, net),
+            }
+        }
+        self.core.is_turn_cut = true;
+    }
+
+    /// Control messages that exchange had no room for.
+    fn retry_control(&mut self) {
+        if self.core.ports.control.is_full() {
+            return;
+        }
+        for _ in 0..self.core.paused.len() {
+            let Some(id) = self.core.paused.pop_front() else { break };
+            let Some(conn) = self.conns.get_mut(&id) else { continue };
+            self.core.hand_control(conn);
+            self.core.settle(conn);
+        }
+    }
+
+    fn next(&self) -> Next {
+        let core = &self.core;
+        let is_over = core.draining.is_some_and(|deadline| core.dials.is_empty() || core.ambient.now >= deadline);
+        if is_over && self.conns.is_empty() {
+            return Next::Ended;
+        }
+        let accepts = core.accept_rest.is_none() && core.listeners.iter().any(|(_, waits)| *waits);
+        if core.is_turn_cut || !core.mail.is_empty() || accepts || !core.ports.commands.is_empty() {
+            return Next::Now;
+        }
+        let retry =
+            (!core.paused.is_empty() || !core.dials.is_empty()).then(|| core.ambient.now + super::limits::ACCEPT_REST / 10);
+        let next = [core.timers.next(), core.accept_rest, core.draining, retry, core.read_wait, core.write_wait]
+            .into_iter()
+            .flatten()
+            .min();
+        next.map_or(Next::Idle, Next::At)
+    }
+
+    /// Gives a new connection its seat in the turns.
+    pub(super) fn insert(&mut self, id: LinkId, direction: Direction, remote: SocketAddr) -> &mut Conn {
+        let (now, limits) = (self.core.ambient.now, &self.core.limits);
+        let (down, up) = (TokenBucket::new(now, limits.link_down), TokenBucket::new(now, limits.link_up));
+        let seat = self.core.seats.insert(Seat { link: id, down, up });
+        self.core.reads.add(seat, 1);
+        self.core.writes.add(seat, 1);
+        let conn = Conn::new(id, seat, direction, remote, &self.core.limits, now);
+        self.core.half_open += 1;
+        self.conns.entry(id).or_insert(conn)
+    }
+
+    /// Closes the stream and forgets the connection.
+    pub(super) fn forget(&mut self, id: LinkId, net: &mut impl Net) {
+        net.close(id);
+        if let Some(conn) = self.conns.remove(&id) {
+            self.core.reads.remove(conn.seat);
+            self.core.writes.remove(conn.seat);
+            self.core.seats.remove(conn.seat);
+        }
+    }
+}

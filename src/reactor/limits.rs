@@ -1,0 +1,46 @@
+//! The numbers that the reactor works by, taken from the settings when a node is built. Plain data.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// What bounds the reactor's work.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections at once, half-open and lingering ones included.
+    pub conns_max: usize,
+    /// Connections that are not open yet.
+    pub half_open_max: usize,
+    /// A dial that has no answer is given up after this.
+    pub dial_timeout: Duration,
+    /// An arrival that welcome has not greeted is closed after this.
+    pub greet_timeout: Duration,
+    /// A link whose peer takes no byte for so long, while there are some for it, is closed.
+    pub write_stall_timeout: Duration,
+    /// A link that we do not read for so long, because nobody took its control messages, is closed.
+    pub stall_timeout: Duration,
+    /// After a goodbye or a nack, how long a socket may take to send it.
+    pub linger: Duration,
+    /// Where dials come from, if not left to the system.
+    pub dial_from: Option<IpAddr>,
+    /// Bytes a second for all links together, 0 = no limit: down, up.
+    pub down: u64,
+    pub up: u64,
+    /// Bytes a second for each link, 0 = no limit: down, up.
+    pub link_down: u64,
+    pub link_up: u64,
+}
+
+/// Bytes that a turn reads, and writes, at most (architecture reference 2.3): timers and commands never wait longer than about 1 ms.
+pub const TURN_BYTES: usize = 1_024 * 1_024;
+/// Bytes that one link may read or write in a turn when no rate is set: two full writes, about 50 us of sealing each.
+pub const UNCAPPED_SHARE: u64 = 128 * 1_024;
+/// What a read or write turn counts at least, so that at most 256 of them fit one turn of the engine.
+pub const MOVED_MIN: usize = TURN_BYTES / 256;
+/// Commands and links with mail that a turn serves at most (architecture reference 2.3).
+pub const TURN_COMMANDS: usize = 256;
+/// Connections that a turn accepts at most.
+pub const TURN_ACCEPTS: usize = 64;
+/// After running out of descriptors accepting rests for so long, because no event comes while the backlog only waits (threat T40).
+pub const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// Bytes that a lingering link may still send us before its socket is closed hard.
+pub const LINGER_BYTES: usize = 1_024 * 1_024;

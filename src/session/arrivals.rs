@@ -1,0 +1,302 @@
+//! What arrives: segments are checked, charged to their channel's credit and joined to messages. Every rule of the peer's that can be
+//! broken is checked here, and breaking one ends the link. `keyed.rs` calls it for every data record that was opened.
+//!
+//! Credit: a segment costs its whole length. The cost of a small message is granted back when the application took it. Of a message under
+//! way at most half of the window is kept back until then, the rest is granted on arrival: so a message may be larger than the window, and
+//! a sender always gets a quarter of the window to go on with.
+
+use super::intake::{ControlMessage, Intake};
+use super::lanes::Lanes;
+use super::local::Local;
+use crate::base::channel::{ChannelId, Kind};
+use crate::base::reason::CloseReason;
+use crate::flow::batch::{BY_REFERENCE_MIN, Batch, Entry};
+use crate::flow::pot::Charge;
+use crate::wire::segment::{self, CREDIT_SEGMENT, Segment};
+use std::sync::Arc;
+
+/// Credit so small that the peer may be waiting for more: then the least is granted at once.
+const CREDIT_LOW: u32 = 1_024;
+/// A buffer of at most so many bytes is kept for the channel's next message.
+const KEPT_BYTES_MAX: usize = 4 * 1_024;
+
+/// One channel's incoming side.
+#[derive(Debug)]
+struct Inlet {
+    channel: ChannelId,
+    message_bytes_max: u32,
+    /// First credit that we announced: the most that may be under way.
+    window: u32,
+    /// Segment bytes that the peer may still send.
+    credit: u32,
+    /// Segment bytes that can be granted and have not been.
+    owed: u32,
+    /// Index of the step's open batch in the intake.
+    batch: Option<usize>,
+    is_own: bool,
+    /// A message under way.
+    partial: Option<Partial>,
+    /// The buffer of an earlier one.
+    kept: Vec<u8>,
+}
+
+/// A message of which the last segment is not there.
+#[derive(Debug)]
+struct Partial {
+    kind: Kind,
+    request: u32,
+    total: u32,
+    bytes: Vec<u8>,
+    /// Segment bytes that are not granted back before the application took the message.
+    held: u32,
+    /// What it keeps of the node's memory, from the second segment on.
+    charge: Option<Charge>,
+}
+
+/// See the file's head.
+#[derive(Debug)]
+pub struct Arrivals {
+    local: Arc<Local>,
+    inlets: Vec<Inlet>,
+    /// Bits of the lanes with a batch in this step.
+    touched: u64,
+    /// Bits of the lanes whose credit is to be granted.
+    due: u64,
+}
+
+impl Arrivals {
+    pub fn new(local: Arc<Local>) -> Arrivals {
+        let inlet = |channel: &crate::base::channel::Channel| Inlet {
+            channel: channel.id,
+            message_bytes_max: channel.message_bytes_max,
+            window: channel.receive_queue_bytes,
+            credit: channel.receive_queue_bytes,
+            owed: 0,
+            batch: None,
+            is_own: channel.id.is_own(),
+            partial: None,
+            kept: Vec::new(),
+        };
+        let inlets = local.channels.iter().map(inlet).collect();
+        Arrivals { local, inlets, touched: 0, due: 0 }
+    }
+
+    /// Takes the segments of one data record. `lanes` gets the credit that the peer grants.
+    ///
+    /// # Errors
+    /// The rule that the peer broke, or `OutOfMemory`.
+    pub fn take(&mut self, mut rest: &[u8], lanes: &mut Lanes, intake: &mut Intake) -> Result<(), CloseReason> {
+        if rest.is_empty() {
+            return Err(CloseReason::BadSegment);
+        }
+        while !rest.is_empty() {
+            let (segment, after) = segment::take(rest).map_err(|_| CloseReason::BadSegment)?;
+            let cost = (rest.len() - after.len()) as u32;
+            match segment {
+                Segment::Whole { channel, kind, request, bytes } => {
+                    let lane = self.lane(channel, lanes)?;
+                    let inlet = &mut self.inlets[lane];
+                    inlet.pay(cost)?;
+                    if inlet.partial.is_some() {
+                        return Err(CloseReason::BadSegment);
+                    }
+                    if bytes.len() > inlet.message_bytes_max as usize {
+                        return Err(CloseReason::MessageTooBig);
+                    }
+                    if inlet.is_own {
+                        intake.control.push(ControlMessage { channel, kind, request, body: bytes.to_vec() });
+                        inlet.owed += cost;
+                    } else {
+                        let batch = inlet.open_batch(intake, rest.len());
+                        self.touched |= 1 << lane;
+                        append(batch, kind, request, bytes, cost);
+                    }
+                    self.note_due(lane);
+                }
+                Segment::First { channel, kind, request, total, bytes } => {
+                    let lane = self.lane(channel, lanes)?;
+                    self.begin(lane, cost, Partial { kind, request, total, bytes: Vec::new(), held: 0, charge: None }, bytes)?;
+                }
+                Segment::Next { channel, kind, is_last, bytes } => {
+                    let lane = self.lane(channel, lanes)?;
+                    self.go_on(lane, cost, kind, bytes)?;
+                    self.end_if_whole(lane, is_last, intake)?;
+                }
+                Segment::Credit { channel, bytes } => {
+                    let lane = self.lane(channel, lanes)?;
+                    lanes.add_credit(lane, bytes).map_err(|_| CloseReason::BadSegment)?;
+                }
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// The step is over: later messages go into batches of the next step.
+    pub fn end_step(&mut self) {
+        while self.touched != 0 {
+            self.inlets[self.touched.trailing_zeros() as usize].batch = None;
+            self.touched &= self.touched - 1;
+        }
+    }
+
+    /// The application took messages that cost so much.
+    pub fn grant(&mut self, channel: ChannelId, bytes: u32) {
+        let Some(lane) = self.local.lane(channel) else { return };
+        let inlet = &mut self.inlets[lane];
+        // Never more than what the peer has sent: a grant beyond that would be against our own rule.
+        let under_way = inlet.window.saturating_sub(inlet.credit).saturating_sub(inlet.owed);
+        inlet.owed += bytes.min(under_way);
+        self.note_due(lane);
+    }
+
+    /// True if credit is to be sent.
+    pub const fn is_due(&self) -> bool {
+        self.due != 0
+    }
+
+    /// Appends the credit segments that are due, while `out` stays within `limit` bytes.
+    pub fn write_credits(&mut self, out: &mut Vec<u8>, limit: usize) {
+        while self.due != 0 && out.len() + CREDIT_SEGMENT <= limit {
+            let inlet = &mut self.inlets[self.due.trailing_zeros() as usize];
+            self.due &= self.due - 1;
+            segment::write_credit(out, inlet.channel, inlet.owed);
+            inlet.credit += inlet.owed;
+            inlet.owed = 0;
+        }
+    }
+
+    /// The lane of a channel that both sides have.
+    #[inline]
+    fn lane(&self, channel: ChannelId, lanes: &Lanes) -> Result<usize, CloseReason> {
+        self.local.lane(channel).filter(|lane| lanes.is_open(*lane)).ok_or(CloseReason::UnknownChannel)
+    }
+
+    /// Marks a lane whose credit should be granted: a quarter of the window has gathered, or the peer has hardly any left.
+    #[inline]
+    fn note_due(&mut self, lane: usize) {
+        let inlet = &self.inlets[lane];
+        if inlet.owed >= inlet.window / 4 || inlet.owed > 0 && inlet.credit < CREDIT_LOW {
+            self.due |= 1 << lane;
+        }
+    }
+
+    fn begin(&mut self, lane: usize, cost: u32, mut partial: Partial, bytes: &[u8]) -> Result<(), CloseReason> {
+        let inlet = &mut self.inlets[lane];
+        inlet.pay(cost)?;
+        if inlet.partial.is_some() {
+            return Err(CloseReason::BadSegment);
+        }
+        if partial.total > inlet.message_bytes_max {
+            return Err(CloseReason::MessageTooBig);
+        }
+        partial.bytes = std::mem::take(&mut inlet.kept);
+        partial.append(bytes);
+        inlet.hold(&mut partial, cost);
+        inlet.partial = Some(partial);
+        self.note_due(lane);
+        Ok(())
+    }
+
+    fn go_on(&mut self, lane: usize, cost: u32, kind: Kind, bytes: &[u8]) -> Result<(), CloseReason> {
+        let inlet = &mut self.inlets[lane];
+        inlet.pay(cost)?;
+        let Some(mut partial) = inlet.partial.take() else { return Err(CloseReason::BadSegment) };
+        if partial.kind != kind || partial.bytes.len() + bytes.len() > partial.total as usize {
+            return Err(CloseReason::BadSegment);
+        }
+        let more = bytes.len() as u64;
+        let is_charged = match &mut partial.charge {
+            Some(charge) => charge.grow(more),
+            None => {
+                partial.charge = self.local.profile.pot.charge(more);
+                partial.charge.is_some()
+            }
+        };
+        if !is_charged {
+            return Err(CloseReason::OutOfMemory);
+        }
+        partial.append(bytes);
+        inlet.hold(&mut partial, cost);
+        inlet.partial = Some(partial);
+        self.note_due(lane);
+        Ok(())
+    }
+
+    /// Hands a message on if all of it is there; the last segment must be the one that completes it.
+    fn end_if_whole(&mut self, lane: usize, is_last: bool, intake: &mut Intake) -> Result<(), CloseReason> {
+        let inlet = &mut self.inlets[lane];
+        let is_whole = inlet.partial.as_ref().is_some_and(|partial| partial.bytes.len() == partial.total as usize);
+        if is_whole != is_last {
+            return Err(CloseReason::BadSegment);
+        }
+        let Some(partial) = inlet.partial.take_if(|_| is_whole) else { return Ok(()) };
+        let Partial { kind, request, bytes, held, .. } = partial;
+        if inlet.is_own {
+            intake.control.push(ControlMessage { channel: inlet.channel, kind, request, body: bytes });
+            inlet.owed += held;
+            self.note_due(lane);
+        } else if bytes.len() < BY_REFERENCE_MIN {
+            append(inlet.open_batch(intake, bytes.len()), kind, request, &bytes, held);
+            self.touched |= 1 << lane;
+            inlet.keep(bytes);
+        } else {
+            let entries = vec![Entry { end: bytes.len() as u32, kind, request }];
+            intake.batches.push(Batch { channel: Some(inlet.channel), bytes, entries, cost: held });
+            // What comes behind it must stay behind it.
+            inlet.batch = None;
+        }
+        Ok(())
+    }
+}
+
+impl Inlet {
+    #[inline]
+    fn pay(&mut self, cost: u32) -> Result<(), CloseReason> {
+        self.credit = self.credit.checked_sub(cost).ok_or(CloseReason::CreditExceeded)?;
+        Ok(())
+    }
+
+    /// Keeps `cost` back until the message is taken, as far as half of the window goes; the rest can be granted.
+    fn hold(&mut self, partial: &mut Partial, cost: u32) {
+        let held = cost.min((self.window / 2).saturating_sub(partial.held));
+        partial.held += held;
+        self.owed += cost - held;
+    }
+
+    /// The batch that this step's messages go to. `bytes` are a hint of how much follows.
+    #[inline]
+    fn open_batch<'a>(&mut self, intake: &'a mut Intake, bytes: usize) -> &'a mut Batch {
+        let index = match self.batch {
+            Some(index) => index,
+            None => *self.batch.insert(intake.begin(self.channel, bytes)),
+        };
+        &mut intake.batches[index]
+    }
+
+    fn keep(&mut self, mut bytes: Vec<u8>) {
+        if bytes.capacity() <= KEPT_BYTES_MAX {
+            bytes.clear();
+            self.kept = bytes;
+        }
+    }
+}
+
+impl Partial {
+    /// Appends, growing the buffer with what was received and never with what was announced: to at most twice the bytes that are there.
+    fn append(&mut self, bytes: &[u8]) {
+        let needs = self.bytes.len() + bytes.len();
+        if self.bytes.capacity() < needs {
+            let room = (2 * needs).min(self.total as usize);
+            self.bytes.reserve_exact(room.max(needs) - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+#[inline]
+fn append(batch: &mut Batch, kind: Kind, request: u32, bytes: &[u8], cost: u32) {
+    batch.bytes.extend_from_slice(bytes);
+    batch.entries.push(Entry { end: batch.bytes.len() as u32, kind, request });
+    batch.cost += cost;
+}

@@ -1,0 +1,314 @@
+//! Exchange: asks peers for addresses and answers them, by PEX (ReactorV2's rules) on channel 0x00; `workers/discovery.rs` does the same
+//! for `PeerDiscover` on channel 0x01. What it learns goes into the pool; it never dials. Decoding runs contained, which is the
+//! pump's business.
+//!
+//! Who asks too often, answers unasked or sends what is no message is closed with the peer to blame.
+
+use super::discovery::Discovery;
+use super::machine::Machine;
+use crate::base::channel::{ChannelId, Kind};
+use crate::base::link_id::LinkId;
+use crate::base::reason::CloseReason;
+use crate::base::rng::Rng;
+use crate::base::time::Time;
+use crate::bus::command::Command;
+use crate::bus::outbox::Outbox;
+use crate::bus::report::Control;
+use crate::pool::slots::Slot;
+use crate::pool::table::Pool;
+use crate::wire::pex::PexMessage;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const LOG: &str = "bowline::exchange";
+/// Available peers that shorten the interval; more do not (ReactorV2).
+const PEERS_COUNTED: u32 = 50;
+/// We keep this many times the allowed interval to one peer, because the network moves requests together (ReactorV2's margin).
+const MARGIN: u32 = 2;
+/// A peer that left so many requests unanswered on one link is not asked again on it.
+const UNANSWERED_MAX: u32 = 3;
+/// The store counts as full at this many percent.
+const FULL_PERCENT: usize = 95;
+
+/// What is under way with one link.
+#[derive(Debug, Default)]
+struct Ask {
+    /// Answers that may still come: late ones are no fault.
+    owed: u32,
+    /// The request that is waited for, since then.
+    waiting_since: Option<Time>,
+    unanswered: u32,
+}
+
+/// The exchange worker's machine.
+#[derive(Debug)]
+pub struct Exchange {
+    rng: Rng,
+    asks: BTreeMap<LinkId, Ask>,
+    next_ask: Time,
+    last_ask: Option<Time>,
+    /// Intervals between requests, in base intervals; 0 before the first.
+    ratio: u64,
+    /// Addresses received since the ratio was last computed, and how many of them were new.
+    total: u64,
+    new: u64,
+    discovery: Discovery,
+    deadline: Time,
+}
+
+impl Exchange {
+    pub fn new(rng: Rng) -> Exchange {
+        Exchange {
+            rng,
+            asks: BTreeMap::new(),
+            next_ask: Time::ZERO,
+            last_ask: None,
+            ratio: 0,
+            total: 0,
+            new: 0,
+            discovery: Discovery::default(),
+            deadline: Time::ZERO,
+        }
+    }
+
+    /// Asks whoever is due to be asked. In order: what is gone or unanswered is tidied up; somebody is asked when the interval is
+    /// over, when maintenance wants it, or when a newcomer is up that may know more than our short book.
+    fn ask_round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
+        self.tidy(now, pool);
+        if !pool.policy().pex_enabled || pool.policy().is_private {
+            self.deadline = Time::MAX;
+            return;
+        }
+        let is_wanted = pool.take_wants_addresses();
+        // Bounded by the links: each turn makes one peer unavailable.
+        let mut is_first = true;
+        loop {
+            let available = self.available(now, pool);
+            let fresh = available.iter().copied().find(|link| self.is_due_newcomer(now, *link, pool));
+            if let Some(link) = fresh {
+                self.ask(now, link, available.len(), pool, out);
+            } else if now >= self.next_ask || is_first && is_wanted {
+                let Some(link) = available.get(self.rng.index(available.len())).copied() else {
+                    self.next_ask = now + pool.policy().pex_idle_period;
+                    break;
+                };
+                self.ask(now, link, available.len(), pool, out);
+            } else {
+                break;
+            }
+            is_first = false;
+        }
+        self.deadline = self.next_wake(now, pool);
+    }
+
+    /// Open links whose peer may be asked now.
+    fn available(&self, now: Time, pool: &Pool) -> Vec<LinkId> {
+        let may_ask = |slot: &&Slot| self.asked_again_at(slot, pool).is_some_and(|at| at <= now);
+        pool.slots().iter().filter(may_ask).map(|slot| slot.link).collect()
+    }
+
+    /// When the peer of a link may be asked; `None` while it may not at all.
+    fn asked_again_at(&self, slot: &Slot, pool: &Pool) -> Option<Time> {
+        let hello = slot.hello.as_ref()?;
+        let ask = self.asks.get(&slot.link);
+        let is_busy = ask.is_some_and(|ask| ask.waiting_since.is_some() || ask.unanswered >= UNANSWERED_MAX);
+        if !slot.is_open() || is_busy || hello.is_private {
+            return None;
+        }
+        let last = pool.known().get(&slot.peer?).and_then(|peer| peer.asked_by_us);
+        Some(last.map_or(Time::ZERO, |last| last + pool.policy().pex_request_interval_min * MARGIN))
+    }
+
+    /// A link that was never asked: a seed's at once, another's as soon as the pace allows, while the book is short.
+    fn is_due_newcomer(&self, now: Time, link: LinkId, pool: &Pool) -> bool {
+        if self.asks.contains_key(&link) {
+            return false;
+        }
+        let is_seed = pool.slots().get(link).is_some_and(|slot| is_seed(slot, pool));
+        let is_short = pool.points().len() < pool.policy().points_short;
+        let pace = pool.policy().pex_request_interval_min;
+        is_seed || is_short && self.last_ask.is_none_or(|last| now.since(last) >= pace)
+    }
+
+    fn ask(&mut self, now: Time, link: LinkId, available: usize, pool: &mut Pool, out: &mut Outbox) {
+        let Some(slot) = pool.slots().get(link) else { return };
+        let message = if is_legacy(slot) { PexMessage::Request } else { PexMessage::RequestV2 };
+        if let Some(peer) = slot.peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
+            peer.asked_by_us = Some(now);
+        }
+        let ask = self.asks.entry(link).or_default();
+        ask.owed += 1;
+        ask.waiting_since = Some(now);
+        self.last_ask = Some(now);
+        self.next_ask = now + self.interval(available.saturating_sub(1), pool);
+        say(out, link, (ChannelId::PEX, Kind::Message, 0), message.encode());
+    }
+
+    /// The time until the next request, after one to somebody else than the `available` others: the more of what comes is known
+    /// already, the longer, by the square.
+    fn interval(&mut self, available: usize, pool: &Pool) -> Duration {
+        let policy = pool.policy();
+        if pool.points().len() * 100 >= policy.points_max * FULL_PERCENT {
+            return policy.pex_period_max;
+        }
+        if self.total > 0 || self.ratio == 0 {
+            let (total, new) = (u128::from(self.total) + 1, u128::from(self.new) + 1);
+            self.ratio = u64::try_from(total * total / (new * new)).unwrap_or(u64::MAX).max(1);
+            (self.total, self.new) = (0, 0);
+        }
+        let peers = u32::try_from(available).unwrap_or(PEERS_COUNTED).min(PEERS_COUNTED);
+        let least = policy.pex_request_interval_min;
+        let base = if peers == 0 { least } else { least * MARGIN / peers };
+        let nanos = base.as_nanos().saturating_mul(u128::from(self.ratio));
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).min(policy.pex_period_max)
+    }
+
+    /// Forgets links that are gone; a peer that did not answer in time is available again.
+    fn tidy(&mut self, now: Time, pool: &Pool) {
+        let timeout = pool.policy().pex_request_timeout;
+        self.asks.retain(|link, _| pool.slots().get(*link).is_some_and(Slot::is_link));
+        for ask in self.asks.values_mut() {
+            if ask.waiting_since.is_some_and(|since| now.since(since) >= timeout) {
+                ask.waiting_since = None;
+                ask.unanswered += 1;
+            }
+        }
+    }
+
+    fn next_wake(&self, now: Time, pool: &Pool) -> Time {
+        let policy = pool.policy();
+        let mut next = self.next_ask;
+        for ask in self.asks.values() {
+            next = ask.waiting_since.map_or(next, |since| next.min(since + policy.pex_request_timeout));
+        }
+        // A newcomer waits for the pace of requests, or for its own if it was asked on an earlier link.
+        let is_short = pool.points().len() < policy.points_short;
+        let is_new = |slot: &&Slot| !self.asks.contains_key(&slot.link) && (is_short || is_seed(slot, pool));
+        let paced = self.last_ask.map_or(Time::ZERO, |last| last + policy.pex_request_interval_min);
+        for slot in pool.slots().iter().filter(is_new) {
+            let at = self.asked_again_at(slot, pool);
+            next = at.map_or(next, |at| next.min(at.max(paced)));
+        }
+        next.max(now + Duration::from_millis(1))
+    }
+
+    fn pex(&mut self, now: Time, control: &Control, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
+        if control.kind != Kind::Message {
+            return Err(CloseReason::UnknownMessage);
+        }
+        let received = PexMessage::decode(&control.body).map_err(|error| error.reason())?;
+        match received.message {
+            PexMessage::Request => self.answer(now, control, true, pool, out),
+            PexMessage::RequestV2 => self.answer(now, control, false, pool, out),
+            PexMessage::Response(addresses) => {
+                let count = addresses.len();
+                self.learn(now, control.link, count, addresses.iter().map(|address| (address, &[][..])), pool, out)
+            }
+            PexMessage::ResponseV2(entries) => {
+                let count = entries.len();
+                let offers = entries.iter().map(|entry| (&entry.address, &entry.capabilities[..]));
+                self.learn(now, control.link, count, offers, pool, out)
+            }
+        }
+    }
+
+    /// Answers by the type of the request. A private node, or one without PEX, stays silent; it polices all the same.
+    fn answer(
+        &mut self,
+        now: Time,
+        control: &Control,
+        is_v1: bool,
+        pool: &mut Pool,
+        out: &mut Outbox,
+    ) -> Result<(), CloseReason> {
+        let interval_min = pool.policy().pex_request_interval_min;
+        if !pool.known_mut().admit_request(now, &control.peer, interval_min) {
+            return Err(CloseReason::PexTooOften);
+        }
+        if !pool.policy().pex_enabled || pool.policy().is_private {
+            return Ok(());
+        }
+        let entries = pool.whom_to_advertise(now, &control.peer, &mut self.rng);
+        let answer = if is_v1 {
+            PexMessage::Response(entries.into_iter().map(|entry| entry.address).collect())
+        } else {
+            PexMessage::ResponseV2(entries)
+        };
+        say(out, control.link, (ChannelId::PEX, Kind::Message, 0), answer.encode());
+        Ok(())
+    }
+
+    fn learn<'a>(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        count: usize,
+        offers: impl Iterator<Item = (&'a crate::base::address::Address, &'a [crate::wire::hello::Capability])>,
+        pool: &mut Pool,
+        out: &mut Outbox,
+    ) -> Result<(), CloseReason> {
+        let ask = self.asks.get_mut(&link).filter(|ask| ask.owed > 0).ok_or(CloseReason::PexUnsolicited)?;
+        ask.owed -= 1;
+        ask.unanswered = 0;
+        ask.waiting_since = None;
+        if count > pool.policy().pex_addresses_max {
+            return Err(CloseReason::PexTooMany);
+        }
+        let Some(from) = pool.slots().get(link).map(|slot| slot.remote) else { return Ok(()) };
+        let new = pool.learn_all(now, offers, from);
+        self.total += count as u64;
+        self.new += new as u64;
+        out.nudge_maintenance |= new > 0;
+        Ok(())
+    }
+}
+
+/// Peers that the operator configured to be asked.
+pub(super) fn is_seed(slot: &Slot, pool: &Pool) -> bool {
+    slot.point.and_then(|at| pool.points().get(at)).is_some_and(|point| point.is_seed)
+}
+
+/// A peer all of whose known addresses speak `mconn`, or that has none, is asked with v1. What we dialed speaks bowline.
+fn is_legacy(slot: &Slot) -> bool {
+    use crate::base::address::Scheme;
+    let speaks_bowline = |hello: &crate::wire::hello::Hello| hello.listen.iter().any(|address| address.scheme == Scheme::Bowline);
+    slot.point.is_none() && !slot.hello.as_deref().is_some_and(speaks_bowline)
+}
+
+/// Sends a message of the node itself: on a channel, of a kind, with a request id.
+pub(super) fn say(out: &mut Outbox, link: LinkId, (channel, kind, request): (ChannelId, Kind, u32), body: Vec<u8>) {
+    out.commands.push(Command::Say { link, channel, kind, request, body: Bytes::from(body) });
+}
+
+impl Machine for Exchange {
+    type Input = Control;
+
+    fn handle(&mut self, now: Time, control: Control, pool: &mut Pool, out: &mut Outbox) {
+        // What a link sent before it was closed may still come; nobody is there to be answered or blamed.
+        if !pool.slots().get(control.link).is_some_and(Slot::is_link) {
+            return;
+        }
+        let handled = match control.channel {
+            ChannelId::PEX => self.pex(now, &control, pool, out),
+            ChannelId::DISCOVER => self.discovery.handle(now, &control, pool, out),
+            _ => Err(CloseReason::UnknownMessage),
+        };
+        if let Err(reason) = handled {
+            let (link, peer) = (control.link, control.peer.short());
+            pool.doom(now, link, reason);
+            out.commands.push(Command::Close { link, reason });
+            out.log.push((log::Level::Info, LOG, format!("{link} with {peer} closed: {reason}")));
+        }
+        self.wake(now, pool, out);
+    }
+
+    fn wake(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
+        self.ask_round(now, pool, out);
+        self.deadline = self.deadline.min(self.discovery.round(now, pool, out));
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        Some(self.deadline)
+    }
+}
