@@ -406,7 +406,7 @@ enum bowline_event_kind
     BOWLINE_EV_RESPONSE = 3,
     /**
      * A link opened: peer, detail = BOWLINE_DIRECTION_*, tag of bowline_connect if that is what opened it. It comes before every
-     * message of the peer.
+     * message of the peer. A link that has closed again before anybody polled this event leaves no event at all.
      */
     BOWLINE_EV_PEER_CONNECTED = 5,
     /**

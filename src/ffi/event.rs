@@ -36,7 +36,7 @@ pub enum bowline_event_kind {
     /// only be one that nobody asked for.
     BOWLINE_EV_RESPONSE = 3,
     /// A link opened: peer, detail = BOWLINE_DIRECTION_*, tag of bowline_connect if that is what opened it. It comes before every
-    /// message of the peer.
+    /// message of the peer. A link that has closed again before anybody polled this event leaves no event at all.
     BOWLINE_EV_PEER_CONNECTED = 5,
     /// A link closed: peer, result, flags = code of the close reason, detail = code that the peer gave or 0, data = the reason as text.
     /// It comes after every message of the peer.

@@ -17,6 +17,8 @@ pub mod guard;
 pub mod handle;
 pub mod i_send;
 pub mod l_peers;
+#[cfg(test)]
+mod layout;
 pub mod m_lists;
 pub mod q_metrics;
 pub mod raw;
