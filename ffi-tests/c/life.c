@@ -2,6 +2,7 @@
 #include "nodes.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -42,6 +43,33 @@ static void free_stops_what_still_runs(void)
     CHECK(entries("/proc/self/task") > 1);
     bowline_node_free(node);
     CHECK_INT(entries("/proc/self/task"), 1);
+}
+
+/* Descriptors that a program started by this one would inherit. */
+static int inheritable(void)
+{
+    int count = 0;
+    int fd = 0;
+    for (fd = 0; fd < 1024; fd++) {
+        int flags = fcntl(fd, F_GETFD);
+        count += flags >= 0 && (flags & FD_CLOEXEC) == 0;
+    }
+    return count;
+}
+
+static void no_descriptor_reaches_another_program(void)
+{
+    int before = inheritable();
+    bowline_node *node = a_node(1);
+    bowline_node *other = a_node(2);
+    bowline_peer peer = 0;
+    CHECK(bowline_queue_fd(bowline_node_main_queue(node)) >= 0);
+    start(node);
+    start(other);
+    CHECK_OK(bowline_connect_wait(other, address_text(node), 10000, &peer, NULL));
+    CHECK_INT(inheritable(), before);
+    bowline_node_free(node);
+    bowline_node_free(other);
 }
 
 static void an_occupied_port_is_named(void)
@@ -218,12 +246,12 @@ static void objects_outlive_the_node(void)
     bowline_queue_free(queue);
 }
 
-/* Reads "SigBlk: <hex>" of each thread but the main one. */
+/* Reads "SigBlk: <hex>" of each thread but the main one; how many have a name of the library's. */
 static int threads_with_all_signals_blocked(void)
 {
     DIR *dir = opendir("/proc/self/task");
     struct dirent *entry = NULL;
-    int count = 0;
+    int named = 0;
     CHECK(dir != NULL);
     while ((entry = readdir(dir)) != NULL) {
         char path[300];
@@ -238,23 +266,23 @@ static int threads_with_all_signals_blocked(void)
         CHECK(status != NULL);
         while (fgets(line, sizeof line, status) != NULL) {
             unsigned long long blocked = 0;
+            /* A thread that has just begun still has the name of its maker. */
             if (sscanf(line, "Name: %63s", name) == 1) {
-                CHECK_HAS(name, "bwl-");
+                named += strncmp(name, "bwl-", 4) == 0;
             }
             if (sscanf(line, "SigBlk: %llx", &blocked) == 1) {
-                /* KILL (9) and STOP (19) cannot be blocked, the C library keeps 32 and 33 for itself. */
-                unsigned long long all = ~0ULL & ~(1ULL << 8) & ~(1ULL << 18) & ~(3ULL << 31);
+                /* KILL (9) and STOP (19) cannot be blocked, the C library keeps 32 and 33 for itself, valgrind 64. */
+                unsigned long long all = ~0ULL & ~(1ULL << 8) & ~(1ULL << 18) & ~(3ULL << 31) & ~(1ULL << 63);
                 if ((blocked & all) != all) {
                     printf("# %s blocks %llx\n", name, blocked);
                 }
                 CHECK((blocked & all) == all);
-                count++;
             }
         }
         fclose(status);
     }
     closedir(dir);
-    return count;
+    return named;
 }
 
 static void library_threads_never_see_a_signal(void)
@@ -344,6 +372,7 @@ static void connections_that_reset_kill_nobody(void)
 static const bt_test tests[] = {
     BT(fifty_lives_leave_nothing_behind),
     BT(free_stops_what_still_runs),
+    BT(no_descriptor_reaches_another_program),
     BT(an_occupied_port_is_named),
     BT(an_address_of_another_machine_is_named),
     BT(what_cannot_work_is_refused_before_the_start),

@@ -402,6 +402,25 @@ static void values_out_of_range_are_refused(void)
     printf("# %d rows\n", rows);
 }
 
+static void the_longest_waits_do_not_overflow(void)
+{
+    world all = a_world();
+    bowline_event event;
+    bowline_peer peer = 0;
+    bowline_keypair *key = NULL;
+    bowline_send_opts opts = BOWLINE_SEND_OPTS_INIT;
+    opts.timeout_ms = INT64_MAX;
+    start(all.node);
+    CHECK_OK(bowline_queue_wakeup(all.queue, 1));
+    ROW(bowline_queue_poll(all.queue, &event, sizeof event, INT64_MAX), BOWLINE_OK);
+    ROW(bowline_connect_wait(all.node, "127.0.0.1:1", INT64_MAX, &peer, NULL), BOWLINE_E_REFUSED);
+    ROW(bowline_connect_wait(all.node, "127.0.0.1:1", BOWLINE_FOREVER, &peer, NULL), BOWLINE_E_REFUSED);
+    ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, &opts), BOWLINE_E_PEER_GONE);
+    ROW(bowline_keypair_generate(4, INT64_MAX, &key), BOWLINE_OK);
+    ROW(bowline_node_stop(all.node, INT64_MAX), BOWLINE_OK);
+    printf("# %d rows\n", rows);
+}
+
 static void peers_that_are_gone_are_not_found(void)
 {
     static const bowline_peer stale[] = {0, 1, 12345678901234567u, UINT64_MAX};
@@ -548,6 +567,7 @@ static const bt_test tests[] = {
     BT(wrong_event_sizes_are_refused),
     BT(what_is_not_supported_is_said),
     BT(values_out_of_range_are_refused),
+    BT(the_longest_waits_do_not_overflow),
     BT(peers_that_are_gone_are_not_found),
     BT(calls_before_the_start_say_so),
     BT(calls_after_the_stop_say_so),

@@ -2,6 +2,7 @@
 #include "nodes.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
@@ -85,7 +86,7 @@ static bowline_peer linked(bowline_node *node, const other *child)
     bowline_peer peer = 0;
     bowline_error *err = NULL;
     snprintf(address, sizeof address, "bowline://%s@%s", child->id, child->address);
-    CHECK_ERR(bowline_connect_wait(node, address, 10000, &peer, &err), err);
+    CHECK_ERR(bowline_connect_wait(node, address, BOWLINE_FOREVER, &peer, &err), err);
     CHECK(peer != 0);
     return peer;
 }
@@ -490,6 +491,53 @@ static void a_full_queue_says_so_and_nothing_is_lost(void)
     end_well(&child);
 }
 
+typedef struct {
+    bowline_node *node;
+    bowline_peer peer;
+} target;
+
+static void *send_for_ever(void *arg)
+{
+    const target *to = arg;
+    static const char bytes[50000];
+    bowline_send_opts opts = BOWLINE_SEND_OPTS_INIT;
+    int32_t result = BOWLINE_OK;
+    opts.timeout_ms = BOWLINE_FOREVER;
+    while ((result = bowline_send(to->node, to->peer, CHANNEL, bytes, sizeof bytes, &opts)) == BOWLINE_OK) {
+    }
+    return result == BOWLINE_E_STOPPED ? arg : NULL;
+}
+
+static void a_stop_ends_those_who_wait_to_send(void)
+{
+    other child = another(sleepy);
+    target to = {a_node(1), 0};
+    pthread_t threads[4];
+    bowline_send_opts opts = BOWLINE_SEND_OPTS_INIT;
+    uint64_t before = 0;
+    size_t at = 0;
+    start(to.node);
+    to.peer = linked(to.node, &child);
+    for (at = 0; at < 4; at++) {
+        CHECK_INT(pthread_create(&threads[at], NULL, send_for_ever, &to), 0);
+    }
+    opts.timeout_ms = 200; /* the queue stays full: they all wait */
+    while (bowline_send(to.node, to.peer, CHANNEL, "x", 1, &opts) == BOWLINE_OK) {
+    }
+    before = bowline_clock_ns();
+    CHECK_IS(bowline_node_stop(to.node, 100), BOWLINE_E_TIMEOUT);
+    CHECK_INT(bowline_node_state(to.node), BOWLINE_STATE_STOPPED);
+    for (at = 0; at < 4; at++) {
+        void *result = NULL;
+        CHECK_INT(pthread_join(threads[at], &result), 0);
+        CHECK(result == &to);
+    }
+    CHECK(bowline_clock_ns() - before < 5000000000u);
+    bowline_node_free(to.node);
+    kill(child.pid, SIGKILL);
+    waitpid(child.pid, NULL, 0);
+}
+
 static void a_dead_peer_raises_no_sigpipe(void)
 {
     other child = another(sleepy);
@@ -597,6 +645,7 @@ static void a_bound_channel_has_a_queue_of_its_own(void)
     CHECK(event.kind == BOWLINE_EV_PEER_CONNECTED && event.peer == peer);
     CHECK_OK(bowline_queue_poll(own, &event, sizeof event, 10000));
     CHECK(event.kind == BOWLINE_EV_MESSAGE && event.len == 6);
+    bowline_events_release(&event, sizeof event, 1);
     event = await(node, BOWLINE_EV_PEER_CONNECTED);
     CHECK(event.peer == peer);
 
@@ -622,6 +671,7 @@ static const bt_test tests[] = {
     BT(failures_to_connect_have_their_own_results),
     BT(what_does_not_fit_is_refused_and_harms_nobody),
     BT(a_full_queue_says_so_and_nothing_is_lost),
+    BT(a_stop_ends_those_who_wait_to_send),
     BT(a_dead_peer_raises_no_sigpipe),
     BT(a_peer_that_came_and_went_unseen_leaves_no_event),
     BT(a_goodbye_carries_its_reason),

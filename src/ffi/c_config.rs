@@ -3,7 +3,7 @@
 use super::b_errors::{bowline_error, bowline_result};
 use super::guard::{Failure, c_text, guard, guard_err, guard_or};
 use super::handle::{self, Handle};
-use super::raw::{self, Out, OutSized, Sized32};
+use super::raw::{self, Growing, Out, OutSized};
 use crate::base::channel::Channel;
 use crate::node::builder::Builder;
 use crate::settings::error::SettingError;
@@ -90,7 +90,7 @@ pub struct bowline_channel_desc {
 }
 
 // SAFETY: repr(C) without padding (asserted below), begins with struct_size, and holds integers and a pointer only.
-unsafe impl Sized32 for bowline_channel_desc {
+unsafe impl Growing for bowline_channel_desc {
     const FIRST: usize = 56;
 }
 
@@ -116,7 +116,7 @@ pub struct bowline_key_info {
 }
 
 // SAFETY: repr(C) without padding (asserted below), begins with struct_size, and holds integers and pointers only.
-unsafe impl Sized32 for bowline_key_info {
+unsafe impl Growing for bowline_key_info {
     const FIRST: usize = 48;
 }
 

@@ -98,7 +98,7 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
     use CloseReason as R;
     match reason {
         R::Stopped => BOWLINE_E_STOPPED,
-        R::Requested => BOWLINE_E_CANCELED,
+        R::Requested | R::Goodbye => BOWLINE_E_CANCELED,
         R::Evicted | R::TooManyLinks | R::HalfOpenLimit | R::Served => BOWLINE_E_LIMIT,
         R::Duplicate => BOWLINE_E_DUPLICATE,
         R::OwnKey => BOWLINE_E_SELF,
@@ -107,7 +107,7 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         R::ConnectionRefused | R::Rejected | R::Nacked => BOWLINE_E_REFUSED,
         R::ConnectTimeout | R::PingTimeout | R::WriteStalled | R::Stalled => BOWLINE_E_TIMEOUT,
         R::Unreachable | R::ResolveFailed => BOWLINE_E_UNREACHABLE,
-        R::Reset | R::Truncated | R::Goodbye => BOWLINE_E_RESET,
+        R::Reset | R::Truncated => BOWLINE_E_RESET,
         R::NoFiles => BOWLINE_E_NO_FILES,
         R::WrongNetwork => BOWLINE_E_NETWORK_ID,
         R::BadStamp | R::LowOrderKey | R::WrongIdentity => BOWLINE_E_IDENTITY,

@@ -255,11 +255,12 @@ pub unsafe extern "C" fn bowline_queue_poll_batch(
             return Err(Failure::new(bowline_result::BOWLINE_E_INVALID, "cap is 0: there must be room for an event"));
         }
         let events = polled.take(cap.min(BATCH_MAX), timeout_ms)?;
-        count.put(events.len());
+        let taken = events.len();
         for (at, event) in events.into_iter().enumerate() {
             // SAFETY: no more than `cap` events were taken.
             unsafe { slots.put(at, bowline_event::of(event, &polled.node, polled.origin_ns)) };
         }
+        count.put(taken);
         Ok(())
     })
 }

@@ -1,5 +1,6 @@
 //! Whether this process is the one that made an object. Threads do not survive a fork, and locks may be held for ever by threads
 //! that are gone, so a child must not touch a node of its parent. A counter moved by `pthread_atfork` tells, without a system call.
+//! (A child of a bare clone(2) is not told apart; such children only ever exec.)
 
 use super::b_errors::bowline_result;
 use super::guard::Failure;

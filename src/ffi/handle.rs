@@ -41,7 +41,7 @@ where
     let object = handle.cast::<Object<H::Value>>();
     aligned(object)?;
     // SAFETY: it is neither NULL nor misaligned, and the word is what the caller of this function vouches for.
-    let magic = unsafe { &*(&raw const (*object).magic) };
+    let magic = unsafe { &(*object).magic };
     if magic.load(Ordering::Acquire) != H::MAGIC {
         return Err(Failure::new(bowline_result::BOWLINE_E_INVALID, "a handle is of another type, or was freed"));
     }
@@ -58,7 +58,7 @@ pub unsafe fn take<H: Handle>(handle: *mut H) -> Option<H::Value> {
     unsafe { borrow(handle) }.ok()?;
     let object = handle.cast::<Object<H::Value>>();
     // SAFETY: `borrow` has found a live object of `H` there.
-    let magic = unsafe { &*(&raw const (*object).magic) };
+    let magic = unsafe { &(*object).magic };
     // Of two threads that free one object at the same time only one may go on.
     magic.compare_exchange(H::MAGIC, FREED, Ordering::AcqRel, Ordering::Relaxed).ok()?;
     // SAFETY: `give` made it with `Box`, and the exchange makes this the only call that takes it back.

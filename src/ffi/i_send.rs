@@ -8,7 +8,7 @@ use super::f_queues::bowline_queue;
 use super::g_messages::bowline_msg;
 use super::guard::{Failure, guard};
 use super::handle;
-use super::raw::{self, Out, Sized32};
+use super::raw::{self, Growing, Out};
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::node::error::SendError;
@@ -37,7 +37,7 @@ pub struct bowline_send_opts {
 }
 
 // SAFETY: repr(C) without padding (asserted by a test), begins with struct_size, and holds integers and a pointer only.
-unsafe impl Sized32 for bowline_send_opts {
+unsafe impl Growing for bowline_send_opts {
     const FIRST: usize = 40;
 }
 

@@ -7,7 +7,7 @@ use super::event::{bowline_peer, moment};
 use super::guard::{Failure, guard, guard_err};
 use super::handle;
 use super::m_lists::bowline_list;
-use super::raw::{self, Out, OutSized, Sized32};
+use super::raw::{self, Growing, Out, OutSized};
 use super::s_addresses::bowline_addr;
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
@@ -69,7 +69,7 @@ pub struct bowline_peer_info {
 }
 
 // SAFETY: repr(C) without padding (asserted by a test), begins with struct_size, and holds integers only.
-unsafe impl Sized32 for bowline_peer_info {
+unsafe impl Growing for bowline_peer_info {
     const FIRST: usize = 248;
 }
 

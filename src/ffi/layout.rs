@@ -41,11 +41,11 @@ fn structs_lie_in_rust_as_the_table_says() {
     assert_eq!(here, table);
 }
 
-/// `raw::Sized32` promises it: the members follow one another without a gap, and `FIRST` is the size that the first version had.
+/// `raw::Growing` promises it: the members follow one another without a gap, and `FIRST` is the size that the first version had.
 #[test]
 fn structs_that_grow_have_no_padding() {
-    use super::raw::Sized32;
-    fn first<T: Sized32>() -> (usize, usize) {
+    use super::raw::Growing;
+    fn first<T: Growing>() -> (usize, usize) {
         (T::FIRST, size_of::<T>())
     }
     for (first, now) in [

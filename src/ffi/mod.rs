@@ -1,6 +1,11 @@
 //! The C face: convert, call, convert back. One file per section of the header, in the header's order; beside them the tools that
 //! every section uses. It holds no logic of its own, and `unsafe` is allowed here only.
 #![allow(non_camel_case_types, reason = "types are named as in C, so that the header and this code read the same")]
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    rustdoc::invalid_html_tags,
+    reason = "comments of functions go into the C header as they are"
+)]
 #![allow(clippy::missing_safety_doc, reason = "the header's conventions are the contract of every exported function")]
 
 pub mod a_version;

@@ -3,7 +3,7 @@
 use super::b_errors::bowline_result;
 use super::e_node::{bowline_node, hosted};
 use super::guard::guard;
-use super::raw::{OutSized, Sized32};
+use super::raw::{Growing, OutSized};
 
 /// What a node has counted so far. Each number is exact; together they are of no single instant. Begin with BOWLINE_METRICS_INIT.
 /// What this version does not count is 0, as said at the member.
@@ -61,7 +61,7 @@ pub struct bowline_metrics {
 }
 
 // SAFETY: repr(C) without padding (asserted by a test), begins with struct_size, and holds integers only.
-unsafe impl Sized32 for bowline_metrics {
+unsafe impl Growing for bowline_metrics {
     const FIRST: usize = 184;
 }
 

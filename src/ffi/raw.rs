@@ -146,7 +146,7 @@ pub fn timeout(timeout_ms: i64) -> Result<Option<Duration>, Failure> {
 ///
 /// # Safety
 /// Implementors are `repr(C)` without padding, begin with `struct_size: u32`, and every bit pattern is a value of theirs.
-pub unsafe trait Sized32: Copy {
+pub unsafe trait Growing: Copy {
     /// Size in the first version that had the struct; smaller is refused for ever.
     const FIRST: usize;
 }
@@ -166,7 +166,7 @@ fn believed(size: u32, first: usize) -> Result<usize, Failure> {
 ///
 /// # Safety
 /// `from` is NULL or leads to a `T` of `struct_size` bytes that nobody changes during this call.
-pub unsafe fn read_sized<T: Sized32>(from: *const T) -> Result<T, Failure> {
+pub unsafe fn read_sized<T: Growing>(from: *const T) -> Result<T, Failure> {
     // SAFETY: `struct_size` is the first member, and the caller of this function vouches for it.
     let size = believed(unsafe { read(from.cast::<u32>()) }?, T::FIRST)?;
     aligned(from)?;
@@ -193,7 +193,7 @@ pub struct OutSized<'a, T> {
     call: PhantomData<&'a mut T>,
 }
 
-impl<T: Sized32> OutSized<'_, T> {
+impl<T: Growing> OutSized<'_, T> {
     /// # Safety
     /// `to` is NULL or leads to `struct_size` bytes that may be written, of which the first member is set.
     pub unsafe fn of(to: *mut T) -> Result<Self, Failure> {
@@ -229,7 +229,7 @@ mod tests {
     }
 
     // SAFETY: repr(C), no padding, integers only, the size first.
-    unsafe impl Sized32 for Two {
+    unsafe impl Growing for Two {
         const FIRST: usize = 8;
     }
 
