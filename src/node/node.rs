@@ -241,8 +241,13 @@ impl Node {
         let now = shared.clock.now();
         let link = shared.pool.lock().claim_dial(now, to, expect, Purpose::Asked { tag }).map_err(Error::Dial)?;
         if let Some(answer) = answer {
-            // Registered before the order goes out, so that the outcome cannot be missed.
+            // Registered before the order goes out, so that the outcome cannot be missed; and the state is looked at after that, so
+            // that a stop either finds the waiter or is found here.
             shared.waiters.lock().insert(link, answer);
+            if self.0.status.state() != NodeState::Running {
+                shared.waiters.lock().remove(&link);
+                return Err(self.gone());
+            }
         }
         shared.order(Command::Dial { link, to, expect });
         Ok(link)
@@ -435,6 +440,11 @@ impl Node {
         // A nudge that waits already is as good as this one.
         let _ = self.shared()?.nudge_maintenance.try_send(());
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn running(&self) -> Option<&Running> {
+        self.0.running.get()
     }
 
     fn shared(&self) -> Result<&Arc<Shared>, Error> {

@@ -312,3 +312,60 @@ impl Running {
         if is_cut_short { Err(Error::Timeout) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::base::channel::{Channel, ChannelId};
+    use crate::bus::event::{Event, NodeState};
+    use crate::node::builder::Builder;
+    use crate::node::error::{Error, RecvError, SendError};
+    use crate::node::identity_file::generate;
+    use crate::node::node::Node;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn started() -> Node {
+        let identity = generate(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+        let set = [
+            ("network.name", "test"),
+            ("network.pow_bits", "0"),
+            ("network.allow_private", "true"),
+            ("listen.addresses", "127.0.0.1:0"),
+            ("discovery.bootstrap", "true"),
+        ];
+        let builder = set.into_iter().fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+        let node = builder.identity(identity).channel(Channel::new(0x10, "chat")).expect("a channel").build().expect("valid");
+        node.start().expect("a free port");
+        node
+    }
+
+    #[test]
+    fn a_panic_in_a_thread_fails_the_node_and_not_the_host() {
+        let (sick, well) = (started(), started());
+        let link = well.connect(&sick.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+        let own = loop {
+            if let Event::Up(up) = sick.recv_timeout(PATIENCE).expect("the link is up here too") {
+                break up.link;
+            }
+        };
+        let shared = Arc::clone(&sick.running().expect("started").shared);
+        let thread = super::spawn("bwl-test", &shared, |_| panic!("on purpose")).expect("a thread");
+        assert!(thread.end(false, PATIENCE));
+        assert_eq!(sick.state(), NodeState::Failed);
+        assert_eq!(sick.failure().as_deref(), Some("bwl-test panicked: on purpose"));
+        assert_eq!(sick.try_send(own, ChannelId(0x10), b"x"), Err(SendError::Failed));
+        assert!(matches!(sick.connect("127.0.0.1:1", PATIENCE), Err(Error::Failed(_))));
+        let end = loop {
+            if let Err(error) = sick.recv_timeout(PATIENCE) {
+                break error;
+            }
+        };
+        assert_eq!(end, RecvError::Failed);
+        assert!(matches!(sick.stop(PATIENCE), Err(Error::Failed(_))));
+        // The peer is rid of it, and as well as before.
+        while !matches!(well.recv_timeout(PATIENCE), Ok(Event::Down(down)) if down.link == link) {}
+        assert_eq!(well.state(), NodeState::Running);
+    }
+}

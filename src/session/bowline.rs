@@ -264,8 +264,8 @@ impl Dialect for Bowline {
     }
 
     fn resume(&mut self, now: Time) {
-        if let Some(keyed) = self.keyed_mut() {
-            keyed.resume(now);
+        if let Some(liveness) = self.keyed_mut().and_then(Keyed::liveness_mut) {
+            liveness.resume(now);
         }
     }
 

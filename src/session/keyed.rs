@@ -193,15 +193,16 @@ impl Keyed {
         }
     }
 
-    pub fn resume(&mut self, now: Time) {
-        if let Stage::Open(traffic) = &mut self.stage {
-            traffic.liveness.resume(now);
-        }
-    }
-
     pub fn liveness(&self) -> Option<&Liveness> {
         match &self.stage {
             Stage::Open(traffic) => Some(&traffic.liveness),
+            Stage::Greeting | Stage::Judged(_) => None,
+        }
+    }
+
+    pub fn liveness_mut(&mut self) -> Option<&mut Liveness> {
+        match &mut self.stage {
+            Stage::Open(traffic) => Some(&mut traffic.liveness),
             Stage::Greeting | Stage::Judged(_) => None,
         }
     }
