@@ -429,7 +429,9 @@ impl Pool {
             _ if slot.phase == Phase::Open => End::Parted,
             CloseReason::Duplicate if slot.peer.is_some() => End::Superfluous,
             CloseReason::WrongNetwork if slot.peer.is_some() => End::Useless,
-            _ if slot.peer.is_some() && (told.is_some() || slot.doomed.is_some()) => End::Refused,
+            _ if slot.peer.is_some() && (told.is_some() || slot.doomed.is_some() || reason == CloseReason::Nacked) => {
+                End::Refused
+            }
             _ => End::Missed,
         };
         self.points.rest(now, at, end, &self.policy, rng);

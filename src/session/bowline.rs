@@ -263,6 +263,12 @@ impl Dialect for Bowline {
         self.keyed().and_then(Keyed::lanes).map_or((0, 0), Lanes::unsent)
     }
 
+    fn resume(&mut self, now: Time) {
+        if let Some(liveness) = self.keyed_mut().and_then(Keyed::liveness_mut) {
+            liveness.resume(now);
+        }
+    }
+
     fn poll_write(&mut self, now: Time, out: &mut Vec<u8>, budget: usize) {
         let handshake = self.out.len();
         out.append(&mut self.out);

@@ -200,6 +200,13 @@ impl Keyed {
         }
     }
 
+    pub fn liveness_mut(&mut self) -> Option<&mut Liveness> {
+        match &mut self.stage {
+            Stage::Open(traffic) => Some(&mut traffic.liveness),
+            Stage::Greeting | Stage::Judged(_) => None,
+        }
+    }
+
     pub fn wants_write(&self) -> bool {
         let has_news = self.greeting.is_some() || self.farewell.is_some();
         !self.is_mute && (has_news || matches!(&self.stage, Stage::Open(traffic) if traffic.wants_write()))

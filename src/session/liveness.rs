@@ -36,6 +36,8 @@ pub struct Liveness {
 struct Ping {
     token: [u8; PING_BYTES],
     sent: Time,
+    /// Since when its answer could have been read.
+    waits_since: Time,
 }
 
 impl Liveness {
@@ -76,7 +78,7 @@ impl Liveness {
         }
         self.pings_sent += 1;
         let token = self.pings_sent.to_be_bytes();
-        self.ping = Some(Ping { token, sent: now });
+        self.ping = Some(Ping { token, sent: now, waits_since: now });
         self.next_ping = now + self.timeouts.ping;
         Some(token)
     }
@@ -112,10 +114,20 @@ impl Liveness {
         }
     }
 
+    /// We did not read for a while: what the peer may have sent meanwhile does not count as silence.
+    pub fn resume(&mut self, now: Time) {
+        if let Some(ping) = &mut self.ping {
+            ping.waits_since = now;
+        }
+        if let Some((_, since)) = &mut self.stalled {
+            *since = now;
+        }
+    }
+
     /// Time has passed.
     pub fn handle_deadline(&mut self, now: Time) -> Result<(), CloseReason> {
         let is_late = |since: Time, limit: Duration| now.since(since) >= limit;
-        if self.ping.is_some_and(|ping| is_late(ping.sent, self.timeouts.pong)) {
+        if self.ping.is_some_and(|ping| is_late(ping.waits_since, self.timeouts.pong)) {
             return Err(CloseReason::PingTimeout);
         }
         if self.stalled.is_some_and(|(_, since)| is_late(since, self.timeouts.record)) {
@@ -128,7 +140,7 @@ impl Liveness {
 
     pub fn deadline(&self) -> Time {
         let ping = match self.ping {
-            Some(ping) => ping.sent + self.timeouts.pong,
+            Some(ping) => ping.waits_since + self.timeouts.pong,
             None if self.is_ping_due => Time::MAX,
             None => self.next_ping,
         };
@@ -195,6 +207,19 @@ mod tests {
         live.take_ping(at(1)).expect("a ping");
         live.handle_deadline(at(60)).expect("in time");
         assert_eq!(live.handle_deadline(at(61)), Err(CloseReason::PingTimeout));
+    }
+
+    #[test]
+    fn silence_does_not_count_while_we_do_not_read() {
+        let mut live = liveness();
+        live.handle_deadline(at(1)).expect("in time");
+        let token = live.take_ping(at(1)).expect("a ping");
+        live.note_rest(at(1), 10);
+        live.resume(at(100));
+        assert_eq!(live.deadline(), at(130));
+        live.handle_deadline(at(129)).expect("in time");
+        live.handle_pong(at(129), token).expect("ours");
+        assert_eq!(live.rtt(), Some(Duration::from_secs(128)));
     }
 
     #[test]

@@ -6,3 +6,8 @@ pub mod farewell;
 pub mod machine;
 pub mod maintenance;
 pub mod welcome;
+
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+mod world_tests;

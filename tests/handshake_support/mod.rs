@@ -292,7 +292,9 @@ impl Pair {
 
     /// A puzzle that is being solved wants to be called again at once.
     fn is_busy(&self) -> bool {
-        [&self.a, &self.b].iter().any(|end| end.error.is_none() && end.session.deadline() == Some(Time::ZERO) && self.now > Time::ZERO)
+        [&self.a, &self.b]
+            .iter()
+            .any(|end| end.error.is_none() && end.session.deadline() == Some(Time::ZERO) && self.now > Time::ZERO)
     }
 }
 
