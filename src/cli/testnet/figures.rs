@@ -1,6 +1,6 @@
 //! What the testnet has measured, and whether it was good. Collects during the run; `report` prints it.
 
-use super::gossip::{Inbox, latencies};
+use super::gossip::{Inbox, Tally, latencies};
 use super::plan::{Member, target};
 use crate::cli::args::Testnet;
 use crate::cli::host::cpu_time;
@@ -87,12 +87,7 @@ pub struct Forming {
 pub struct Gossip {
     begun: Duration,
     pub took: Duration,
-    pub published: u32,
-    pub complete: usize,
-    pub deliveries: u64,
-    pub expected: u64,
-    pub copies: u64,
-    pub skipped: u64,
+    pub tally: Tally,
     pub latencies: Histogram<u64>,
     pub totals: Totals,
 }
@@ -164,34 +159,15 @@ impl Figures {
         });
     }
 
-    /// The gossip is over. What the applications saw comes with `add_inbox`.
-    pub fn gossiped(
-        &mut self,
-        members: &[Member],
-        begun: Duration,
-        published: u32,
-        complete: usize,
-        deliveries: u64,
-        skipped: u64,
-    ) {
-        self.gossip = Some(Gossip {
-            begun,
-            took: Duration::ZERO,
-            published,
-            complete,
-            deliveries,
-            expected: u64::from(published) * u64::from(self.nodes - 1),
-            copies: 0,
-            skipped,
-            latencies: latencies(),
-            totals: Totals::of(members).since(self.formed),
-        });
+    /// The gossip is over. When the messages came follows with `add_inbox`.
+    pub fn gossiped(&mut self, members: &[Member], begun: Duration, tally: Tally) {
+        let totals = Totals::of(members).since(self.formed);
+        self.gossip = Some(Gossip { begun, took: Duration::ZERO, tally, latencies: latencies(), totals });
     }
 
     /// What one node's application has seen.
     pub fn add_inbox(&mut self, inbox: &Inbox) {
         let Some(gossip) = &mut self.gossip else { return };
-        gossip.copies += inbox.copies;
         gossip.took = gossip.took.max(inbox.last.saturating_sub(gossip.begun));
         // Both histograms have the same bounds, so that nothing can be out of range.
         let _ = gossip.latencies.add(&inbox.latencies);
@@ -215,7 +191,7 @@ impl Figures {
             if missed > 0 {
                 problems.push(format!("{missed} of {} nodes missed their target of {} links", self.nodes, self.target));
             }
-            let lost = self.gossip.as_ref().map_or(0, |gossip| gossip.published as usize - gossip.complete);
+            let lost = self.gossip.as_ref().map_or(0, |gossip| gossip.tally.published as usize - gossip.tally.complete);
             if lost > 0 {
                 problems.push(format!("{lost} messages did not reach every node"));
             }

@@ -25,6 +25,24 @@ const TICK: Duration = Duration::from_millis(100);
 /// Events that an application takes at once.
 const BATCH: usize = 256;
 
+/// How long copies that do not come are waited for.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// The gossip in numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub published: u32,
+    /// Messages that have reached every other node.
+    pub complete: usize,
+    /// Times that a node saw a message for the first time, and how many there ought to be.
+    pub deliveries: u64,
+    pub expected: u64,
+    /// Messages received, the same ones again included.
+    pub copies: u64,
+    /// Copies that did not go into a full queue.
+    pub skipped: u64,
+}
+
 /// The head of a message: its number, who sent it first, and when (nanoseconds since the network was planned).
 struct Head {
     number: u32,
@@ -62,7 +80,10 @@ pub struct Shared {
     /// Nodes that have each message.
     reached: Vec<AtomicU32>,
     deliveries: AtomicU64,
-    /// Places of a full send queue that a message did not go into.
+    /// Copies of messages that were put into send queues, and that came out at other nodes.
+    queued: AtomicU64,
+    copies: AtomicU64,
+    /// Copies that did not go into a full send queue.
     skipped: AtomicU64,
     done: (Sender<u32>, Receiver<u32>),
 }
@@ -76,6 +97,8 @@ impl Shared {
             others: args.nodes - 1,
             reached: (0..messages).map(|_| AtomicU32::new(0)).collect(),
             deliveries: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
+            copies: AtomicU64::new(0),
             skipped: AtomicU64::new(0),
             // Every message ends once, so a send never waits.
             done: bounded(messages.max(1)),
@@ -93,19 +116,40 @@ impl Shared {
         self.begun.elapsed().as_nanos() as u64
     }
 
-    pub fn skipped(&self) -> u64 {
-        self.skipped.load(Ordering::Relaxed)
+    /// Where the gossip stands.
+    fn tally(&self, published: u32) -> Tally {
+        let complete = self.reached.iter().filter(|reached| reached.load(Ordering::Relaxed) >= self.others).count();
+        Tally {
+            published,
+            complete,
+            deliveries: self.deliveries.load(Ordering::Relaxed),
+            expected: u64::from(published) * u64::from(self.others),
+            copies: self.copies.load(Ordering::Relaxed),
+            skipped: self.skipped.load(Ordering::Relaxed),
+        }
     }
 
-    /// Messages that have reached everybody.
-    fn complete(&self) -> usize {
-        self.reached.iter().filter(|reached| reached.load(Ordering::Relaxed) >= self.others).count()
+    /// Waits until every copy that was queued has arrived, so that what the links carried can be compared with what they were given.
+    /// Copies on a link that closed never arrive, so it ends as well when nothing has come for a while.
+    fn settle(&self, stop: &Stop) -> Result<(), Interrupted> {
+        let count = || self.copies.load(Ordering::Relaxed);
+        let mut progress = (Instant::now(), count());
+        while count() < self.queued.load(Ordering::Relaxed) && progress.0.elapsed() < SETTLE {
+            if count() > progress.1 {
+                progress = (Instant::now(), count());
+            }
+            if stop.signals.recv_timeout(TICK / 10).is_ok() {
+                return Err(Interrupted);
+            }
+        }
+        Ok(())
     }
 
     /// Passes a message on to every link but the one it came from.
     fn pass_on(&self, node: &Node, message: &Bytes, from: Option<&Message>) {
         // It fails only while the node stops, and then nobody is to get it.
         if let Ok(result) = node.broadcast(GOSSIP, message, from.map(|from| from.link)) {
+            self.queued.fetch_add(result.queued as u64, Ordering::Relaxed);
             self.skipped.fetch_add(result.full as u64, Ordering::Relaxed);
         }
     }
@@ -117,15 +161,13 @@ pub struct Inbox {
     seen: Vec<bool>,
     /// From the first sending to the first arrival here, nanoseconds.
     pub latencies: Histogram<u64>,
-    /// Messages received, copies included.
-    pub copies: u64,
     /// When the last new message came.
     pub last: Duration,
 }
 
 impl Inbox {
     pub fn new(index: u32, shared: &Shared) -> Inbox {
-        Inbox { index, seen: vec![false; shared.reached.len()], latencies: latencies(), copies: 0, last: Duration::ZERO }
+        Inbox { index, seen: vec![false; shared.reached.len()], latencies: latencies(), last: Duration::ZERO }
     }
 
     /// Reads until the node has stopped.
@@ -145,7 +187,7 @@ impl Inbox {
     }
 
     fn take(&mut self, node: &Node, shared: &Shared, message: &Message) {
-        self.copies += 1;
+        shared.copies.fetch_add(1, Ordering::Relaxed);
         let Some(head) = Head::read(&message.body) else { return };
         let Some(seen) = self.seen.get_mut(head.number as usize) else { return };
         if head.origin == self.index || std::mem::replace(seen, true) {
@@ -176,6 +218,9 @@ pub fn flood(
     view: &mut View,
     figures: &mut Figures,
 ) -> Result<Result<(), Interrupted>, String> {
+    if args.messages == 0 {
+        return Ok(Ok(()));
+    }
     view.phase("gossiping");
     let shared = &swarm.shared;
     let mut rng = Rng::from_seed(args.seed).fork("origins");
@@ -209,9 +254,10 @@ pub fn flood(
             break;
         }
     }
-    let deliveries = shared.deliveries.load(Ordering::Relaxed);
-    view.gossiped(deliveries);
-    figures.gossiped(&swarm.members, Duration::from_nanos(begun), published, shared.complete(), deliveries, shared.skipped());
+    let outcome = outcome.and_then(|()| shared.settle(stop));
+    let tally = shared.tally(published);
+    view.gossiped(tally.deliveries);
+    figures.gossiped(&swarm.members, Duration::from_nanos(begun), tally);
     Ok(outcome)
 }
 

@@ -126,10 +126,11 @@ pub fn target(nodes: u32) -> u32 {
     bounds().min_threshold.min(nodes - 1)
 }
 
-/// Open files that the network may need: both ends of every link, each node's own, and what bowline leaves to its host.
+/// Open files that the network may need: both ends of every link, each node's own, and what bowline leaves to its host. A node may have
+/// more links than `max_target` for a while, the average of all nodes has not.
 pub fn descriptors(nodes: u32) -> u64 {
-    let Bounds { max_threshold, .. } = bounds();
+    let Bounds { max_target, .. } = bounds();
     // Listener, epoll, waker and a few while starting.
     let own = 8;
-    u64::from(nodes) * u64::from(max_threshold.min(nodes - 1) + own) + 128
+    u64::from(nodes) * u64::from(max_target.min(nodes - 1) + own) + 128
 }

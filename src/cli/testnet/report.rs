@@ -1,6 +1,7 @@
 //! Prints the figures: as a page for people, or as one JSON object.
 
 use super::figures::{Figures, Forming, Gossip, Spread, Totals};
+use super::gossip::Tally;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -22,14 +23,12 @@ pub fn page(figures: &Figures, is_interrupted: bool) -> String {
         row("per node", cost(&forming.totals, figures.nodes, "to form"));
     }
     if let Some(gossip) = &figures.gossip {
+        let Tally { copies, deliveries, skipped, .. } = gossip.tally;
         row("gossip", delivered(gossip, figures.size));
         row("latency", latency(gossip));
-        row(
-            "copies",
-            format!("{:.2} received for each delivered, {} not queued", ratio(gossip.copies, gossip.deliveries), gossip.skipped),
-        );
+        row("copies", format!("{:.2} received for each delivered, {} not queued", ratio(copies, deliveries), skipped));
         row("per node", cost(&gossip.totals, figures.nodes, "to gossip"));
-        row("overhead", format!("{:.4} bytes on the wire for each of the messages", overhead(gossip)));
+        row("overhead", format!("{:.4} bytes on the wire for each byte of message", overhead(gossip)));
     }
     row("shutdown", format!("{}", Seconds(figures.shut_down_in)));
     if is_interrupted {
@@ -69,7 +68,7 @@ fn distribution(degrees: &[u32]) -> Vec<String> {
 }
 
 fn delivered(gossip: &Gossip, size: usize) -> String {
-    let Gossip { published, deliveries, expected, .. } = gossip;
+    let Tally { published, deliveries, expected, .. } = &gossip.tally;
     let share = 100.0 * ratio(*deliveries, *expected);
     format!(
         "{published} messages of {size} bytes in {}: {deliveries} of {expected} deliveries ({share:.3} %)",
@@ -149,17 +148,18 @@ fn json_forming(forming: &Forming, nodes: u32) -> String {
 }
 
 fn json_gossip(gossip: &Gossip, figures: &Figures) -> String {
+    let tally = &gossip.tally;
     let at = |quantile: f64| format!("{:.6}", gossip.latencies.value_at_quantile(quantile) as f64 / 1e9);
     object(&[
-        ("messages", gossip.published.to_string()),
+        ("messages", tally.published.to_string()),
         ("size", figures.size.to_string()),
         ("took_s", seconds(gossip.took)),
-        ("complete", gossip.complete.to_string()),
-        ("deliveries", gossip.deliveries.to_string()),
-        ("expected", gossip.expected.to_string()),
-        ("delivery_ratio", format!("{:.6}", ratio(gossip.deliveries, gossip.expected))),
-        ("copies", gossip.copies.to_string()),
-        ("skipped", gossip.skipped.to_string()),
+        ("complete", tally.complete.to_string()),
+        ("deliveries", tally.deliveries.to_string()),
+        ("expected", tally.expected.to_string()),
+        ("delivery_ratio", format!("{:.6}", ratio(tally.deliveries, tally.expected))),
+        ("copies", tally.copies.to_string()),
+        ("skipped", tally.skipped.to_string()),
         ("latency_s", object(&[("p50", at(0.5)), ("p90", at(0.9)), ("p99", at(0.99)), ("max", at(1.0))])),
         ("wire_overhead", format!("{:.6}", overhead(gossip))),
         ("per_node", json_cost(&gossip.totals, figures.nodes)),
