@@ -117,6 +117,11 @@ impl Turns {
         }
     }
 
+    /// True if nobody has work, except those who wait for their own tokens.
+    pub fn is_idle(&self) -> bool {
+        self.this.is_empty() && self.next.is_empty()
+    }
+
     pub fn has_work(&self, key: usize) -> bool {
         self.members.get(key).and_then(Option::as_ref).is_some_and(|member| member.place != Place::Idle)
     }

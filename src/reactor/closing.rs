@@ -107,8 +107,6 @@ impl Engine {
         };
         let speaking = self.conns.values().filter(|conn| matches!(conn.stage, Stage::Speaking));
         let done: Vec<LinkId> = speaking.filter(|conn| is_over || has_sent(conn)).map(|conn| conn.id).collect();
-        // The goodbyes are written in the next turn, and no event need bring that one: this turn's writing is over.
-        self.core.is_turn_cut |= !done.is_empty();
         done.into_iter().for_each(|id| self.dismiss(id, CloseReason::Stopped, net));
         if is_over {
             // The goodbye got its chance with one write; a peer that does not read cannot hold the stop up.

@@ -121,8 +121,6 @@ pub(super) struct Core {
     pub seats: Slab<Seat>,
     /// When tokens are there again for those who wait.
     pub read_wait: Option<Time>,
-    /// The turn ended with its bytes used up, not with the work.
-    pub is_turn_cut: bool,
     pub write_wait: Option<Time>,
     pub down: TokenBucket,
     pub up: TokenBucket,
@@ -156,7 +154,6 @@ impl Engine {
             up: TokenBucket::new(now, limits.up),
             reads: Turns::new(share(limits.down)),
             writes: Turns::new(share(limits.up)),
-            is_turn_cut: false,
             seats: Slab::new(),
             read_wait: None,
             write_wait: None,
@@ -207,7 +204,6 @@ impl Engine {
     pub fn turn(&mut self, now: Time, unix_seconds: u64, net: &mut impl Net, ready: &[Ready]) -> Next {
         self.core.ambient.now = now;
         self.core.ambient.unix_seconds = unix_seconds;
-        self.core.is_turn_cut = false;
         self.core.ports.counters.turns.add(1);
         for ready in ready {
             self.note(net, *ready);
@@ -337,7 +333,6 @@ impl Engine {
                 Err(reason) => self.end(id, reason, net),
             }
         }
-        self.core.is_turn_cut = true;
     }
 
     /// Write turns, likewise.
@@ -365,7 +360,6 @@ impl Engine {
                 Err(reason) => self.end(id, reason, net),
             }
         }
-        self.core.is_turn_cut = true;
     }
 
     /// Control messages that exchange had no room for.
@@ -388,7 +382,10 @@ impl Engine {
             return Next::Ended;
         }
         let accepts = core.accept_rest.is_none() && core.listeners.iter().any(|(_, waits)| *waits);
-        if core.is_turn_cut || !core.mail.is_empty() || accepts || !core.ports.commands.is_empty() {
+        // Whoever came into the turns after their loops were over, or was cut off, has work; who waits for tokens has a moment instead.
+        let reads = core.read_wait.is_none() && !core.reads.is_idle();
+        let writes = core.write_wait.is_none() && !core.writes.is_idle();
+        if reads || writes || !core.mail.is_empty() || accepts || !core.ports.commands.is_empty() {
             return Next::Now;
         }
         let retry =

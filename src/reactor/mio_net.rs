@@ -93,8 +93,9 @@ impl MioNet {
 impl Net for MioNet {
     fn listen(&mut self, listener: u32, at: SocketAddr) -> io::Result<SocketAddr> {
         let socket = Socket::new(Domain::for_address(at), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
-        // A node that restarts must get its port back although old connections linger in the kernel.
-        socket.set_reuse_address(true)?;
+        // A node that restarts must get its port back although old connections linger in the kernel. Where the kernel chooses, it must
+        // not choose one that somebody else has bound and not listened at yet.
+        socket.set_reuse_address(at.port() != 0)?;
         if at.is_ipv6() {
             socket.set_only_v6(true)?;
         }

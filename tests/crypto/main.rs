@@ -2,7 +2,6 @@
 //! is what takes long.
 
 mod attacks;
-mod border;
 mod bowline;
 mod differential;
 mod noise;
