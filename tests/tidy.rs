@@ -332,7 +332,7 @@ fn forbidden(source: &Source) -> Vec<Finding> {
 }
 
 fn exports_are_guarded(source: &Source) -> Vec<Finding> {
-    const GUARDS: &[&str] = &["guard(", "guard_or(", "guarded("];
+    const GUARDS: &[&str] = &["guard(", "guard_err(", "guard_or("];
     if !source.path.starts_with("src/ffi/") {
         return Vec::new();
     }

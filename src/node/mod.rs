@@ -5,7 +5,6 @@ mod clock;
 mod entropy;
 pub mod error;
 pub mod identity_file;
-mod native;
 #[allow(clippy::module_inception, reason = "a node is the room's subject; no other word names it")]
 pub mod node;
 mod pump;

@@ -17,6 +17,7 @@ use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::{LinkStats, NodeCounters, Stats};
 use crate::bus::event::{Event, NodeState};
+use crate::bus::link::Link;
 use crate::bus::queue::Queue as EventQueue;
 use crate::bus::routes::Routes;
 use crate::bus::sync::Lock;
@@ -128,7 +129,8 @@ impl Node {
                 shared.routes.change_state(NodeState::Running);
                 Ok(())
             }
-            Err((error, routes)) => {
+            Err(failed) => {
+                let (error, routes) = *failed;
                 *self.0.routes.lock() = Some(routes);
                 Err(error)
             }
@@ -399,6 +401,17 @@ impl Node {
     /// The open link of a peer, if there is one.
     pub fn find_peer(&self, peer: &PeerId) -> Option<LinkId> {
         self.0.running.get().and_then(|running| running.shared.roster.find_peer(peer)).map(|link| link.id)
+    }
+
+    /// An open link.
+    pub fn link(&self, link: LinkId) -> Option<Arc<Link>> {
+        self.0.running.get().and_then(|running| running.shared.roster.find(link))
+    }
+
+    /// The `tag` of the `dial` that opened a link; 0 if it came about otherwise.
+    pub fn dial_tag(&self, link: LinkId) -> u64 {
+        let purpose = self.0.running.get().and_then(|running| running.shared.pool.lock().slots().get(link)?.purpose);
+        if let Some(Purpose::Asked { tag }) = purpose { tag } else { 0 }
     }
 
     /// Counters of an open link.

@@ -15,12 +15,12 @@ use crate::bus::report::{Control, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::bus::sync::Lock;
-use crate::flow::pot::Pot;
 use crate::reactor::engine::{Engine, Ports};
+use crate::reactor::limits::Limits;
 use crate::reactor::mio_net::MioNet;
 use crate::reactor::net::Net;
 use crate::session::gate::Gate;
-use crate::session::local::{Local, Profile, Timeouts};
+use crate::session::local::{Local, Profile};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use std::convert::Infallible;
@@ -74,44 +74,21 @@ impl Thread {
 
 /// Who we are towards peers.
 pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
-    let settings = &plan.settings;
-    let mut hello = plan.hello.clone();
-    hello.listen = match &settings.listen_advertise {
-        Some(address) => vec![address.clone()],
-        None => listening.iter().map(|at| crate::base::address::Address::of(*at, Some(plan.identity.id()))).collect(),
-    };
-    let port = hello.listen.first().map_or(0, |address| address.port);
-    let profile = Profile {
-        pow_bits: settings.network_pow_bits,
-        channels: plan.channels.clone(),
-        timeouts: Timeouts {
-            handshake: settings.handshake_timeout,
-            first_message: settings.handshake_first_timeout,
-            ping: settings.ping_period,
-            pong: settings.ping_timeout,
-            record: settings.link_record_timeout,
-        },
-        is_claiming: settings.network_require_claim,
-        is_claim_required: settings.network_require_claim,
-        listen_port: port,
-        pot: Pot::new(settings.memory_messages_max),
-        hello,
-        ..Profile::new(plan.identity.clone(), &settings.network_name)
-    };
+    let profile = Profile::of(&plan.settings, plan.identity.clone(), &plan.channels, &plan.hello, listening);
     Local::new(profile).map_err(|error| Error::Channel(error.to_string()))
 }
 
 /// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back.
-pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, (Error, Routes)> {
+pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Routes)>> {
     let (net, listening) = match listen(plan) {
         Ok(pair) => pair,
-        Err(error) => return Err((error, routes)),
+        Err(error) => return Err(Box::new((error, routes))),
     };
     let local = match profile(plan, &listening) {
         Ok(local) => Arc::new(local),
-        Err(error) => return Err((error, routes)),
+        Err(error) => return Err(Box::new((error, routes))),
     };
-    let limits = workers::limits(&plan.settings, system::files_max());
+    let limits = Limits::of(&plan.settings, system::files_max());
     let (commands, orders) = bounded(COMMANDS_MAX);
     let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
     let (control, controls) = bounded(CONTROL_MAX);
@@ -145,7 +122,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         ids: plan.ids.clone(),
     };
     let gate = Gate::new(&mut SystemEntropy, plan.settings.puzzle_difficulty as u8, limits.half_open_max);
-    let dialects = Box::new(super::native::Native::new(local));
+    let dialects = Box::new(crate::reactor::native::Native::new(local));
     let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), shared.clock.now());
     (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
     status.set(NodeState::Running);
@@ -157,7 +134,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
             // Threads that did start end by themselves: their lines and channels are gone with this scope.
             status.fail("the system had no thread to give".to_owned());
             shared.order(Command::Drain { deadline: shared.clock.now() });
-            Err((Error::System { what: "starting a thread", source }, Routes::new(Arc::clone(shared.routes.main()))))
+            let error = Error::System { what: "starting a thread", source };
+            Err(Box::new((error, Routes::new(Arc::clone(shared.routes.main())))))
         }
     }
 }
@@ -345,11 +323,13 @@ mod tests {
     fn a_panic_in_a_thread_fails_the_node_and_not_the_host() {
         let (sick, well) = (started(), started());
         let link = well.connect(&sick.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
-        let own = loop {
-            if let Event::Up(up) = sick.recv_timeout(PATIENCE).expect("the link is up here too") {
+        let up = |node: &Node| loop {
+            if let Event::Up(up) = node.recv_timeout(PATIENCE).expect("the link is up at both ends") {
                 break up.link;
             }
         };
+        let own = up(&sick);
+        assert_eq!(up(&well), link);
         let shared = Arc::clone(&sick.running().expect("started").shared);
         let thread = super::spawn("bwl-test", &shared, |_| panic!("on purpose")).expect("a thread");
         assert!(thread.end(false, PATIENCE));
@@ -365,7 +345,12 @@ mod tests {
         assert_eq!(end, RecvError::Failed);
         assert!(matches!(sick.stop(PATIENCE), Err(Error::Failed(_))));
         // The peer is rid of it, and as well as before.
-        while !matches!(well.recv_timeout(PATIENCE), Ok(Event::Down(down)) if down.link == link) {}
+        let down = loop {
+            if let Event::Down(down) = well.recv_timeout(PATIENCE).expect("the link goes down") {
+                break down.link;
+            }
+        };
+        assert_eq!(down, link);
         assert_eq!(well.state(), NodeState::Running);
     }
 }

@@ -99,7 +99,7 @@ impl Sender {
             (PushError::Closed(reason), _) => SendError::Closed(reason),
             (PushError::Full, _) => SendError::Full,
             (PushError::NoChannel, _) => SendError::NoChannel(self.channel),
-            (PushError::TooBig { max }, _) => SendError::TooBig { len: body.len(), max },
+            (PushError::TooBig { max }, _) => SendError::TooBig { len: body.bytes(), max },
         }
     }
 }

@@ -145,17 +145,21 @@ impl Pool {
                 && !matches!(point.state, State::Bad { .. })
                 && self.may_dial(now, point)
         };
-        let shared: Vec<&Point> = self.points.iter().filter(may_share).collect();
+        let mut shared: Vec<&Point> = self.points.iter().filter(may_share).collect();
         let size = self.policy.answer_size(shared.len());
         let is_short = shared.len() < self.policy.points_short;
         let is_newcomer = |point: &Point| is_short && point.proven_since.is_some_and(|since| since >= selection.since);
-        let mut ranked: Vec<(bool, u64, &Point)> =
-            shared.into_iter().map(|point| (!is_newcomer(point), rank(selection.seed, point.at), point)).collect();
-        ranked.sort_by_key(|(is_settled, rank, point)| (*is_settled, *rank, point.at));
-        let newcomers = ranked.iter().filter(|(is_settled, ..)| !is_settled).count();
-        let count = size.max(newcomers).min(self.policy.pex_addresses_max);
+        let order = |point: &&Point| (!is_newcomer(point), rank(selection.seed, point.at), point.at);
+        let newcomers = shared.iter().filter(|point| is_newcomer(point)).count();
+        let count = size.max(newcomers).min(self.policy.pex_addresses_max).min(shared.len());
+        // Only the first ones are put in order: a peer may ask ten times a second, of a book of thousands.
+        if (1..shared.len()).contains(&count) {
+            shared.select_nth_unstable_by_key(count, order);
+        }
+        shared.truncate(count);
+        shared.sort_by_key(order);
         let entry = |point: &Point| PexAddress { address: point.address(), capabilities: point.capabilities.clone() };
-        ranked.into_iter().take(count).map(|(_, _, point)| entry(point)).collect()
+        shared.into_iter().map(entry).collect()
     }
 
     /// The asker's draw; a new one when the old one has served its time. A stranger's is not kept.

@@ -10,12 +10,12 @@
 //! 5. `close` when it is gone, from wherever: the place is free again, the address and the peer have learned from it.
 
 use super::duplicate::{self, Ruling};
-use super::lists::{Culprit, ListError, Lists, Standing, Subject};
+use super::lists::{Culprit, Lists, Standing};
 use super::pace::{Allowance, Pace, Paces};
-use super::peers::{PeerInfo, Peers};
-use super::points::{End, Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
+use super::peers::Peers;
+use super::points::{End, Offer, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
-use super::slots::{Counts, Phase, Purpose, Slot, Slots, is_this_machine};
+use super::slots::{Phase, Purpose, Slot, Slots, is_this_machine};
 use crate::base::address::{Address, Host};
 use crate::base::limits::ADDRESSES_MAX;
 use crate::base::link_id::{LinkId, LinkIds};
@@ -45,18 +45,18 @@ pub struct Pool {
     pub(super) lists: Lists,
     pub(super) slots: Slots,
     /// Identities that the operator wants links with for ever.
-    persistent_peers: BTreeSet<PeerId>,
+    pub(super) persistent_peers: BTreeSet<PeerId>,
     arrivals: Pace,
     arrivals_per_host: Paces<IpAddr>,
     dials: Pace,
     /// Counts the steps of links' lives, so that which came first is known even at equal times.
     step: u64,
     /// Maintenance wants somebody asked for addresses.
-    wants_addresses: bool,
+    pub(super) wants_addresses: bool,
     /// Addresses were learned since maintenance last looked.
-    has_fresh_points: bool,
+    pub(super) has_fresh_points: bool,
     /// The node is stopping: nothing new begins.
-    is_stopping: bool,
+    pub(super) is_stopping: bool,
 }
 
 /// Why a dial cannot be claimed.
@@ -204,6 +204,9 @@ impl Pool {
             return Verdict::refuse(reason);
         }
         let (remote, direction, point) = (slot.remote, slot.direction, slot.point);
+        if !matches!(slot.phase, Phase::Dialing | Phase::Arrived) {
+            return self.refuse_misplaced(now, link);
+        }
         let refused = self.refusal(now, remote.ip(), &peer);
         if direction == Direction::Inbound {
             return refused.map_or(Verdict::Proceed, Verdict::refuse);
@@ -238,6 +241,9 @@ impl Pool {
             return refuse(reason);
         }
         let (remote, direction, step) = (slot.remote, slot.direction, slot.claimed_at_step);
+        if !matches!(slot.phase, Phase::Arrived | Phase::Recognised) {
+            return Introduction { verdict: self.refuse_misplaced(now, link), close: Vec::new() };
+        }
         if let Some(motive) = self.refusal(now, remote.ip(), &peer) {
             self.doom(now, link, motive);
             return refuse(motive);
@@ -354,6 +360,12 @@ impl Pool {
         if passes { Ok(()) } else { Err(CloseReason::HalfOpenLimit) }
     }
 
+    /// A report that cannot come at this point of a link's life: the link ends rather than its place be counted twice.
+    fn refuse_misplaced(&mut self, now: Time, link: LinkId) -> Verdict {
+        self.doom(now, link, CloseReason::Internal);
+        Verdict::refuse(CloseReason::Internal)
+    }
+
     /// Why a peer at `ip` may have no link, whatever the places.
     fn refusal(&self, now: Time, ip: IpAddr, peer: &PeerId) -> Option<CloseReason> {
         if self.is_stopping {
@@ -406,7 +418,7 @@ impl Pool {
     }
 
     /// Where a peer says it listens; an unspecified host stands for the one it is seen at.
-    fn listen_of(&self, hello: &Hello, seen: IpAddr) -> Vec<Address> {
+    pub(super) fn listen_of(&self, hello: &Hello, seen: IpAddr) -> Vec<Address> {
         hello
             .listen
             .iter()
@@ -435,13 +447,14 @@ impl Pool {
             _ => End::Missed,
         };
         self.points.rest(now, at, end, &self.policy, rng);
-        // The address of a superfluous dial is that of the link that made it so.
+        // The address of a superfluous dial is that of the link that made it so; and one that an open link uses stays in use.
         let other = slot.peer.filter(|_| end == End::Superfluous).and_then(|peer| self.slots.link_of(&peer));
-        if let Some(other) = other.and_then(|link| self.slots.get_mut(link))
-            && other.point.is_none()
-        {
-            other.point = Some(at);
-            self.points.connect(now, at, other.link);
+        if let Some(other) = other.and_then(|link| self.slots.get_mut(link)) {
+            other.point.get_or_insert(at);
+        }
+        let user = self.slots.iter().find(|other| other.is_open() && other.point == Some(at)).map(|other| other.link);
+        if let Some(link) = user {
+            self.points.connect(now, at, link);
         }
     }
 
@@ -464,179 +477,9 @@ impl Pool {
 }
 
 /// An address whose unspecified host stands for the one it is seen at.
-fn seen_at(address: &Address, seen: IpAddr) -> Address {
+pub(super) fn seen_at(address: &Address, seen: IpAddr) -> Address {
     match address.host {
         Host::Ip(ip) if ip.is_unspecified() => Address { host: Host::Ip(canonical(seen)), ..address.clone() },
         _ => address.clone(),
-    }
-}
-
-/// The operator's and the workers' other verbs, and what readers see.
-impl Pool {
-    pub fn own(&self) -> PeerId {
-        self.own
-    }
-
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// Goes on by other numbers; links beyond new bounds are dropped by the next maintenance.
-    pub fn set_policy(&mut self, policy: Policy) {
-        self.policy = policy;
-    }
-
-    /// Where this node can be dialed, as it tells others. Needed once the listeners are bound.
-    pub fn set_own_addresses(&mut self, addresses: Vec<Address>) {
-        self.points.set_own(addresses.iter().filter_map(Address::socket));
-        self.own_addresses = addresses;
-    }
-
-    pub fn own_addresses(&self) -> &[Address] {
-        &self.own_addresses
-    }
-
-    pub fn points(&self) -> &Points {
-        &self.points
-    }
-
-    pub fn points_mut(&mut self) -> &mut Points {
-        &mut self.points
-    }
-
-    pub fn known(&self) -> &Peers {
-        &self.peers
-    }
-
-    pub fn known_mut(&mut self) -> &mut Peers {
-        &mut self.peers
-    }
-
-    pub fn lists(&self) -> &Lists {
-        &self.lists
-    }
-
-    pub fn lists_mut(&mut self) -> &mut Lists {
-        &mut self.lists
-    }
-
-    pub fn slots(&self) -> &Slots {
-        &self.slots
-    }
-
-    pub fn counts(&self) -> Counts {
-        self.slots.counts()
-    }
-
-    /// Adds a point that the operator configured. A persistent one with an identity protects every link with that peer.
-    pub fn fix(&mut self, now: Time, at: SocketAddr, peer: Option<PeerId>, is_persistent: bool) -> bool {
-        if let Some(peer) = peer.filter(|_| is_persistent) {
-            self.persistent_peers.insert(peer);
-        }
-        self.points.fix(now, at, peer, is_persistent)
-    }
-
-    /// Learns addresses that a peer at `from` told of, and says how many were new. Each is hearsay of that peer's group.
-    pub fn learn_all<'a>(
-        &mut self,
-        now: Time,
-        offers: impl Iterator<Item = (&'a Address, &'a [crate::wire::hello::Capability])>,
-        from: SocketAddr,
-    ) -> usize {
-        let source = Source::Group(Group::of(from.ip()));
-        let mut new = 0;
-        for (address, capabilities) in offers.filter(|(address, _)| address.id != Some(self.own)) {
-            let offer = Offer { address, capabilities, source, proof: Proof::Heard };
-            new += usize::from(self.points.learn(now, &offer, &self.policy) == Intake::New);
-        }
-        self.has_fresh_points |= new > 0;
-        new
-    }
-
-    /// Drops addresses that are old or fruitless, and reinstates bad ones whose time is over.
-    pub fn expire_points(&mut self, now: Time) {
-        self.points.expire(now, &self.policy);
-    }
-
-    /// Bans, and gives the links that must close with `Banned` now.
-    pub fn ban(&mut self, now: Time, subject: Subject, until: Option<Time>) -> Result<Vec<LinkId>, ListError> {
-        self.lists.ban(subject, until)?;
-        let is_banned = |slot: &&Slot| {
-            slot.doomed.is_none() && self.lists.standing(now, Some(slot.remote.ip()), slot.peer.as_ref()) == Standing::Banned
-        };
-        let links: Vec<LinkId> = self.slots.iter().filter(is_banned).map(|slot| slot.link).collect();
-        for link in &links {
-            self.doom(now, *link, CloseReason::Banned);
-        }
-        Ok(links)
-    }
-
-    /// Maintenance wants somebody asked for addresses soon.
-    pub fn want_addresses(&mut self) {
-        self.wants_addresses = true;
-    }
-
-    /// True if addresses were wanted since the last call.
-    pub fn take_wants_addresses(&mut self) -> bool {
-        std::mem::take(&mut self.wants_addresses)
-    }
-
-    /// True if addresses were learned since the last call.
-    pub fn take_fresh_points(&mut self) -> bool {
-        std::mem::take(&mut self.has_fresh_points)
-    }
-
-    /// The node is stopping: from now on nothing is claimed and nobody admitted.
-    pub fn stop(&mut self) {
-        self.is_stopping = true;
-    }
-
-    /// The address that the peer of `link` claims for itself. An unspecified host stands for the one it is seen at.
-    pub fn claim_of(&self, link: LinkId, claim: &Address) -> Option<Address> {
-        let slot = self.slots.get(link)?;
-        let claim = Address { id: slot.peer, ..seen_at(claim, slot.remote.ip()) };
-        dialable(&claim, &self.policy).map(|_| claim)
-    }
-
-    /// Learns what `claim_of` gave; true if it was new.
-    pub fn learn_claim(&mut self, now: Time, link: LinkId, claim: &Address) -> bool {
-        let Some(seen) = self.slots.get(link).map(|slot| slot.remote.ip()) else { return false };
-        let proof = if claim.host == Host::Ip(seen) { Proof::Host } else { Proof::Heard };
-        let offer = Offer { address: claim, capabilities: &[], source: Source::Group(Group::of(seen)), proof };
-        self.points.learn(now, &offer, &self.policy) == Intake::New
-    }
-
-    /// The peer of `link` has failed so often in a row to answer; 0 when it answered.
-    pub fn note_answer(&mut self, link: LinkId, failures: u32) {
-        if let Some(at) = self.slots.get(link).and_then(|slot| slot.point) {
-            self.points.note_answer(at, failures);
-        }
-    }
-
-    /// Open links.
-    pub fn peers(&self) -> Vec<PeerInfo> {
-        self.slots.iter().filter(|slot| slot.is_open()).filter_map(|slot| self.info(slot)).collect()
-    }
-
-    fn info(&self, slot: &Slot) -> Option<PeerInfo> {
-        let id = slot.peer?;
-        let hello = Arc::clone(slot.hello.as_ref()?);
-        let dialed = slot.point.map(|at| Address::of(at, Some(id)));
-        let listen = dialed.or_else(|| {
-            let first = self.listen_of(&hello, slot.remote.ip()).into_iter().next()?;
-            Some(Address { id: Some(id), ..first })
-        });
-        let is_persistent = self.persistent_peers.contains(&id)
-            || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
-        let is_trusted = self.lists.standing(slot.since, Some(slot.remote.ip()), Some(&id)) == Standing::Trusted;
-        let (link, remote, direction, since) = (slot.link, slot.remote, slot.direction, slot.since);
-        Some(PeerInfo { link, id, remote, direction, since, hello, listen, is_trusted, is_persistent })
-    }
-
-    /// Addresses that a dial has shown to be true and that have not failed since; not those of peers that want to stay private.
-    pub fn healthy(&self) -> Vec<Address> {
-        let is_private = |peer: &PeerId| self.peers.get(peer).is_some_and(|known| known.is_private);
-        let healthy = self.points.iter().filter(|point| point.is_healthy(&self.policy));
-        healthy.filter(|point| !point.peer.as_ref().is_some_and(is_private)).map(|point| point.address()).collect()
     }
 }

@@ -14,8 +14,8 @@ const QUANTUM: i64 = 4_096;
 const PIECE_MIN: u32 = 1_024;
 /// The smallest cut of a message: a first segment without request id, and one byte.
 const CUT_MIN: usize = HEADER + 4 + 1;
-/// A message of fewer bytes is not cut in two only to make a record exactly full.
-const HALF_MIN: usize = 8;
+/// A message of fewer bytes is not cut in two only to make a record exactly full: with two headers it would not fit any more.
+const SPLIT_MIN: usize = 10;
 
 /// One channel's outgoing side.
 #[derive(Debug)]
@@ -232,35 +232,31 @@ impl Lane {
                 self.queue.pop();
                 continue;
             }
-            let rest = &body[self.sent..];
-            let is_first = self.sent == 0;
-            let room = limit - out.len();
             let used = (out.len() - begin) as i64;
             if used >= quota {
                 return Stop::Turn;
             }
-            let credit = self.credit as usize;
-            let turn = usize::try_from(quota - used).unwrap_or(0).max(PIECE_MIN as usize);
-            let piece = room.min(credit).min(turn);
+            let (rest, is_first, room) = (&body[self.sent..], self.sent == 0, limit - out.len());
+            let piece = piece(room, self.credit, quota - used);
             let whole = segment::header_len(head.kind, is_first, true) + rest.len();
-            let request = head.request;
-            let mut part = Head { channel: self.channel, kind: head.kind, request, total: head.len, is_first, is_last: true };
-            if whole <= piece && !is_awkward(room - whole, rest.len(), others_wait || self.queue.len() > 1) {
+            let (channel, kind, request, total) = (self.channel, head.kind, head.request, head.len);
+            let mut part = Head { channel, kind, request, total, is_first, is_last: true };
+            let fits = whole <= piece;
+            if fits && !is_awkward(room - whole, rest.len(), others_wait || self.queue.len() > 1) {
                 segment::write(out, part, rest);
                 self.credit -= whole as u32;
                 self.sent = 0;
                 self.queue.pop();
                 continue;
             }
-            part.is_last = false;
-            let header = segment::header_len(head.kind, is_first, false);
-            let bytes =
-                if whole <= piece { rest.len() / 2 } else { piece.saturating_sub(header).min(rest.len() - rest.len().min(1)) };
-            if whole > piece && piece == credit && self.credit < self.piece_min() {
+            if !fits && piece < room && self.credit < self.piece_min() {
                 return Stop::Idle;
             }
+            part.is_last = false;
+            let header = segment::header_len(kind, is_first, false);
+            let bytes = if fits { 1 } else { piece.saturating_sub(header).min(rest.len().saturating_sub(1)) };
             if bytes == 0 {
-                return if piece == room { Stop::Full } else { Stop::Idle };
+                return Stop::Full;
             }
             segment::write(out, part, &rest[..bytes]);
             self.credit -= (header + bytes) as u32;
@@ -272,12 +268,21 @@ impl Lane {
     }
 }
 
-/// True if a whole message would leave so few bytes of the record that no other segment fits: then it is cut in two, so that the second
-/// half can be cut again where the record ends. Full records have their exact length for the cipher's sake (performance reference,
-/// finding 2), which is worth a header only if more follows.
+/// The most that the next segment may take: what is left of the record, of the credit and of the lane's turn. A turn that would end just
+/// before the record does is stretched to its end.
+#[inline]
+fn piece(room: usize, credit: u32, turn: i64) -> usize {
+    let turn = usize::try_from(turn).unwrap_or(usize::MAX).max(PIECE_MIN as usize);
+    let turn = if turn.saturating_add(CUT_MIN) > room { room } else { turn };
+    room.min(credit as usize).min(turn)
+}
+
+/// True if a whole message would leave so few bytes of the record that no other segment fits. Then its first byte goes ahead, so that the
+/// rest, one header longer, can be cut where the record ends. Full records have their exact length for the cipher's sake (performance
+/// reference, finding 2), which is worth a header only if more follows.
 #[inline]
 const fn is_awkward(left: usize, len: usize, more_follows: bool) -> bool {
-    left > 0 && left < CUT_MIN && more_follows && len >= HALF_MIN
+    left > 0 && left < CUT_MIN && more_follows && len >= SPLIT_MIN
 }
 
 /// The numbers of the bits that are set.

@@ -24,7 +24,7 @@ const LOG: &str = "bowline::maintain";
 /// Addresses of one configured name that are used.
 const ADDRESSES_PER_NAME: usize = 8;
 /// Dials under way at once that only prove addresses.
-const FEELERS_MAX: usize = 4;
+pub(super) const FEELERS_MAX: usize = 4;
 /// Never woken sooner than this after a round, whatever is due: a bound on rounds per second.
 const REST: Duration = Duration::from_millis(1);
 

@@ -8,6 +8,8 @@ pub mod maintenance;
 pub mod welcome;
 
 #[cfg(test)]
+mod maintenance_tests;
+#[cfg(test)]
 mod testbed;
 #[cfg(test)]
 mod world_tests;

@@ -135,3 +135,40 @@ fn thirty_nodes_form_a_network_from_one_bootstrap_node_and_heal() {
         assert_eq!(open, 19, "node {node} has all that are left");
     }
 }
+
+#[test]
+fn a_network_outlives_its_bootstrap_node() {
+    let mut world = network(12);
+    world.run_until(ms(5_000));
+    assert!((0..12).all(|node| world.nodes[node].pool.healthy().len() == 11), "everybody knows everybody");
+    world.kill(0);
+    world.run_until(ms(130_000));
+    for node in alive(&world) {
+        let pool = &world.nodes[node].pool;
+        assert_eq!(pool.counts().open, 10);
+        assert!(!pool.healthy().contains(&Address::of(at(0), Some(super::testbed::peer(0)))), "the dead are not healthy");
+        assert_eq!(pool.lists().greylisted_count(), 0, "nobody is blamed");
+    }
+}
+
+#[test]
+fn a_hundred_nodes_find_each_other_though_the_bootstrap_node_has_fifty_places() {
+    let mut world = network(100);
+    world.run_until(ms(10_000));
+    for node in 0..100 {
+        let counts = world.nodes[node].pool.counts();
+        assert!(counts.links() >= 23 && counts.links() <= 84 && counts.outbound <= 50, "node {node}: {counts:?}");
+        assert_eq!(counts.links(), counts.open, "nothing hangs");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_network() {
+    let links = || {
+        let mut world = network(15);
+        world.run_until(ms(3_000));
+        let of = |node: usize| (0..15).map(|other| world.open_wires(node, other)[0].clone()).collect::<Vec<_>>();
+        (0..15).map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(links(), links());
+}

@@ -1,8 +1,9 @@
-//! Which dialect this node speaks: bowline/1 on every connection. The engine asks here for sessions.
+//! Which dialect this node speaks: bowline/1 on every connection. The engine asks here for sessions; whoever assembles a node
+//! gives it one.
 
+use super::engine::Dialects;
 use crate::base::channel::Channel;
 use crate::base::peer::PeerId;
-use crate::reactor::engine::Dialects;
 use crate::session::bowline::Bowline;
 use crate::session::dialect::{Context, Dialect};
 use crate::session::local::Local;
