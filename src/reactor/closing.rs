@@ -13,6 +13,8 @@ use crate::bus::report::Report;
 impl Core {
     /// Tells everybody above that a link is gone; after this only its last bytes matter.
     fn part(&mut self, conn: &mut Conn, reason: CloseReason) {
+        // Down comes after everything that arrived.
+        self.deliver();
         if let Some(link) = conn.link.take() {
             let (mut messages, mut bytes) = link.close(reason);
             if let Some(session) = &conn.session {

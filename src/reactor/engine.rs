@@ -18,9 +18,11 @@ use crate::base::verdict::Direction;
 use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
+use crate::bus::link::Link;
 use crate::bus::report::{Control, REPORTS_PER_LINK, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
+use crate::flow::batch::Batch;
 use crate::flow::bucket::{TokenBucket, quantum};
 use crate::flow::turns::{Turn, Turns};
 use crate::session::dialect::{Context, Dialect};
@@ -127,6 +129,9 @@ pub(super) struct Core {
     /// The one read buffer: a link's tail is put in front, so there is room for a record more.
     pub buffer: Vec<u8>,
     pub intake: Intake,
+    /// Messages taken in during this turn's reading, by link in the order they came, and their bytes.
+    pub arrived: Vec<(Arc<Link>, Vec<Batch>)>,
+    pub arrived_bytes: usize,
     pub mail: Vec<LinkId>,
     /// Listeners, and whether a connection may be waiting there.
     pub listeners: Vec<(u32, bool)>,
@@ -164,6 +169,8 @@ impl Engine {
             timers: Timers::default(),
             buffer: vec![0; crate::base::limits::READ_BUFFER + crate::base::limits::RECORD_LENGTH_MAX + 2],
             intake: Intake::default(),
+            arrived: Vec::new(),
+            arrived_bytes: 0,
             mail: Vec::new(),
             listeners: Vec::new(),
             accept_rest: None,
@@ -215,6 +222,7 @@ impl Engine {
         self.accept(net);
         self.dial_waiting(net);
         self.read(net);
+        self.core.deliver();
         self.write(net);
         self.drain(net);
         self.next()
