@@ -207,7 +207,7 @@ impl Node {
         left: Duration,
     ) -> Result<LinkId, Error> {
         let (answer, wait): (_, Receiver<Answer>) = bounded(1);
-        let link = self.begin(shared, to, expect, 0, Some(answer))?;
+        let link = self.begin(shared, to, expect, None, Some(answer))?;
         match wait.recv_timeout(left) {
             Ok(Ok(_)) => Ok(link),
             Ok(Err(reason)) => Err(Error::Link(reason)),
@@ -228,7 +228,7 @@ impl Node {
     /// `Dial` when it is refused at once (banned, connected, being dialed, no place, or this node itself), `Stopped`.
     pub fn dial(&self, to: SocketAddr, expect: Option<PeerId>, tag: u64) -> Result<LinkId, Error> {
         let shared = self.shared()?;
-        self.begin(shared, to, expect, tag, None)
+        self.begin(shared, to, expect, Some(tag), None)
     }
 
     fn begin(
@@ -236,7 +236,7 @@ impl Node {
         shared: &Arc<Shared>,
         to: SocketAddr,
         expect: Option<PeerId>,
-        tag: u64,
+        tag: Option<u64>,
         answer: Option<crossbeam_channel::Sender<Answer>>,
     ) -> Result<LinkId, Error> {
         let now = shared.clock.now();
@@ -411,7 +411,7 @@ impl Node {
     /// The `tag` of the `dial` that opened a link; 0 if it came about otherwise.
     pub fn dial_tag(&self, link: LinkId) -> u64 {
         let purpose = self.0.running.get().and_then(|running| running.shared.pool.lock().slots().get(link)?.purpose);
-        if let Some(Purpose::Asked { tag }) = purpose { tag } else { 0 }
+        if let Some(Purpose::Asked { tag: Some(tag) }) = purpose { tag } else { 0 }
     }
 
     /// Counters of an open link.

@@ -198,7 +198,8 @@ fn spawn_all(
     })?;
     let with = on(shared);
     let exchange = spawn("bwl-exchange", shared, move |life| {
-        pump::run(exchange, Ears { inbox: controls, nudges: exchange_nudges, life }, &with, Some, workers::exchange_done);
+        let decode = |control| workers::exchange_input(control, &with);
+        pump::run(exchange, Ears { inbox: controls, nudges: exchange_nudges, life }, &with, decode, workers::exchange_done);
     })?;
     let with = on(shared);
     let maintain = spawn("bwl-maintain", shared, move |life| {

@@ -1,8 +1,11 @@
 //! The control plane of a started node: its tables and machines, made from the settings, and how their inputs are made from what arrives.
 
 use super::node::Plan;
+use super::shared::Shared;
 use crate::base::address::Address;
+use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
+use crate::bus::command::Command;
 use crate::bus::outbox::Done;
 use crate::bus::report::{Control, Report};
 use crate::pool::policy::Policy;
@@ -10,6 +13,8 @@ use crate::pool::table::Pool;
 use crate::workers::exchange::Exchange;
 use crate::workers::maintenance::{self, Maintenance};
 use crate::workers::welcome::Welcome;
+use crate::workers::word::Said;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The machines of the three workers.
 pub struct Workers {
@@ -50,6 +55,19 @@ pub fn maintenance_done(done: Done) -> Option<maintenance::Input> {
     Some(maintenance::Input::Done(done))
 }
 
-pub fn exchange_done(_: Done) -> Option<Control> {
+/// Exchange begins no jobs.
+pub fn exchange_done(_: Done) -> Option<Said> {
     None
+}
+
+/// Decodes a control message, contained and without a lock: a panic costs the peer its link and nobody else anything.
+pub fn exchange_input(control: Control, shared: &Shared) -> Option<Said> {
+    let link = control.link;
+    let said = catch_unwind(AssertUnwindSafe(|| Said::decode(control)));
+    if said.is_err() {
+        shared.counters.panics_contained.add(1);
+        log::error!(target: "bowline::exchange", "{link}: a panic while decoding was contained");
+        shared.order(Command::Close { link, reason: CloseReason::PanicContained });
+    }
+    said.ok()
 }

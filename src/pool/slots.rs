@@ -40,8 +40,8 @@ pub enum Purpose {
     Seed,
     /// Only to see whether an address is true: a link with its supposed peer is open already.
     Feeler,
-    /// The application or the operator asked; `tag` names the wish in notices.
-    Asked { tag: u64 },
+    /// The application or the operator asked. `tag` names the wish in notices; a caller that waits for the end needs none.
+    Asked { tag: Option<u64> },
 }
 
 /// One place.

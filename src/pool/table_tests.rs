@@ -157,7 +157,7 @@ fn only_the_operators_dials_may_be_faster_than_the_rate() {
     bench.dial(1, Purpose::Wanted).expect("may dial");
     let next = bench.now + Duration::from_secs(1);
     assert_eq!(bench.dial(2, Purpose::Wanted), Err(DialError::TooFast(next)));
-    assert!(bench.dial(3, Purpose::Asked { tag: 1 }).is_ok());
+    assert!(bench.dial(3, Purpose::Asked { tag: Some(1) }).is_ok());
     bench.now = next;
     assert!(bench.dial(2, Purpose::Wanted).is_ok());
 }
@@ -296,12 +296,12 @@ fn a_dial_beside_an_open_link_does_not_disconnect_its_address() {
     let mut bench = Bench::new(policy());
     let link = bench.inbound(1);
     for _ in 0..2 {
-        let dial = bench.dial(1, Purpose::Asked { tag: 0 }).expect("may dial");
+        let dial = bench.dial(1, Purpose::Asked { tag: Some(0) }).expect("may dial");
         bench.pool.recognise(bench.now, dial, peer(1));
         bench.close(dial, CloseReason::Duplicate);
         assert_eq!(bench.state(1), Some(State::Connected(link)));
     }
-    let dial = bench.dial(1, Purpose::Asked { tag: 0 }).expect("may dial");
+    let dial = bench.dial(1, Purpose::Asked { tag: Some(0) }).expect("may dial");
     bench.close(dial, CloseReason::ConnectTimeout);
     assert_eq!(bench.state(1), Some(State::Connected(link)));
     bench.close(link, CloseReason::Reset);
@@ -349,7 +349,7 @@ fn answers_are_sticky_limited_and_show_newcomers() {
     let prove = |bench: &mut Bench, number: u16| {
         let [a, b] = number.to_be_bytes();
         let at = SocketAddr::from(([11, a, b, 1], 1));
-        let link = bench.pool.claim_dial(bench.now, at, None, Purpose::Asked { tag: 0 }).expect("may dial");
+        let link = bench.pool.claim_dial(bench.now, at, None, Purpose::Asked { tag: Some(0) }).expect("may dial");
         let mut id = [7; 32];
         (id[0], id[1]) = (a, b);
         bench.pool.recognise(bench.now, link, PeerId::from_bytes(id));

@@ -3,19 +3,18 @@
 //! a peer unhealthy; nobody is closed for them.
 
 use super::exchange::{is_seed, say};
+use super::word::{Said, Word};
 use crate::base::address::Address;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
-use crate::base::reason::CloseReason;
 use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::outbox::Outbox;
-use crate::bus::report::Control;
 use crate::pool::pace::{Allowance, Paces};
 use crate::pool::slots::Slot;
 use crate::pool::table::Pool;
-use crate::wire::discover::{DiscoverRequest, DiscoverResponse};
+use crate::wire::discover::{DiscoverReceived, DiscoverRequest, DiscoverResponse};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
@@ -103,19 +102,17 @@ impl Discovery {
         answers.min(next_cycle)
     }
 
-    pub(super) fn handle(&mut self, now: Time, control: &Control, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
-        match control.kind {
-            Kind::Request => self.answer(now, control, pool, out),
-            Kind::Response => {
-                self.learn(now, control, pool, out);
-                Ok(())
+    /// A peer asks, answers, or cannot answer. Nothing of it is a fault.
+    pub(super) fn handle(&mut self, now: Time, said: Said, pool: &mut Pool, out: &mut Outbox) {
+        let Said { link, peer, request, word } = said;
+        match word {
+            Word::Question(question) => self.answer(now, (link, peer, request), &question, pool, out),
+            Word::Answer(answer) if self.is_expected(link, request) => self.learn(now, link, answer, pool, out),
+            Word::Failure if self.is_expected(link, request) => {
+                self.fail(now, link, "the peer answered with an error", pool, out);
             }
-            Kind::Error if self.is_expected(control) => {
-                self.fail(now, control.link, "the peer answered with an error", pool, out);
-                Ok(())
-            }
-            Kind::Error | Kind::Cancel => Ok(()),
-            Kind::Message => Err(CloseReason::UnknownMessage),
+            // An answer that nobody waits for any more may only be late.
+            Word::Answer(_) | Word::Failure | Word::Cancel | Word::Pex(_) | Word::Wrong(_) => {}
         }
     }
 
@@ -129,18 +126,23 @@ impl Discovery {
     }
 
     /// Tells the asker who is healthy, itself included if it named an address; others hear of that once a dial has proven it.
-    fn answer(&mut self, now: Time, control: &Control, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
-        let request = DiscoverRequest::decode(&control.body).map_err(|_| CloseReason::PexMalformed)?;
-        if pool.policy().is_private || !self.askers.take(now, control.peer, ANSWERS) {
-            say(out, control.link, (ChannelId::DISCOVER, Kind::Error, control.request), Vec::new());
-            return Ok(());
+    fn answer(
+        &mut self,
+        now: Time,
+        (link, asker, number): (LinkId, PeerId, u32),
+        request: &DiscoverRequest,
+        pool: &mut Pool,
+        out: &mut Outbox,
+    ) {
+        if pool.policy().is_private || !self.askers.take(now, asker, ANSWERS) {
+            return say(out, link, (ChannelId::DISCOVER, Kind::Error, number), Vec::new());
         }
         let mut peers: BTreeSet<Address> = pool.healthy().into_iter().collect();
-        if let Some(claim) = request.peer {
-            let bound = pool.claim_of(control.link, &claim);
+        if let Some(claim) = &request.peer {
+            let bound = pool.claim_of(link, claim);
             if pool.policy().is_bootstrap
                 && let Some(claim) = &bound
-                && pool.learn_claim(now, control.link, claim)
+                && pool.learn_claim(now, link, claim)
             {
                 // Others are told of it only when a dial has proven it.
                 out.nudge_maintenance = true;
@@ -150,33 +152,28 @@ impl Discovery {
         let rest: Vec<Address> =
             peers.into_iter().filter(|peer| request.after.as_ref().is_none_or(|after| peer > after)).collect();
         let page = DiscoverResponse::page(&rest, false);
-        say(out, control.link, (ChannelId::DISCOVER, Kind::Response, control.request), page.encode());
-        Ok(())
+        say(out, link, (ChannelId::DISCOVER, Kind::Response, number), page.encode());
     }
 
-    fn is_expected(&self, control: &Control) -> bool {
-        self.under_way.get(&control.link).is_some_and(|question| question.id == control.request)
+    fn is_expected(&self, link: LinkId, request: u32) -> bool {
+        self.under_way.get(&link).is_some_and(|question| question.id == request)
     }
 
-    /// Takes an answer. One that nobody waits for any more is dropped: it may only be late.
-    fn learn(&mut self, now: Time, control: &Control, pool: &mut Pool, out: &mut Outbox) {
-        if !self.is_expected(control) {
-            return;
-        }
-        let Ok(received) = DiscoverResponse::decode(&control.body) else {
-            self.fail(now, control.link, "an answer that does not decode", pool, out);
-            return;
+    /// Takes an answer that was waited for.
+    fn learn(&mut self, now: Time, link: LinkId, answer: Option<DiscoverReceived>, pool: &mut Pool, out: &mut Outbox) {
+        let Some(received) = answer else {
+            return self.fail(now, link, "an answer that does not decode", pool, out);
         };
-        let Some(question) = self.under_way.remove(&control.link) else { return };
-        if self.failures.remove(&control.link).is_some() {
-            pool.note_answer(control.link, 0);
+        let Some(question) = self.under_way.remove(&link) else { return };
+        if self.failures.remove(&link).is_some() {
+            pool.note_answer(link, 0);
         }
-        let Some(from) = pool.slots().get(control.link).map(|slot| slot.remote) else { return };
+        let Some(from) = pool.slots().get(link).map(|slot| slot.remote) else { return };
         let response = received.response;
         let new = pool.learn_all(now, response.peers.iter().map(|peer| (peer, &[][..])), from);
         out.nudge_maintenance |= new > 0;
         if let Some(last) = response.peers.last().filter(|_| response.has_more && question.pages < PAGES_MAX) {
-            self.ask(now, control.link, Some(last.clone()), question.pages + 1, pool, out);
+            self.ask(now, link, Some(last.clone()), question.pages + 1, pool, out);
         }
     }
 
@@ -199,8 +196,10 @@ mod tests {
     use super::super::testbed::{at, hello_of, ms, peer, policy};
     use super::*;
     use crate::base::link_id::LinkIds;
+    use crate::base::reason::CloseReason;
     use crate::base::rng::Rng;
     use crate::bus::command::Command;
+    use crate::bus::report::Control;
     use crate::pool::policy::Policy;
     use crate::pool::slots::Purpose;
 
@@ -220,7 +219,7 @@ mod tests {
         }
 
         fn outbound(&mut self, now: Time, number: usize) -> LinkId {
-            let link = self.pool.claim_dial(now, at(number), None, Purpose::Asked { tag: 0 }).expect("may dial");
+            let link = self.pool.claim_dial(now, at(number), None, Purpose::Asked { tag: Some(0) }).expect("may dial");
             self.pool.recognise(now, link, peer(number));
             self.pool.introduce(now, link, peer(number), &hello_of(number), &mut self.rng);
             self.pool.open(now, link);
@@ -247,7 +246,7 @@ mod tests {
             let peer = self.pool.slots().get(link).and_then(|slot| slot.peer).expect("a link");
             let control = Control { link, peer, channel: ChannelId::DISCOVER, kind, request, body: body.into() };
             let mut out = Outbox::default();
-            self.machine.handle(now, control, &mut self.pool, &mut out);
+            self.machine.handle(now, Said::decode(control), &mut self.pool, &mut out);
             out
         }
     }

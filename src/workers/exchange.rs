@@ -1,11 +1,12 @@
 //! Exchange: asks peers for addresses and answers them, by PEX (ReactorV2's rules) on channel 0x00; `workers/discovery.rs` does the same
-//! for `PeerDiscover` on channel 0x01. What it learns goes into the pool; it never dials. Decoding runs contained, which is the
-//! pump's business.
+//! for `PeerDiscover` on channel 0x01. What it learns goes into the pool; it never dials. What peers say comes
+//! decoded (`workers/word.rs`).
 //!
 //! Who asks too often, answers unasked or sends what is no message is closed with the peer to blame.
 
 use super::discovery::Discovery;
 use super::machine::Machine;
+use super::word::{Said, Word};
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
@@ -13,10 +14,9 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::Outbox;
-use crate::bus::report::Control;
 use crate::pool::slots::Slot;
 use crate::pool::table::Pool;
-use crate::wire::pex::PexMessage;
+use crate::wire::pex::{PexMessage, PexReceived};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -193,49 +193,45 @@ impl Exchange {
         next.max(now + Duration::from_millis(1))
     }
 
-    fn pex(&mut self, now: Time, control: &Control, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
-        if control.kind != Kind::Message {
-            return Err(CloseReason::UnknownMessage);
-        }
-        let received = PexMessage::decode(&control.body).map_err(|error| error.reason())?;
-        match received.message {
-            PexMessage::Request => self.answer(now, control, true, pool, out),
-            PexMessage::RequestV2 => self.answer(now, control, false, pool, out),
+    fn pex(
+        &mut self,
+        now: Time,
+        said: &Said,
+        received: &PexReceived,
+        pool: &mut Pool,
+        out: &mut Outbox,
+    ) -> Result<(), CloseReason> {
+        match &received.message {
+            PexMessage::Request => self.answer(now, said, true, pool, out),
+            PexMessage::RequestV2 => self.answer(now, said, false, pool, out),
             PexMessage::Response(addresses) => {
                 let count = addresses.len();
-                self.learn(now, control.link, count, addresses.iter().map(|address| (address, &[][..])), pool, out)
+                self.learn(now, said.link, count, addresses.iter().map(|address| (address, &[][..])), pool, out)
             }
             PexMessage::ResponseV2(entries) => {
                 let count = entries.len();
                 let offers = entries.iter().map(|entry| (&entry.address, &entry.capabilities[..]));
-                self.learn(now, control.link, count, offers, pool, out)
+                self.learn(now, said.link, count, offers, pool, out)
             }
         }
     }
 
     /// Answers by the type of the request. A private node, or one without PEX, stays silent; it polices all the same.
-    fn answer(
-        &mut self,
-        now: Time,
-        control: &Control,
-        is_v1: bool,
-        pool: &mut Pool,
-        out: &mut Outbox,
-    ) -> Result<(), CloseReason> {
+    fn answer(&mut self, now: Time, said: &Said, is_v1: bool, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
         let interval_min = pool.policy().pex_request_interval_min;
-        if !pool.known_mut().admit_request(now, &control.peer, interval_min) {
+        if !pool.known_mut().admit_request(now, &said.peer, interval_min) {
             return Err(CloseReason::PexTooOften);
         }
         if !pool.policy().pex_enabled || pool.policy().is_private {
             return Ok(());
         }
-        let entries = pool.whom_to_advertise(now, &control.peer, &mut self.rng);
+        let entries = pool.whom_to_advertise(now, &said.peer, &mut self.rng);
         let answer = if is_v1 {
             PexMessage::Response(entries.into_iter().map(|entry| entry.address).collect())
         } else {
             PexMessage::ResponseV2(entries)
         };
-        say(out, control.link, (ChannelId::PEX, Kind::Message, 0), answer.encode());
+        say(out, said.link, (ChannelId::PEX, Kind::Message, 0), answer.encode());
         Ok(())
     }
 
@@ -282,20 +278,23 @@ pub(super) fn say(out: &mut Outbox, link: LinkId, (channel, kind, request): (Cha
 }
 
 impl Machine for Exchange {
-    type Input = Control;
+    type Input = Said;
 
-    fn handle(&mut self, now: Time, control: Control, pool: &mut Pool, out: &mut Outbox) {
+    fn handle(&mut self, now: Time, said: Said, pool: &mut Pool, out: &mut Outbox) {
         // What a link sent before it was closed may still come; nobody is there to be answered or blamed.
-        if !pool.slots().get(control.link).is_some_and(Slot::is_link) {
+        if !pool.slots().get(said.link).is_some_and(Slot::is_link) {
             return;
         }
-        let handled = match control.channel {
-            ChannelId::PEX => self.pex(now, &control, pool, out),
-            ChannelId::DISCOVER => self.discovery.handle(now, &control, pool, out),
-            _ => Err(CloseReason::UnknownMessage),
+        let handled = match &said.word {
+            Word::Pex(received) => self.pex(now, &said, received, pool, out),
+            Word::Wrong(reason) => Err(*reason),
+            Word::Question(_) | Word::Answer(_) | Word::Failure | Word::Cancel => {
+                self.discovery.handle(now, said, pool, out);
+                return self.wake(now, pool, out);
+            }
         };
         if let Err(reason) = handled {
-            let (link, peer) = (control.link, control.peer.short());
+            let (link, peer) = (said.link, said.peer.short());
             pool.doom(now, link, reason);
             out.commands.push(Command::Close { link, reason });
             out.log.push((log::Level::Info, LOG, format!("{link} with {peer} closed: {reason}")));
@@ -319,6 +318,7 @@ mod tests {
     use super::*;
     use crate::base::address::Address;
     use crate::base::link_id::LinkIds;
+    use crate::bus::report::Control;
     use crate::pool::policy::Policy;
     use crate::pool::slots::Purpose;
     use crate::wire::hello::Hello;
@@ -348,7 +348,7 @@ mod tests {
         }
 
         fn outbound(&mut self, now: Time, number: usize) -> LinkId {
-            let link = self.pool.claim_dial(now, at(number), None, Purpose::Asked { tag: 0 }).expect("may dial");
+            let link = self.pool.claim_dial(now, at(number), None, Purpose::Asked { tag: Some(0) }).expect("may dial");
             self.pool.recognise(now, link, peer(number));
             self.pool.introduce(now, link, peer(number), &hello_of(number), &mut self.rng);
             self.pool.open(now, link);
@@ -372,7 +372,7 @@ mod tests {
 
         fn control(&mut self, now: Time, control: Control) -> Outbox {
             let mut out = Outbox::default();
-            self.machine.handle(now, control, &mut self.pool, &mut out);
+            self.machine.handle(now, Said::decode(control), &mut self.pool, &mut out);
             out
         }
     }

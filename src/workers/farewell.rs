@@ -20,7 +20,7 @@ pub(super) fn tell(closed: &Closed, reason: CloseReason, told: Option<CloseReaso
         && slot.phase != Phase::Open
     {
         out.outcomes.push(Outcome { link: slot.link, result: Err(reason) });
-        out.notices.push(Notice::DialFailed { tag, to: slot.remote, reason });
+        out.notices.extend(tag.map(|tag| Notice::DialFailed { tag, to: slot.remote, reason }));
     }
     if let Some(culprit) = closed.greylisted {
         let peer = if let Culprit::Peer(peer) = culprit { Some(peer) } else { None };

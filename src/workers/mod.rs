@@ -6,6 +6,7 @@ pub mod farewell;
 pub mod machine;
 pub mod maintenance;
 pub mod welcome;
+pub mod word;
 
 #[cfg(test)]
 mod maintenance_tests;

@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::machine::Machine;
 use super::maintenance::Maintenance;
 use super::welcome::Welcome;
+use super::word::Said;
 use crate::base::address::Address;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::{LinkId, LinkIds};
@@ -135,7 +136,7 @@ impl World {
     /// Node `from` dials node `to`, as its application may.
     pub fn dial(&mut self, from: usize, to: usize) -> LinkId {
         let now = self.now;
-        let link = self.nodes[from].pool.claim_dial(now, at(to), None, Purpose::Asked { tag: 0 }).expect("may dial");
+        let link = self.nodes[from].pool.claim_dial(now, at(to), None, Purpose::Asked { tag: Some(0) }).expect("may dial");
         self.command(from, Command::Dial { link, to: at(to), expect: None });
         link
     }
@@ -317,7 +318,7 @@ impl World {
                 let mut out = Outbox::default();
                 let host = &mut self.nodes[node];
                 let control = Control { link, peer: peer(other), channel, kind, request, body };
-                host.exchange.handle(now, control, &mut host.pool, &mut out);
+                host.exchange.handle(now, Said::decode(control), &mut host.pool, &mut out);
                 self.carry_out(node, out);
             }
         }

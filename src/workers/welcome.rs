@@ -187,7 +187,7 @@ mod tests {
         }
 
         fn asked(&mut self, number: usize) -> LinkId {
-            self.pool.claim_dial(ms(0), at(number), None, Purpose::Asked { tag: 7 }).expect("may dial")
+            self.pool.claim_dial(ms(0), at(number), None, Purpose::Asked { tag: Some(7) }).expect("may dial")
         }
     }
 
