@@ -165,3 +165,13 @@ fn messages_and_segments_agree_with_the_model() {
     assert_eq!(rows.len(), 21);
     println!("{} rows agree", rows.len());
 }
+
+#[test]
+fn the_protocol_page_lists_every_code() {
+    let page = include_str!("../docs/protocol.md");
+    let listed: Vec<&str> =
+        page.split("## 8. Codes").nth(1).expect("section 8").lines().filter(|line| line.starts_with("| ")).collect();
+    let expected =
+        CloseReason::ALL.iter().map(|reason| format!("| {} | `{}` | {} |", reason.code(), reason.name(), reason.text()));
+    assert_eq!(listed[1..], expected.collect::<Vec<_>>());
+}
