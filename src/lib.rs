@@ -1,4 +1,47 @@
-//! bowline: the peer-to-peer layer of a blockchain node.
+//! bowline: the peer-to-peer layer of a blockchain node, as a library.
+//!
+//! It finds peers, keeps the right number of them, encrypts and multiplexes what they say, shares the bandwidth fairly between
+//! them, and keeps out those who misbehave. There is no async runtime: one event-loop thread handles all sockets, three worker threads
+//! decide, and every call says whether it blocks.
+//!
+//! ```
+//! use bowline::{Builder, Channel, ChannelId, Event, Identity, generate_identity};
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let node = |bootstrap: &str, seeds: &str| -> Result<bowline::Node, bowline::Error> {
+//!     let node = Builder::new()
+//!         .set("network.name", "example")?
+//!         .set("network.pow_bits", "0")?
+//!         .set("network.allow_private", "true")?
+//!         .set("listen.addresses", "127.0.0.1:0")?
+//!         .set("discovery.bootstrap", bootstrap)?
+//!         .set("discovery.seeds", seeds)?
+//!         .identity(generate_identity(0, &mut |_, _| true)?.expect("nothing stops this search"))
+//!         .channel(Channel::new(0x10, "chat"))?
+//!         .build()?;
+//!     node.start()?;
+//!     Ok(node)
+//! };
+//! let alice = node("true", "")?;
+//! let bob = node("false", &alice.listen_addresses()[0].to_string())?;
+//!
+//! let link = bob.connect(&alice.listen_addresses()[0].to_string(), Duration::from_secs(5))
+//!     .or_else(|_| bob.find_peer(&alice.id()).ok_or("no link"))?;
+//! bob.send(link, ChannelId(0x10), b"hello")?;
+//! loop {
+//!     if let Event::Message(message) = alice.recv_timeout(Duration::from_secs(5))? {
+//!         assert_eq!(&message.body[..], b"hello");
+//!         break;
+//!     }
+//! }
+//! bob.stop(Duration::from_secs(1))?;
+//! alice.stop(Duration::from_secs(1))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The rooms of the house are modules; a program needs only what is re-exported here.
 #![deny(unsafe_code)]
 
 pub mod base;
@@ -16,3 +59,26 @@ pub mod settings;
 pub mod sim;
 pub mod wire;
 pub mod workers;
+
+pub use base::address::{Address, Host};
+pub use base::channel::{Channel, ChannelId, Kind};
+pub use base::link_id::LinkId;
+pub use base::peer::PeerId;
+pub use base::reason::{Blame, CloseReason};
+pub use base::time::Time;
+pub use base::verdict::Direction;
+pub use bus::counters::{LinkStats, Stats};
+pub use bus::event::{Down, Event, Message, NodeState, Up};
+pub use bus::outbox::Notice;
+pub use crypto::identity::Identity;
+pub use node::builder::Builder;
+pub use node::error::{Error, FileFault, RecvError, SendError};
+pub use node::identity_file::{
+    generate as generate_identity, load as load_identity, load_or_create as load_or_create_identity, save_new as save_identity,
+};
+pub use node::node::Node;
+pub use node::queue::Queue;
+pub use node::sender::{Broadcast, Sender};
+pub use pool::peers::PeerInfo;
+pub use settings::table::Settings;
+pub use wire::hello::{Capability, Hello};

@@ -35,7 +35,7 @@ pub enum Body<'a> {
 }
 
 impl Body<'_> {
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         match self {
             Body::Slice(slice) => slice.len(),
             Body::Bytes(bytes) => bytes.len(),
@@ -140,7 +140,7 @@ impl Link {
     ) -> Result<bool, PushError> {
         let room = self.lanes.get(lane).ok_or(PushError::NoChannel)?;
         let max = room.message_bytes_max.ok_or(PushError::NoChannel)?;
-        let len = body.len();
+        let len = body.bytes();
         if len > max as usize {
             return Err(PushError::TooBig { max });
         }

@@ -30,6 +30,8 @@ pub enum Notice {
     Refused { remote: SocketAddr, peer: Option<PeerId>, reason: CloseReason },
     /// A peer was greylisted.
     Greylisted { peer: Option<PeerId>, remote: SocketAddr, reason: CloseReason },
+    /// A round of maintenance that was asked for has ended, with so many links; `is_stuck` if it could not get them into bounds.
+    RoundEnded { ticket: u64, links: usize, is_stuck: bool },
 }
 
 /// The end of a dial, for a caller that waits for it.

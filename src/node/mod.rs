@@ -1,1 +1,18 @@
 //! The assembly on threads, sockets and files, and the face for Rust programs.
+
+pub mod builder;
+mod clock;
+mod entropy;
+pub mod error;
+pub mod identity_file;
+#[allow(clippy::module_inception, reason = "a node is the room's subject; no other word names it")]
+pub mod node;
+mod pump;
+pub mod queue;
+mod reactor_thread;
+mod resolver;
+mod running;
+pub mod sender;
+mod shared;
+mod system;
+mod workers;

@@ -70,6 +70,25 @@ impl Pool {
         candidates
     }
 
+    /// The operator's own points that are due, persistent ones or seeds, in random order, with the identity that must answer.
+    pub fn whom_of_own_to_dial(
+        &self,
+        now: Time,
+        is_persistent: bool,
+        rng: &mut Rng,
+    ) -> (Vec<(SocketAddr, Option<PeerId>)>, Option<Time>) {
+        let connected = self.connected();
+        let is_idle = |point: &&Point| {
+            let is_wanted = if is_persistent { point.is_persistent } else { point.is_seed };
+            let is_there = [point.expected, point.peer].into_iter().flatten().any(|peer| connected.contains(&peer));
+            is_wanted && point.is_idle() && !is_there && self.may_dial(now, point)
+        };
+        let (due, waiting): (Vec<&Point>, Vec<&Point>) = self.points.fixed().filter(is_idle).partition(|p| p.next_dial <= now);
+        let mut due: Vec<_> = due.into_iter().map(|point| (point.at, point.expected)).collect();
+        rng.shuffle(&mut due);
+        (due, waiting.into_iter().map(|point| point.next_dial).min())
+    }
+
     /// An unproven address whose supposed peer is connected, to be proven by a dial that refuses itself once the key is shown.
     /// First those that the peer itself claims.
     pub fn whom_to_feel(&self, now: Time, rng: &mut Rng) -> Candidates {
@@ -94,9 +113,10 @@ impl Pool {
 
     /// Up to `count` open links to drop, at random among the unprotected: not those of trusted and persistent peers, and as many
     /// outbound ones as we want to keep.
-    pub fn whom_to_drop(&self, count: usize, direction: Option<Direction>, rng: &mut Rng) -> Vec<LinkId> {
-        let is_fixed = |slot: &Slot| slot.point.and_then(|at| self.points.get(at)).is_some_and(Point::is_fixed);
-        let may_go = |slot: &&Slot| slot.is_open() && !slot.is_protected && !is_fixed(slot);
+    pub fn whom_to_drop(&self, now: Time, count: usize, direction: Option<Direction>, rng: &mut Rng) -> Vec<LinkId> {
+        let is_persistent = |slot: &Slot| slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
+        let is_protected = |slot: &Slot| slot.peer.is_some_and(|peer| self.is_protected(now, slot.remote.ip(), &peer));
+        let may_go = |slot: &&Slot| slot.is_open() && !is_protected(slot) && !is_persistent(slot);
         let mut links: Vec<(LinkId, Direction)> = self.slots.iter().filter(may_go).map(|s| (s.link, s.direction)).collect();
         links.retain(|(_, of)| direction.is_none_or(|wanted| wanted == *of));
         rng.shuffle(&mut links);
@@ -115,25 +135,31 @@ impl Pool {
     pub fn whom_to_advertise(&mut self, now: Time, asker: &PeerId, rng: &mut Rng) -> Vec<PexAddress> {
         let selection = self.selection_of(now, asker, rng);
         let is_private = |peer: &PeerId| self.peers.get(peer).is_some_and(|known| known.is_private);
+        let is_linked = |point: &Point| point.peer.is_some_and(|peer| self.peers.get(&peer).is_some_and(|known| known.links > 0));
         let may_share = |point: &&Point| {
             point.proof > Proof::Heard
                 && point.peer.as_ref() != Some(asker)
                 && !point.peer.as_ref().is_some_and(is_private)
                 && point.attempts < self.policy.unhealthy_after
+                && (is_linked(point) || now.since(point.last_seen.unwrap_or(point.last_heard)) <= self.policy.shared_for)
                 && !matches!(point.state, State::Bad { .. })
                 && self.may_dial(now, point)
         };
-        let shared: Vec<&Point> = self.points.iter().filter(may_share).collect();
+        let mut shared: Vec<&Point> = self.points.iter().filter(may_share).collect();
         let size = self.policy.answer_size(shared.len());
         let is_short = shared.len() < self.policy.points_short;
-        let is_newcomer = |point: &Point| is_short && point.known_since >= selection.since;
-        let mut ranked: Vec<(bool, u64, &Point)> =
-            shared.into_iter().map(|point| (!is_newcomer(point), rank(selection.seed, point.at), point)).collect();
-        ranked.sort_by_key(|(is_settled, rank, point)| (*is_settled, *rank, point.at));
-        let newcomers = ranked.iter().filter(|(is_settled, ..)| !is_settled).count();
-        let count = size.max(newcomers).min(self.policy.pex_addresses_max);
+        let is_newcomer = |point: &Point| is_short && point.proven_since.is_some_and(|since| since >= selection.since);
+        let order = |point: &&Point| (!is_newcomer(point), rank(selection.seed, point.at), point.at);
+        let newcomers = shared.iter().filter(|point| is_newcomer(point)).count();
+        let count = size.max(newcomers).min(self.policy.pex_addresses_max).min(shared.len());
+        // Only the first ones are put in order: a peer may ask ten times a second, of a book of thousands.
+        if (1..shared.len()).contains(&count) {
+            shared.select_nth_unstable_by_key(count, order);
+        }
+        shared.truncate(count);
+        shared.sort_by_key(order);
         let entry = |point: &Point| PexAddress { address: point.address(), capabilities: point.capabilities.clone() };
-        ranked.into_iter().take(count).map(|(_, _, point)| entry(point)).collect()
+        shared.into_iter().map(entry).collect()
     }
 
     /// The asker's draw; a new one when the old one has served its time. A stranger's is not kept.
@@ -173,7 +199,7 @@ impl Pool {
     }
 
     /// Peers with a link, or whose key has been shown on a dial of ours.
-    fn connected(&self) -> BTreeSet<PeerId> {
+    pub(super) fn connected(&self) -> BTreeSet<PeerId> {
         self.slots.iter().filter(|slot| slot.doomed.is_none()).filter_map(|slot| slot.peer).collect()
     }
 

@@ -281,3 +281,102 @@ impl Lists {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const NOW: Time = Time::ZERO;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    fn subject(text: &str) -> Subject {
+        text.parse().expect("a subject")
+    }
+
+    fn after(seconds: u64) -> Time {
+        NOW + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_ban_beats_trust_and_trust_beats_the_greylist() {
+        let mut lists = Lists::new(100);
+        let peer = PeerId::from_bytes([7; 32]);
+        let standing = |lists: &Lists| lists.standing(NOW, Some(ip("192.0.2.9")), Some(&peer));
+        assert_eq!(standing(&lists), Standing::Ordinary);
+        lists.greylist(Culprit::Peer(peer), after(10));
+        assert_eq!(standing(&lists), Standing::Greylisted);
+        lists.trust(NOW, subject("192.0.2.0/24"), None).expect("not banned");
+        assert_eq!(standing(&lists), Standing::Trusted);
+        lists.ban(Subject::Peer(peer), None).expect("there is room");
+        assert_eq!(standing(&lists), Standing::Banned);
+        assert_eq!(lists.trust(NOW, Subject::Peer(peer), None), Err(ListError::Banned));
+        assert!(lists.unban(&Subject::Peer(peer)) && !lists.unban(&Subject::Peer(peer)));
+        assert_eq!(lists.trust(NOW, Subject::Peer(peer), None), Ok(()));
+        lists.ban(Subject::Peer(peer), None).expect("there is room");
+        lists.unban(&Subject::Peer(peer));
+        assert!(!lists.untrust(&Subject::Peer(peer)), "the ban ended the trust");
+    }
+
+    #[test]
+    fn an_address_within_a_banned_prefix_is_banned_and_cannot_be_trusted() {
+        let mut lists = Lists::new(100);
+        lists.ban(subject("198.51.100.77/24"), Some(after(60))).expect("there is room");
+        lists.ban(subject("2001:db8::/32"), None).expect("there is room");
+        for (text, standing) in [
+            ("198.51.100.1", Standing::Banned),
+            ("::ffff:198.51.100.1", Standing::Banned),
+            ("198.51.101.1", Standing::Ordinary),
+            ("2001:db8:ffff::1", Standing::Banned),
+            ("2001:db9::1", Standing::Ordinary),
+        ] {
+            assert_eq!(lists.standing(NOW, Some(ip(text)), None), standing, "{text}");
+        }
+        assert_eq!(lists.trust(NOW, subject("198.51.100.3"), None), Err(ListError::Banned));
+        assert_eq!(lists.standing(after(60), Some(ip("198.51.100.1")), None), Standing::Ordinary, "it has ended");
+        lists.expire(after(60));
+        assert_eq!(lists.banned().count(), 1);
+    }
+
+    #[test]
+    fn the_greylist_is_bounded_and_forgets_what_ends_first() {
+        let mut lists = Lists::new(16);
+        for n in 0..100_u8 {
+            lists.greylist(Culprit::Host(ip(&format!("192.0.2.{n}"))), after(1_000 - u64::from(n)));
+            assert!(lists.greylisted_count() <= 16);
+        }
+        assert_eq!(lists.standing(NOW, Some(ip("192.0.2.99")), None), Standing::Greylisted);
+        assert_eq!(lists.standing(NOW, Some(ip("192.0.2.50")), None), Standing::Ordinary);
+        assert_eq!(lists.greylisted_count(), 16);
+        lists.expire(after(902));
+        assert!(lists.greylisted().all(|(_, until)| until > after(902)));
+        assert!(lists.flush_greylist() > 0 && lists.greylisted_count() == 0);
+        lists.expire(after(10_000));
+    }
+
+    #[test]
+    fn ipv6_is_greylisted_by_64_bits() {
+        let mut lists = Lists::new(16);
+        lists.greylist(Culprit::Host(ip("2001:db8:1:2:3::4")), after(10));
+        lists.greylist(Culprit::Host(ip("2001:db8:1:2:9::9")), after(20));
+        assert_eq!(lists.greylisted_count(), 1);
+        assert_eq!(lists.standing(after(15), Some(ip("2001:db8:1:2::")), None), Standing::Greylisted);
+        assert_eq!(lists.standing(NOW, Some(ip("2001:db8:1:3::")), None), Standing::Ordinary);
+        assert!(lists.forgive(&Culprit::Host(ip("2001:db8:1:2::"))));
+        assert_eq!(lists.greylisted_count(), 0);
+    }
+
+    #[test]
+    fn subjects_print_as_they_are_read_and_wrong_texts_say_why() {
+        for text in ["192.0.2.1", "192.0.2.0/24", "2001:db8::/32", &"ab".repeat(32)] {
+            assert_eq!(subject(text).to_string(), text);
+        }
+        for text in ["", "192.0.2.1/33", "example.org", "192.0.2.1:80", "ab"] {
+            let error = text.parse::<Subject>().expect_err(text).to_string();
+            assert!(error.contains("is neither a peer id"), "{error}");
+        }
+    }
+}

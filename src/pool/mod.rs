@@ -2,9 +2,15 @@
 pub mod choose;
 pub mod duplicate;
 pub mod lists;
+pub mod operate;
 pub mod pace;
 pub mod peers;
 pub mod points;
 pub mod policy;
 pub mod slots;
 pub mod table;
+
+#[cfg(test)]
+mod points_tests;
+#[cfg(test)]
+mod table_tests;

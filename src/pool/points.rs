@@ -70,11 +70,14 @@ pub struct Point {
     pub state: State,
     pub is_persistent: bool,
     pub is_seed: bool,
+    /// Who must answer, as the operator wrote it.
+    pub expected: Option<PeerId>,
     /// Failures in a row.
     pub attempts: u32,
     /// Not dialed by maintenance before.
     pub next_dial: Time,
-    pub known_since: Time,
+    /// Since when `proof` is more than hearsay.
+    pub proven_since: Option<Time>,
     pub last_heard: Time,
     pub last_dialed: Option<Time>,
     pub last_seen: Option<Time>,
@@ -92,9 +95,10 @@ impl Point {
             state: State::Candidate,
             is_persistent: false,
             is_seed: false,
+            expected: None,
             attempts: 0,
             next_dial: Time::ZERO,
-            known_since: now,
+            proven_since: None,
             last_heard: now,
             last_dialed: None,
             last_seen: None,
@@ -172,7 +176,7 @@ pub enum End {
 pub struct Points {
     points: BTreeMap<SocketAddr, Point>,
     fixed: BTreeSet<SocketAddr>,
-    /// Unproven points of each source group.
+    /// Undialed points of each source group.
     by_source: BTreeMap<Group, usize>,
     /// Addresses that this node listens on or is dialed at.
     own: BTreeSet<SocketAddr>,
@@ -240,6 +244,7 @@ impl Points {
         let mut point = Point::new(now, at, offer.source);
         point.peer = offer.address.id;
         point.proof = offer.proof;
+        point.proven_since = (offer.proof > Proof::Heard).then_some(now);
         point.capabilities = offer.capabilities.iter().take(CAPABILITIES_KEPT).cloned().collect();
         self.insert(point);
         Intake::New
@@ -255,19 +260,22 @@ impl Points {
             if !offer.capabilities.is_empty() && offer.proof >= point.proof {
                 point.capabilities = offer.capabilities.iter().take(CAPABILITIES_KEPT).cloned().collect();
             }
-            point.proof = point.proof.max(offer.proof);
+            if offer.proof > point.proof {
+                point.proof = offer.proof;
+                point.proven_since.get_or_insert(now);
+            }
         });
     }
 
-    /// The shares of a host (ports) and of a source group (unproven addresses). Special addresses, where they are allowed, have no
-    /// shares per host: many nodes of a test or container network are at one.
+    /// The shares of a host (ports) and of a source group (undialed addresses). Special addresses, where they are allowed, have none:
+    /// all nodes of a private network are in few groups, those of a test often at one host.
     fn may_add(&self, at: SocketAddr, offer: &Offer<'_>, policy: &Policy) -> bool {
         let Source::Group(group) = offer.source else { return true };
-        let ports = self.points.range(SocketAddr::new(at.ip(), 0)..=SocketAddr::new(at.ip(), u16::MAX)).count();
-        if is_global(at.ip()) && ports >= policy.points_per_host {
-            return false;
+        if !is_global(at.ip()) {
+            return true;
         }
-        offer.proof != Proof::Heard || self.by_source.get(&group).is_none_or(|count| *count < policy.points_per_source)
+        let ports = self.points.range(SocketAddr::new(at.ip(), 0)..=SocketAddr::new(at.ip(), u16::MAX)).count();
+        ports < policy.points_per_host && self.by_source.get(&group).is_none_or(|count| *count < policy.points_per_source)
     }
 
     /// Makes the table have a free place. A share of the worst goes at once, so that a flood costs a sort only now and then.
@@ -295,9 +303,8 @@ impl Points {
         }
         self.change(at, |point| {
             point.source = Source::Own;
-            if peer.is_some() {
-                point.peer = peer;
-            }
+            point.expected = peer.or(point.expected);
+            point.peer = peer.or(point.peer);
             if is_persistent {
                 point.is_persistent = true;
             } else {
@@ -339,6 +346,7 @@ impl Points {
     pub(super) fn prove(&mut self, now: Time, at: SocketAddr, peer: PeerId) {
         self.change(at, |point| {
             point.proof = Proof::Dialed;
+            point.proven_since.get_or_insert(now);
             point.peer = Some(peer);
             point.last_seen = Some(now);
         });
@@ -384,19 +392,9 @@ impl Points {
         });
     }
 
-    /// A dial found another identity than the hearsay had it: the hearsay is dropped, so that nobody can make us miss an honest
-    /// address by naming a false identity for it.
-    pub(super) fn forget_peer(&mut self, at: SocketAddr) {
-        self.change(at, |point| {
-            if !point.is_fixed() && point.proof != Proof::Dialed {
-                point.peer = None;
-            }
-        });
-    }
-
-    /// A peer at `at` failed to answer a discovery request so often that it is no longer healthy.
-    pub(super) fn doubt(&mut self, at: SocketAddr, policy: &Policy) {
-        self.change(at, |point| point.attempts = point.attempts.max(policy.unhealthy_after));
+    /// The peer at `at` has failed to answer this often in a row; 0 when it answered. Counted as failed dials are.
+    pub(super) fn note_answer(&mut self, at: SocketAddr, failures: u32) {
+        self.change(at, |point| point.attempts = failures);
     }
 
     /// Drops what is old or fruitless and reinstates what was bad for long enough.
@@ -473,10 +471,10 @@ impl Points {
     }
 }
 
-/// The source group whose share a point counts to: unproven points of others.
+/// The source group whose share a point counts to: undialed points of others.
 fn counted(point: &Point) -> Option<Group> {
     match point.source {
-        Source::Group(group) if point.proof == Proof::Heard => Some(group),
+        Source::Group(group) if point.proof < Proof::Dialed && is_global(point.at.ip()) => Some(group),
         _ => None,
     }
 }

@@ -19,6 +19,8 @@ const POINTS_SHORT: usize = 1_000;
 const POINT_FORGOTTEN_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// An asker gets the same selection for so long (Bitcoin keeps its answers for about a day).
 const SELECTION_KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// Only addresses seen this recently are shared (threat T25).
+const SHARED_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Pause before a point is dialed again whose open link ended (Tezos disconnection-delay).
 const REDIAL_PAUSE: Duration = Duration::from_secs(60);
 /// Failures in a row after which an address is no longer healthy (design, section 6).
@@ -72,6 +74,7 @@ pub struct Policy {
     pub peers_max: usize,
     pub unhealthy_after: u32,
     pub selection_kept: Duration,
+    pub shared_for: Duration,
 
     pub greylist_timeout: Duration,
     pub greylist_max: usize,
@@ -121,6 +124,7 @@ impl From<&Checked> for Policy {
             peers_max: PEERS_MAX,
             unhealthy_after: UNHEALTHY_AFTER,
             selection_kept: SELECTION_KEPT,
+            shared_for: SHARED_FOR,
             greylist_timeout: s.greylist_timeout,
             greylist_max: s.greylist_entries_max as usize,
             pex_enabled: s.pex_enabled,

@@ -65,7 +65,6 @@ pub struct Slot {
     pub opened_at_step: Option<u64>,
     /// We have given it up; its `Closed` is on the way.
     pub doomed: Option<CloseReason>,
-    pub is_protected: bool,
 }
 
 impl Slot {

@@ -10,12 +10,12 @@
 //! 5. `close` when it is gone, from wherever: the place is free again, the address and the peer have learned from it.
 
 use super::duplicate::{self, Ruling};
-use super::lists::{Culprit, ListError, Lists, Standing, Subject};
+use super::lists::{Culprit, Lists, Standing};
 use super::pace::{Allowance, Pace, Paces};
-use super::peers::{PeerInfo, Peers};
-use super::points::{End, Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
+use super::peers::Peers;
+use super::points::{End, Offer, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
-use super::slots::{Counts, Phase, Purpose, Slot, Slots, is_this_machine};
+use super::slots::{Phase, Purpose, Slot, Slots, is_this_machine};
 use crate::base::address::{Address, Host};
 use crate::base::limits::ADDRESSES_MAX;
 use crate::base::link_id::{LinkId, LinkIds};
@@ -45,20 +45,26 @@ pub struct Pool {
     pub(super) lists: Lists,
     pub(super) slots: Slots,
     /// Identities that the operator wants links with for ever.
-    persistent_peers: BTreeSet<PeerId>,
+    pub(super) persistent_peers: BTreeSet<PeerId>,
     arrivals: Pace,
     arrivals_per_host: Paces<IpAddr>,
     dials: Pace,
     /// Counts the steps of links' lives, so that which came first is known even at equal times.
     step: u64,
     /// Maintenance wants somebody asked for addresses.
-    wants_addresses: bool,
+    pub(super) wants_addresses: bool,
+    /// Addresses were learned since maintenance last looked.
+    pub(super) has_fresh_points: bool,
+    /// The node is stopping: nothing new begins.
+    pub(super) is_stopping: bool,
 }
 
 /// Why a dial cannot be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {
+    #[error("the node is stopping")]
+    Stopping,
     #[error("{0} is this node's own address")]
     OwnAddress(SocketAddr),
     #[error("{0} or its peer is banned: lift the ban first")]
@@ -110,6 +116,8 @@ impl Pool {
             dials: Pace::default(),
             step: 0,
             wants_addresses: false,
+            has_fresh_points: false,
+            is_stopping: false,
             policy,
         }
     }
@@ -121,6 +129,9 @@ impl Pool {
     /// Why not now.
     pub fn claim_dial(&mut self, now: Time, to: SocketAddr, expect: Option<PeerId>, why: Purpose) -> Result<LinkId, DialError> {
         let to = canonical_socket(to);
+        if self.is_stopping {
+            return Err(DialError::Stopping);
+        }
         if self.points.is_self(to) || expect == Some(self.own) {
             return Err(DialError::OwnAddress(to));
         }
@@ -165,6 +176,9 @@ impl Pool {
     /// The reason to close it with at once.
     pub fn claim_arrival(&mut self, now: Time, link: LinkId, from: SocketAddr) -> Result<Option<LinkId>, CloseReason> {
         let from = canonical_socket(from);
+        if self.is_stopping {
+            return Err(CloseReason::Stopped);
+        }
         match self.lists.standing(now, Some(from.ip()), None) {
             Standing::Banned => return Err(CloseReason::Banned),
             Standing::Greylisted => return Err(CloseReason::Greylisted),
@@ -173,7 +187,7 @@ impl Pool {
         }
         let evicted = self.slots.admit_half_open(from.ip(), &self.policy)?;
         if let Some(evicted) = evicted {
-            self.doom(evicted, CloseReason::HalfOpenLimit);
+            self.doom(now, evicted, CloseReason::HalfOpenLimit);
         }
         let mut slot = self.slot(now, link, Direction::Inbound, from);
         slot.deadline = now + self.policy.arrival_deadline;
@@ -190,6 +204,9 @@ impl Pool {
             return Verdict::refuse(reason);
         }
         let (remote, direction, point) = (slot.remote, slot.direction, slot.point);
+        if !matches!(slot.phase, Phase::Dialing | Phase::Arrived) {
+            return self.refuse_misplaced(now, link);
+        }
         let refused = self.refusal(now, remote.ip(), &peer);
         if direction == Direction::Inbound {
             return refused.map_or(Verdict::Proceed, Verdict::refuse);
@@ -206,10 +223,10 @@ impl Pool {
         let refused = refused.or_else(|| is_superfluous.then_some(CloseReason::Duplicate));
         if let Some(slot) = self.slots.get_mut(link) {
             slot.peer = Some(peer);
-            slot.doomed = refused;
-            if refused.is_none() {
-                slot.phase = Phase::Recognised;
-            }
+            slot.phase = Phase::Recognised;
+        }
+        if let Some(reason) = refused {
+            self.doom(now, link, reason);
         }
         refused.map_or(Verdict::Proceed, Verdict::refuse)
     }
@@ -224,25 +241,28 @@ impl Pool {
             return refuse(reason);
         }
         let (remote, direction, step) = (slot.remote, slot.direction, slot.claimed_at_step);
+        if !matches!(slot.phase, Phase::Arrived | Phase::Recognised) {
+            return Introduction { verdict: self.refuse_misplaced(now, link), close: Vec::new() };
+        }
         if let Some(motive) = self.refusal(now, remote.ip(), &peer) {
-            self.doom(link, motive);
+            self.doom(now, link, motive);
             return refuse(motive);
         }
         let rivals = self.slots.rivals(link, &peer, step);
         let Ruling::Admit { instead_of } = duplicate::rule(&self.own, &peer, link, direction, &rivals) else {
-            self.doom(link, CloseReason::Duplicate);
+            self.doom(now, link, CloseReason::Duplicate);
             return refuse(CloseReason::Duplicate);
         };
         let mut close: Vec<_> = instead_of.into_iter().map(|rival| (rival, CloseReason::Duplicate)).collect();
         for (rival, reason) in &close {
-            self.doom(*rival, *reason);
+            self.doom(now, *rival, *reason);
         }
         if direction == Direction::Inbound && !self.slots.has_inbound_place(remote.ip(), &self.policy) {
             match self.make_inbound_place(now, remote.ip(), &peer, rng) {
                 Some(evicted) => close.push((evicted, CloseReason::Evicted)),
                 None => {
                     let motive = CloseReason::TooManyLinks;
-                    self.doom(link, motive);
+                    self.doom(now, link, motive);
                     let alternatives = self.whom_to_advertise(now, &peer, rng);
                     let alternatives = alternatives.into_iter().take(ADDRESSES_MAX).map(|entry| entry.address).collect();
                     return Introduction { verdict: Verdict::Refuse { motive, alternatives }, close };
@@ -296,10 +316,12 @@ impl Pool {
 
     /// Gives a link up: it counts no longer, and its `Closed` is awaited for no longer than a handshake takes. The caller sends
     /// `Command::Close`. False if there is no such link, or it was given up before.
-    pub fn doom(&mut self, link: LinkId, reason: CloseReason) -> bool {
+    pub fn doom(&mut self, now: Time, link: LinkId, reason: CloseReason) -> bool {
+        let deadline = now + self.policy.arrival_deadline;
         match self.slots.get_mut(link) {
             Some(slot) if slot.doomed.is_none() => {
                 slot.doomed = Some(reason);
+                slot.deadline = deadline;
                 true
             }
             _ => false,
@@ -321,7 +343,6 @@ impl Pool {
             claimed_at_step: self.next_step(),
             opened_at_step: None,
             doomed: None,
-            is_protected: false,
         }
     }
 
@@ -339,8 +360,17 @@ impl Pool {
         if passes { Ok(()) } else { Err(CloseReason::HalfOpenLimit) }
     }
 
+    /// A report that cannot come at this point of a link's life: the link ends rather than its place be counted twice.
+    fn refuse_misplaced(&mut self, now: Time, link: LinkId) -> Verdict {
+        self.doom(now, link, CloseReason::Internal);
+        Verdict::refuse(CloseReason::Internal)
+    }
+
     /// Why a peer at `ip` may have no link, whatever the places.
     fn refusal(&self, now: Time, ip: IpAddr, peer: &PeerId) -> Option<CloseReason> {
+        if self.is_stopping {
+            return Some(CloseReason::Stopped);
+        }
         if *peer == self.own {
             return Some(CloseReason::OwnKey);
         }
@@ -356,8 +386,8 @@ impl Pool {
         if !self.is_protected(now, ip, peer) {
             return None;
         }
-        let evicted = *self.whom_to_drop(1, Some(Direction::Inbound), rng).first()?;
-        self.doom(evicted, CloseReason::Evicted);
+        let evicted = *self.whom_to_drop(now, 1, Some(Direction::Inbound), rng).first()?;
+        self.doom(now, evicted, CloseReason::Evicted);
         Some(evicted)
     }
 
@@ -367,7 +397,6 @@ impl Pool {
         slot.peer = Some(peer);
         slot.hello = Some(Arc::clone(hello));
         let (remote, direction) = (slot.remote, slot.direction);
-        let is_protected = self.is_protected(now, remote.ip(), &peer);
         self.peers.meet(now, peer, hello, &self.policy);
         let listen = if hello.is_private { Vec::new() } else { self.listen_of(hello, remote.ip()) };
         let source = Source::Group(Group::of(remote.ip()));
@@ -384,21 +413,23 @@ impl Pool {
             proven = proven.or(address.socket().filter(is_proven));
         }
         if let Some(slot) = self.slots.get_mut(link) {
-            slot.is_protected = is_protected;
             slot.point = if direction == Direction::Outbound { slot.point } else { proven };
         }
     }
 
     /// Where a peer says it listens; an unspecified host stands for the one it is seen at.
-    fn listen_of(&self, hello: &Hello, seen: IpAddr) -> Vec<Address> {
-        let bind = |address: &Address| match address.host {
-            Host::Ip(ip) if ip.is_unspecified() => Address { host: Host::Ip(canonical(seen)), ..address.clone() },
-            _ => address.clone(),
-        };
-        hello.listen.iter().take(LISTEN_MAX).map(bind).filter(|address| dialable(address, &self.policy).is_some()).collect()
+    pub(super) fn listen_of(&self, hello: &Hello, seen: IpAddr) -> Vec<Address> {
+        hello
+            .listen
+            .iter()
+            .take(LISTEN_MAX)
+            .map(|address| seen_at(address, seen))
+            .filter(|address| dialable(address, &self.policy).is_some())
+            .collect()
     }
 
-    fn is_protected(&self, now: Time, ip: IpAddr, peer: &PeerId) -> bool {
+    /// Never dropped or refused for want of places, never greylisted.
+    pub(super) fn is_protected(&self, now: Time, ip: IpAddr, peer: &PeerId) -> bool {
         self.persistent_peers.contains(peer) || self.lists.standing(now, Some(ip), Some(peer)) == Standing::Trusted
     }
 
@@ -410,20 +441,20 @@ impl Pool {
             _ if slot.phase == Phase::Open => End::Parted,
             CloseReason::Duplicate if slot.peer.is_some() => End::Superfluous,
             CloseReason::WrongNetwork if slot.peer.is_some() => End::Useless,
-            _ if slot.peer.is_some() && (told.is_some() || slot.doomed.is_some()) => End::Refused,
+            _ if slot.peer.is_some() && (told.is_some() || slot.doomed.is_some() || reason == CloseReason::Nacked) => {
+                End::Refused
+            }
             _ => End::Missed,
         };
         self.points.rest(now, at, end, &self.policy, rng);
-        if reason == CloseReason::WrongIdentity {
-            self.points.forget_peer(at);
-        }
-        // The address of a superfluous dial is that of the link that made it so.
+        // The address of a superfluous dial is that of the link that made it so; and one that an open link uses stays in use.
         let other = slot.peer.filter(|_| end == End::Superfluous).and_then(|peer| self.slots.link_of(&peer));
-        if let Some(other) = other.and_then(|link| self.slots.get_mut(link))
-            && other.point.is_none()
-        {
-            other.point = Some(at);
-            self.points.connect(now, at, other.link);
+        if let Some(other) = other.and_then(|link| self.slots.get_mut(link)) {
+            other.point.get_or_insert(at);
+        }
+        let user = self.slots.iter().find(|other| other.is_open() && other.point == Some(at)).map(|other| other.link);
+        if let Some(link) = user {
+            self.points.connect(now, at, link);
         }
     }
 
@@ -431,7 +462,8 @@ impl Pool {
     /// nothing against an address, and another network's or version's node is no culprit.
     fn greylist_for(&mut self, now: Time, slot: &Slot, reason: CloseReason) -> Option<Culprit> {
         let is_misfit = matches!(reason, CloseReason::WrongNetwork | CloseReason::WrongVersion | CloseReason::ClaimRequired);
-        if reason.blame() != Blame::Peer || is_misfit || slot.is_protected {
+        let is_protected = slot.peer.is_some_and(|peer| self.is_protected(now, slot.remote.ip(), &peer));
+        if reason.blame() != Blame::Peer || is_misfit || is_protected {
             return None;
         }
         let culprit = match (slot.peer, slot.direction) {
@@ -444,134 +476,10 @@ impl Pool {
     }
 }
 
-/// The operator's and the workers' other verbs, and what readers see.
-impl Pool {
-    pub fn own(&self) -> PeerId {
-        self.own
-    }
-
-    pub fn policy(&self) -> &Policy {
-        &self.policy
-    }
-
-    /// Goes on by other numbers; links beyond new bounds are dropped by the next maintenance.
-    pub fn set_policy(&mut self, policy: Policy) {
-        self.policy = policy;
-    }
-
-    /// Where this node can be dialed, as it tells others. Needed once the listeners are bound.
-    pub fn set_own_addresses(&mut self, addresses: Vec<Address>) {
-        self.points.set_own(addresses.iter().filter_map(Address::socket));
-        self.own_addresses = addresses;
-    }
-
-    pub fn own_addresses(&self) -> &[Address] {
-        &self.own_addresses
-    }
-
-    pub fn points(&self) -> &Points {
-        &self.points
-    }
-
-    pub fn points_mut(&mut self) -> &mut Points {
-        &mut self.points
-    }
-
-    pub fn known(&self) -> &Peers {
-        &self.peers
-    }
-
-    pub fn known_mut(&mut self) -> &mut Peers {
-        &mut self.peers
-    }
-
-    pub fn lists(&self) -> &Lists {
-        &self.lists
-    }
-
-    pub fn lists_mut(&mut self) -> &mut Lists {
-        &mut self.lists
-    }
-
-    pub fn slots(&self) -> &Slots {
-        &self.slots
-    }
-
-    pub fn counts(&self) -> Counts {
-        self.slots.counts()
-    }
-
-    /// Adds a point that the operator configured. A persistent one with an identity protects every link with that peer.
-    pub fn fix(&mut self, now: Time, at: SocketAddr, peer: Option<PeerId>, is_persistent: bool) -> bool {
-        if let Some(peer) = peer.filter(|_| is_persistent) {
-            self.persistent_peers.insert(peer);
-        }
-        self.points.fix(now, at, peer, is_persistent)
-    }
-
-    /// Learns addresses that a peer at `from` told of, and says how many were new. Each is hearsay of that peer's group.
-    pub fn learn_all<'a>(
-        &mut self,
-        now: Time,
-        offers: impl Iterator<Item = (&'a Address, &'a [crate::wire::hello::Capability])>,
-        from: SocketAddr,
-    ) -> usize {
-        let source = Source::Group(Group::of(from.ip()));
-        let mut new = 0;
-        for (address, capabilities) in offers.filter(|(address, _)| address.id != Some(self.own)) {
-            let offer = Offer { address, capabilities, source, proof: Proof::Heard };
-            new += usize::from(self.points.learn(now, &offer, &self.policy) == Intake::New);
-        }
-        new
-    }
-
-    /// Bans, and gives the links that must close with `Banned` now.
-    pub fn ban(&mut self, now: Time, subject: Subject, until: Option<Time>) -> Result<Vec<LinkId>, ListError> {
-        self.lists.ban(subject, until)?;
-        let is_banned = |slot: &&Slot| {
-            slot.doomed.is_none() && self.lists.standing(now, Some(slot.remote.ip()), slot.peer.as_ref()) == Standing::Banned
-        };
-        let links: Vec<LinkId> = self.slots.iter().filter(is_banned).map(|slot| slot.link).collect();
-        for link in &links {
-            self.doom(*link, CloseReason::Banned);
-        }
-        Ok(links)
-    }
-
-    /// Maintenance wants somebody asked for addresses soon.
-    pub fn want_addresses(&mut self) {
-        self.wants_addresses = true;
-    }
-
-    /// True if addresses were wanted since the last call.
-    pub fn take_wants_addresses(&mut self) -> bool {
-        std::mem::take(&mut self.wants_addresses)
-    }
-
-    /// Open links.
-    pub fn peers(&self) -> Vec<PeerInfo> {
-        self.slots.iter().filter(|slot| slot.is_open()).filter_map(|slot| self.info(slot)).collect()
-    }
-
-    fn info(&self, slot: &Slot) -> Option<PeerInfo> {
-        let id = slot.peer?;
-        let hello = Arc::clone(slot.hello.as_ref()?);
-        let dialed = slot.point.map(|at| Address::of(at, Some(id)));
-        let listen = dialed.or_else(|| {
-            let first = self.listen_of(&hello, slot.remote.ip()).into_iter().next()?;
-            Some(Address { id: Some(id), ..first })
-        });
-        let is_persistent = self.persistent_peers.contains(&id)
-            || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
-        let is_trusted = self.lists.standing(slot.since, Some(slot.remote.ip()), Some(&id)) == Standing::Trusted;
-        let (link, remote, direction, since) = (slot.link, slot.remote, slot.direction, slot.since);
-        Some(PeerInfo { link, id, remote, direction, since, hello, listen, is_trusted, is_persistent })
-    }
-
-    /// Addresses that a dial has shown to be true and that have not failed since; not those of peers that want to stay private.
-    pub fn healthy(&self) -> Vec<Address> {
-        let is_private = |peer: &PeerId| self.peers.get(peer).is_some_and(|known| known.is_private);
-        let healthy = self.points.iter().filter(|point| point.is_healthy(&self.policy));
-        healthy.filter(|point| !point.peer.as_ref().is_some_and(is_private)).map(|point| point.address()).collect()
+/// An address whose unspecified host stands for the one it is seen at.
+pub(super) fn seen_at(address: &Address, seen: IpAddr) -> Address {
+    match address.host {
+        Host::Ip(ip) if ip.is_unspecified() => Address { host: Host::Ip(canonical(seen)), ..address.clone() },
+        _ => address.clone(),
     }
 }

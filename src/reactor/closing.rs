@@ -46,7 +46,7 @@ impl Core {
 impl Engine {
     /// Ends a link by our own decision: a goodbye is sent first, if it is open.
     pub(super) fn dismiss(&mut self, id: LinkId, reason: CloseReason, net: &mut impl Net) {
-        self.core.dials.retain(|(waiting, ..)| *waiting != id);
+        self.core.dials.iter_mut().filter(|dial| dial.link == id).for_each(|dial| dial.closed = Some(reason));
         let Some(conn) = self.conns.get_mut(&id) else { return };
         if let (Some(session), Stage::Speaking) = (&mut conn.session, &conn.stage) {
             session.close(reason);
@@ -85,9 +85,7 @@ impl Engine {
     pub(super) fn begin_drain(&mut self, deadline: Time, net: &mut impl Net) {
         self.core.draining = Some(deadline);
         self.core.listeners.drain(..).for_each(|(listener, _)| net.unlisten(listener));
-        while let Some((link, ..)) = self.core.dials.pop_front() {
-            self.core.report(Report::Closed { link, reason: CloseReason::Stopped, told: None, alternatives: Vec::new() });
-        }
+        self.core.dials.iter_mut().for_each(|dial| dial.closed = Some(CloseReason::Stopped));
         for conn in self.conns.values_mut() {
             if let Some(link) = &conn.link {
                 link.refuse_new(CloseReason::Stopped);
@@ -109,6 +107,8 @@ impl Engine {
         };
         let speaking = self.conns.values().filter(|conn| matches!(conn.stage, Stage::Speaking));
         let done: Vec<LinkId> = speaking.filter(|conn| is_over || has_sent(conn)).map(|conn| conn.id).collect();
+        // The goodbyes are written in the next turn, and no event need bring that one: this turn's writing is over.
+        self.core.is_turn_cut |= !done.is_empty();
         done.into_iter().for_each(|id| self.dismiss(id, CloseReason::Stopped, net));
         if is_over {
             // The goodbye got its chance with one write; a peer that does not read cannot hold the stop up.

@@ -93,6 +93,14 @@ fn share(rate: u64) -> u64 {
     if rate == 0 { UNCAPPED_SHARE } else { quantum(rate) }
 }
 
+/// A dial that waits for room. One that was closed meanwhile still waits for the place of its report.
+pub(super) struct WaitingDial {
+    pub link: LinkId,
+    pub to: SocketAddr,
+    pub expect: Option<PeerId>,
+    pub closed: Option<CloseReason>,
+}
+
 /// A connection's place in the turns.
 pub(super) struct Seat {
     pub link: LinkId,
@@ -127,7 +135,7 @@ pub(super) struct Core {
     /// Accepting rests until then: no descriptors, or no room.
     pub accept_rest: Option<Time>,
     /// Dials that wait for room.
-    pub dials: VecDeque<(LinkId, SocketAddr, Option<PeerId>)>,
+    pub dials: VecDeque<WaitingDial>,
     /// Links that wait for exchange to take their control messages.
     pub paused: VecDeque<LinkId>,
     pub draining: Option<Time>,
@@ -247,7 +255,10 @@ impl Engine {
 
     fn command(&mut self, command: Command, net: &mut impl Net) {
         match command {
-            Command::Dial { link, to, expect } => self.core.dials.push_back((link, to, expect)),
+            Command::Dial { link, to, expect } => {
+                let closed = self.core.draining.map(|_| CloseReason::Stopped);
+                self.core.dials.push_back(WaitingDial { link, to, expect, closed });
+            }
             Command::Greet { link } => self.step(link, net, Core::greet),
             Command::Judge { link, verdict } => self.step(link, net, |core, conn| core.judge(conn, verdict)),
             Command::Say { link, channel, kind, request, body } => self.step(link, net, |_, conn| match &mut conn.session {
@@ -372,7 +383,8 @@ impl Engine {
 
     fn next(&self) -> Next {
         let core = &self.core;
-        if core.draining.is_some() && self.conns.is_empty() {
+        let is_over = core.draining.is_some_and(|deadline| core.dials.is_empty() || core.ambient.now >= deadline);
+        if is_over && self.conns.is_empty() {
             return Next::Ended;
         }
         let accepts = core.accept_rest.is_none() && core.listeners.iter().any(|(_, waits)| *waits);

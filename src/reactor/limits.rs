@@ -1,5 +1,6 @@
 //! The numbers that the reactor works by, taken from the settings when a node is built. Plain data.
 
+use crate::settings::check::Checked;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -28,6 +29,39 @@ pub struct Limits {
     /// Bytes a second for each link, 0 = no limit: down, up.
     pub link_down: u64,
     pub link_up: u64,
+}
+
+/// Sockets that send their last words, beside open and half-open ones.
+const LINGERING_MAX: usize = 64;
+/// How long a socket may take for its last words.
+const LINGER: Duration = Duration::from_secs(1);
+/// How long an arrival waits for welcome at most (architecture reference 2.8).
+const GREET_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl Limits {
+    /// What bounds the reactor. `files_max` is the process' limit of descriptors: some are left to the host (threat T40).
+    pub fn of(settings: &Checked, files_max: Option<u64>) -> Limits {
+        let wanted = settings.pool_max as usize + settings.handshake_half_open_max as usize + LINGERING_MAX;
+        let files = files_max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
+        let conns_max = wanted.min(files.saturating_sub(settings.files_headroom as usize)).max(1);
+        if conns_max < wanted {
+            log::warn!(target: "bowline::reactor", "{files} descriptors allow {conns_max} connections instead of {wanted}: raise the limit, or lower pool.max");
+        }
+        Limits {
+            conns_max,
+            half_open_max: settings.handshake_half_open_max as usize,
+            dial_timeout: settings.dial_timeout,
+            greet_timeout: GREET_TIMEOUT,
+            write_stall_timeout: settings.link_write_stall_timeout,
+            stall_timeout: settings.link_stall_timeout,
+            linger: LINGER,
+            dial_from: settings.dial_from,
+            down: settings.bandwidth_down,
+            up: settings.bandwidth_up,
+            link_down: settings.bandwidth_peer_down,
+            link_up: settings.bandwidth_peer_up,
+        }
+    }
 }
 
 /// Bytes that a turn reads, and writes, at most (architecture reference 2.3): timers and commands never wait longer than about 1 ms.

@@ -5,6 +5,7 @@ pub mod conn;
 pub mod engine;
 pub mod limits;
 pub mod mio_net;
+pub mod native;
 pub mod net;
 mod opening;
 mod streams;

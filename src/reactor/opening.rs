@@ -2,7 +2,7 @@
 //! carries out what welcome decides and decides nothing itself.
 
 use super::conn::{Conn, Stage};
-use super::engine::{Core, Engine};
+use super::engine::{Core, Engine, WaitingDial};
 use super::limits::{ACCEPT_REST, TURN_ACCEPTS};
 use super::net::Net;
 use crate::base::reason::CloseReason;
@@ -163,8 +163,12 @@ impl Engine {
     /// Begins the dials that wait, as long as there is room.
     pub(super) fn dial_waiting(&mut self, net: &mut impl Net) {
         while !self.core.dials.is_empty() && self.core.has_room(self.conns.len()) {
-            let Some((id, to, expect)) = self.core.dials.pop_front() else { break };
+            let Some(WaitingDial { link: id, to, expect, closed }) = self.core.dials.pop_front() else { break };
             self.core.ports.counters.dials.add(1);
+            if let Some(reason) = closed {
+                self.core.report(Report::Closed { link: id, reason, told: None, alternatives: Vec::new() });
+                continue;
+            }
             let from = self.core.limits.dial_from.filter(|from| from.is_ipv4() == to.is_ipv4());
             let begun = net.dial(id, to, from);
             let conn = self.insert(id, Direction::Outbound, to);

@@ -1,14 +1,17 @@
 //! Who we are towards every peer: identity, network, channels, limits. Made once per node and shared by all its sessions; it never changes.
 //! The node builds it from its settings; the reactor and the sessions read it.
 
+use crate::base::address::Address;
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::limits::{CHANNELS_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX, PEX_BYTES_MAX, VERSION_MAX, VERSION_MIN};
 use crate::crypto::hash;
 use crate::crypto::identity::Identity;
 use crate::crypto::record::Suite;
 use crate::flow::pot::Pot;
+use crate::settings::check::Checked;
 use crate::wire::discover::DISCOVER_BYTES_MAX;
 use crate::wire::hello::{CREDIT_MIN, ChannelOffer, Hello, HelloError};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How long a session waits for what.
@@ -82,6 +85,33 @@ impl Profile {
             is_claim_required: false,
             listen_port: 0,
             pot: Pot::new(256 << 20),
+        }
+    }
+}
+
+impl Profile {
+    /// The profile of a node with these settings that listens there. `hello` says the rest.
+    pub fn of(settings: &Checked, identity: Identity, channels: &[Channel], hello: &Hello, listening: &[SocketAddr]) -> Profile {
+        let listen = match &settings.listen_advertise {
+            Some(address) => vec![address.clone()],
+            None => listening.iter().map(|at| Address::of(*at, Some(identity.id()))).collect(),
+        };
+        Profile {
+            pow_bits: settings.network_pow_bits,
+            channels: channels.to_vec(),
+            timeouts: Timeouts {
+                handshake: settings.handshake_timeout,
+                first_message: settings.handshake_first_timeout,
+                ping: settings.ping_period,
+                pong: settings.ping_timeout,
+                record: settings.link_record_timeout,
+            },
+            is_claiming: settings.network_require_claim,
+            is_claim_required: settings.network_require_claim,
+            listen_port: listen.first().map_or(0, |address| address.port),
+            pot: Pot::new(settings.memory_messages_max),
+            hello: Hello { listen, ..hello.clone() },
+            ..Profile::new(identity, &settings.network_name)
         }
     }
 }

@@ -1,1 +1,6 @@
-//! The assembly of the same machines under virtual time, with an in-memory network.
+//! Whole networks in memory: the machines of `node/` without its threads, on streams without sockets, in virtual time from a seed.
+
+pub mod net;
+pub mod pipe;
+pub mod port;
+pub mod trace;

@@ -1,3 +1,15 @@
 //! The control plane: welcome, maintenance and exchange as pure machines over the pool. No locks, channels, clocks or files.
 
+pub mod discovery;
+pub mod exchange;
+pub mod farewell;
 pub mod machine;
+pub mod maintenance;
+pub mod welcome;
+
+#[cfg(test)]
+mod maintenance_tests;
+#[cfg(test)]
+mod testbed;
+#[cfg(test)]
+mod world_tests;

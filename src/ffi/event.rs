@@ -1,0 +1,204 @@
+//! Events as C reads them: one flat struct for every kind. Made here out of the bus's events; `f_queues` hands them out.
+
+use super::b_errors::bowline_result;
+use super::convert::of_reason;
+use super::e_node::bowline_state;
+use super::g_messages::bowline_msg;
+use crate::base::channel::Kind;
+use crate::base::reason::CloseReason;
+use crate::base::time::Time;
+use crate::base::verdict::Direction;
+use crate::bus::event::{Event, Message, NodeState};
+use crate::bus::outbox::Notice;
+use crate::node::node::Node;
+use bytes::Bytes;
+
+/// A number that names an open link with a peer. Unique for the life of the node, so a stale one is found out. 0 names none.
+pub type bowline_peer = u64;
+/// A number that names a request of a peer. 0 names none.
+pub type bowline_request = u64;
+
+/// bowline_event.detail of BOWLINE_EV_PEER_CONNECTED: the peer dialed.
+pub const BOWLINE_DIRECTION_INBOUND: u32 = 0;
+/// bowline_event.detail of BOWLINE_EV_PEER_CONNECTED: this node dialed.
+pub const BOWLINE_DIRECTION_OUTBOUND: u32 = 1;
+
+/// What an event is. Members of bowline_event that are not named here are 0; new kinds may come, so skip those that you do not know.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum bowline_event_kind {
+    /// A message: peer, channel, data, len, msg, time_ns.
+    BOWLINE_EV_MESSAGE = 1,
+    /// A request of a peer: as a message, and request, which is the peer's own number for it. result is BOWLINE_E_CANCELED if the peer
+    /// takes it back. This version has no call to answer it; the peer's deadline ends it.
+    BOWLINE_EV_REQUEST = 2,
+    /// An answer: as a message, and request; result is BOWLINE_E_REMOTE if it is an error. This version has no call to ask, so it can
+    /// only be one that nobody asked for.
+    BOWLINE_EV_RESPONSE = 3,
+    /// A link opened: peer, detail = BOWLINE_DIRECTION_*, tag of bowline_connect if that is what opened it. It comes before every
+    /// message of the peer. A link that has closed again before anybody polled this event leaves no event at all.
+    BOWLINE_EV_PEER_CONNECTED = 5,
+    /// A link closed: peer, result, flags = code of the close reason, detail = code that the peer gave or 0, data = the reason as text.
+    /// It comes after every message of the peer.
+    BOWLINE_EV_PEER_DISCONNECTED = 6,
+    /// A dial of bowline_connect ended without a link: tag, result, flags = code of the close reason, data = the address as text.
+    BOWLINE_EV_DIAL_FAILED = 7,
+    /// A link was refused by this node: result, flags = code of the close reason, data = the address as text.
+    BOWLINE_EV_PEER_REFUSED = 8,
+    /// A peer was put on the greylist: result, flags = code of the close reason, data = the address as text.
+    BOWLINE_EV_PEER_GREYLISTED = 9,
+    /// The node's state changed: detail = bowline_state.
+    BOWLINE_EV_NODE_STATE = 11,
+    /// The node failed: result, data = why. Stop and free it.
+    BOWLINE_EV_FATAL = 12,
+    /// Somebody called bowline_queue_wakeup: tag.
+    BOWLINE_EV_WAKEUP = 14,
+}
+
+/// Kind of the event that ends a round of maintenance.
+const ROUND_ENDED: i32 = 15;
+
+/// An event, filled by bowline_queue_poll. Release it with bowline_events_release, or take its msg out by setting that to NULL.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct bowline_event {
+    /// A bowline_event_kind.
+    pub kind: i32,
+    /// A bowline_result.
+    pub result: i32,
+    /// The link.
+    pub peer: bowline_peer,
+    /// The request.
+    pub request: bowline_request,
+    /// The number that the caller gave.
+    pub tag: u64,
+    /// When it happened, by the clock of bowline_clock_ns; 0 where that is not known.
+    pub time_ns: u64,
+    /// The channel.
+    pub channel: u16,
+    /// See the kind.
+    pub flags: u16,
+    /// See the kind.
+    pub detail: u32,
+    /// Bytes of msg, or a static text. Texts end with a NUL that len does not count.
+    pub data: *const u8,
+    /// How many.
+    pub len: usize,
+    /// What data lives in; NULL if it needs no freeing. Owned by the event.
+    pub msg: *mut bowline_msg,
+}
+
+impl bowline_event {
+    /// What an event that nobody filled in looks like.
+    pub const NONE: bowline_event = bowline_event {
+        kind: 0,
+        result: bowline_result::BOWLINE_OK as i32,
+        peer: 0,
+        request: 0,
+        tag: 0,
+        time_ns: 0,
+        channel: 0,
+        flags: 0,
+        detail: 0,
+        data: std::ptr::null(),
+        len: 0,
+        msg: std::ptr::null_mut(),
+    };
+
+    const fn new(kind: bowline_event_kind) -> bowline_event {
+        bowline_event { kind: kind as i32, ..bowline_event::NONE }
+    }
+
+    const fn because(self, reason: CloseReason) -> bowline_event {
+        bowline_event { result: of_reason(reason) as i32, flags: reason.code(), ..self }
+    }
+
+    fn with_bytes(self, bytes: Bytes) -> bowline_event {
+        bowline_event { data: bytes.as_ptr(), len: bytes.len(), msg: bowline_msg::sealed(bytes), ..self }
+    }
+
+    /// A text with the NUL that C code likes to find.
+    fn with_text(self, text: &str) -> bowline_event {
+        let mut bytes = text.replace('\0', "\u{fffd}").into_bytes();
+        let len = bytes.len();
+        bytes.push(0);
+        bowline_event { len, ..self.with_bytes(Bytes::from(bytes)) }
+    }
+
+    /// The event as C reads it. `origin_ns` is the moment at which the node's own time began, by the clock of bowline_clock_ns.
+    pub fn of(event: Event, node: &Node, origin_ns: u64) -> bowline_event {
+        use bowline_event_kind as K;
+        match event {
+            Event::Message(message) => of_message(message, origin_ns),
+            Event::Up(up) => {
+                let detail = match up.direction {
+                    Direction::Inbound => BOWLINE_DIRECTION_INBOUND,
+                    Direction::Outbound => BOWLINE_DIRECTION_OUTBOUND,
+                };
+                let tag = node.dial_tag(up.link);
+                bowline_event { peer: up.link.as_u64(), detail, tag, ..Self::new(K::BOWLINE_EV_PEER_CONNECTED) }
+            }
+            Event::Down(down) => {
+                let told = down.told.map_or(0, |reason| u32::from(reason.code()));
+                let event = Self::new(K::BOWLINE_EV_PEER_DISCONNECTED).because(down.reason).with_text(down.reason.text());
+                bowline_event { peer: down.link.as_u64(), detail: told, ..event }
+            }
+            Event::Notice(notice) => of_notice(notice),
+            Event::State(NodeState::Failed) => {
+                let event = Self::new(K::BOWLINE_EV_FATAL).with_text(&node.failure().unwrap_or_default());
+                bowline_event { result: bowline_result::BOWLINE_E_FATAL as i32, ..event }
+            }
+            Event::State(state) => {
+                let detail = (bowline_state::of(state) as i32).unsigned_abs();
+                bowline_event { detail, ..Self::new(K::BOWLINE_EV_NODE_STATE) }
+            }
+            Event::Wakeup(tag) => bowline_event { tag, ..Self::new(K::BOWLINE_EV_WAKEUP) },
+        }
+    }
+}
+
+/// A moment of a node by the clock of bowline_clock_ns.
+pub fn moment(at: Time, origin_ns: u64) -> u64 {
+    origin_ns.saturating_add(at.as_nanos())
+}
+
+fn of_message(message: Message, origin_ns: u64) -> bowline_event {
+    use bowline_event_kind as K;
+    use bowline_result as R;
+    let (kind, result) = match message.kind {
+        Kind::Message => (K::BOWLINE_EV_MESSAGE, R::BOWLINE_OK),
+        Kind::Request => (K::BOWLINE_EV_REQUEST, R::BOWLINE_OK),
+        Kind::Cancel => (K::BOWLINE_EV_REQUEST, R::BOWLINE_E_CANCELED),
+        Kind::Response => (K::BOWLINE_EV_RESPONSE, R::BOWLINE_OK),
+        Kind::Error => (K::BOWLINE_EV_RESPONSE, R::BOWLINE_E_REMOTE),
+    };
+    bowline_event {
+        result: result as i32,
+        peer: message.link.as_u64(),
+        request: message.request.into(),
+        time_ns: moment(message.at, origin_ns),
+        channel: message.channel.0,
+        ..bowline_event::new(kind).with_bytes(message.body)
+    }
+}
+
+fn of_notice(notice: Notice) -> bowline_event {
+    use bowline_event_kind as K;
+    match notice {
+        Notice::DialFailed { tag, to, reason } => {
+            let event = bowline_event::new(K::BOWLINE_EV_DIAL_FAILED).because(reason).with_text(&to.to_string());
+            bowline_event { tag, ..event }
+        }
+        Notice::Refused { remote, reason, .. } => {
+            bowline_event::new(K::BOWLINE_EV_PEER_REFUSED).because(reason).with_text(&remote.to_string())
+        }
+        Notice::Greylisted { remote, reason, .. } => {
+            bowline_event::new(K::BOWLINE_EV_PEER_GREYLISTED).because(reason).with_text(&remote.to_string())
+        }
+        // The header gets a name for it together with the call that asks for a round.
+        Notice::RoundEnded { ticket, links, .. } => {
+            let detail = u32::try_from(links).unwrap_or(u32::MAX);
+            bowline_event { kind: ROUND_ENDED, tag: ticket, detail, ..bowline_event::NONE }
+        }
+    }
+}

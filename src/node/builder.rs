@@ -1,0 +1,138 @@
+//! How a node is described before it exists: settings, identity, channels, and what it says of itself.
+
+use super::error::Error;
+use super::node::Node;
+use crate::base::channel::{Channel, ChannelId};
+use crate::base::limits::{CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
+use crate::crypto::identity::Identity;
+use crate::settings::table::Settings;
+use crate::wire::hello::Capability;
+
+/// A node to be. Every method checks what it is given at once, as far as it can; `build` checks the whole.
+#[derive(Clone, Default)]
+pub struct Builder {
+    pub(super) settings: Settings,
+    pub(super) identity: Option<Identity>,
+    pub(super) channels: Vec<Channel>,
+    pub(super) agent: Option<String>,
+    pub(super) metadata: Vec<u8>,
+    pub(super) capabilities: Vec<Capability>,
+    pub(super) application_versions: Vec<u32>,
+}
+
+impl Builder {
+    /// A node with default settings, no channels and no identity.
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// Sets a key of the settings table (`settings::table::TABLE`), as text: `set("pool.max", "100")`.
+    ///
+    /// # Errors
+    /// `Setting` names the unknown key, or the value and what is allowed.
+    pub fn set(mut self, key: &str, value: &str) -> Result<Builder, Error> {
+        self.settings.set(key, value)?;
+        Ok(self)
+    }
+
+    /// Replaces all settings.
+    pub fn settings(mut self, settings: Settings) -> Builder {
+        self.settings = settings;
+        self
+    }
+
+    /// Who the node is.
+    pub fn identity(mut self, identity: Identity) -> Builder {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Adds a channel. Its id must be 0x10 or more and not yet used.
+    ///
+    /// # Errors
+    /// `Channel` says which rule it breaks.
+    pub fn channel(mut self, channel: Channel) -> Result<Builder, Error> {
+        self.check_channel(&channel).map_err(Error::Channel)?;
+        self.channels.push(channel);
+        Ok(self)
+    }
+
+    /// The channels added so far.
+    pub fn channels(&self) -> &[Channel] {
+        &self.channels
+    }
+
+    /// Name and version of the software, for people; at most 64 bytes go out.
+    pub fn agent(mut self, agent: &str) -> Builder {
+        self.agent = Some(agent.to_owned());
+        self
+    }
+
+    /// The application's own bytes in Hello; with everything else they must fit 8 KiB.
+    pub fn metadata(mut self, metadata: Vec<u8>) -> Builder {
+        self.metadata = metadata;
+        self
+    }
+
+    /// Announces a capability.
+    pub fn capability(mut self, name: &str, value: u64) -> Builder {
+        self.capabilities.push(Capability { name: name.to_owned(), value });
+        self
+    }
+
+    /// Announces a version of the application's protocol.
+    pub fn application_version(mut self, version: u32) -> Builder {
+        self.application_versions.push(version);
+        self
+    }
+
+    /// Checks everything and makes the node. No thread is started and no socket opened.
+    ///
+    /// # Errors
+    /// `Settings` lists everything that does not fit together, `NoIdentity`, `WeakIdentity`, `Channel`, `Crypto`.
+    pub fn build(self) -> Result<Node, Error> {
+        Node::new(self)
+    }
+
+    fn check_channel(&self, channel: &Channel) -> Result<(), String> {
+        let id = channel.id;
+        if id.is_own() {
+            let first = ChannelId::FIRST_APPLICATION.0;
+            return Err(format!("{id} is the library's own: application channels begin at {first:#04x}"));
+        }
+        if self.channels.iter().any(|known| known.id == id) {
+            return Err(format!("{id} is declared twice"));
+        }
+        if self.channels.len() + 2 >= CHANNELS_MAX {
+            return Err(format!("{id} is one too many: a node has at most {} channels", CHANNELS_MAX - 2));
+        }
+        if channel.name.is_empty() || channel.name.len() > NAME_BYTES_MAX || !channel.name.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(format!("{id}: a name has 1 to {NAME_BYTES_MAX} printable ASCII characters without spaces"));
+        }
+        if channel.priority == 0 {
+            return Err(format!("{id}: a priority is a weight of 1 to 255"));
+        }
+        if channel.message_bytes_max == 0 || channel.message_bytes_max > MESSAGE_BYTES_MAX {
+            return Err(format!(
+                "{id}: largest message {} bytes, 1 to {MESSAGE_BYTES_MAX} are allowed",
+                channel.message_bytes_max
+            ));
+        }
+        if channel.send_queue_bytes == 0 || channel.send_queue_messages == 0 {
+            return Err(format!("{id}: a send queue needs room for at least one byte and one message"));
+        }
+        // A window must at least hold a full record, or the link could never fill one.
+        const WINDOW_MIN: u32 = 64 * 1_024;
+        if channel.receive_queue_bytes < WINDOW_MIN || channel.receive_queue_bytes > i32::MAX as u32 {
+            return Err(format!(
+                "{id}: receive queue {} bytes, {WINDOW_MIN} to {} are allowed",
+                channel.receive_queue_bytes,
+                i32::MAX
+            ));
+        }
+        if self.metadata.len() > HELLO_BYTES_MAX {
+            return Err(format!("{} bytes of metadata do not fit a Hello of {HELLO_BYTES_MAX}", self.metadata.len()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,38 @@
+//! The node's clock: the only file that reads the time of the machine. Everything below gets moments as arguments.
+
+use crate::base::time::{Epoch, Time};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Longest wait that a call takes for "for ever": a century, which every arithmetic survives.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
+
+/// Monotonic time since the node was made, and the wall time of that moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+    epoch: Epoch,
+}
+
+impl Clock {
+    #[allow(clippy::disallowed_methods, reason = "this file is the one place that reads the clock")]
+    pub fn start() -> Clock {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Clock { start: Instant::now(), epoch: Epoch::from_unix(unix) }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this file is the one place that reads the clock")]
+    pub fn now(&self) -> Time {
+        Time::ZERO + Instant::now().saturating_duration_since(self.start)
+    }
+
+    /// Seconds since 1970 at `now`.
+    pub fn unix_seconds(&self, now: Time) -> u64 {
+        self.epoch.unix_at(now).as_secs()
+    }
+
+    /// The instant, for waiting on a condition, that lies `wait` ahead; `None` is for ever.
+    #[allow(clippy::disallowed_methods, reason = "this file is the one place that reads the clock")]
+    pub fn deadline(&self, wait: Option<Duration>) -> Instant {
+        Instant::now() + wait.unwrap_or(FOR_EVER).min(FOR_EVER)
+    }
+}

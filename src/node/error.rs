@@ -1,0 +1,108 @@
+//! What can go wrong for a caller, and what to do about it. Peers' faults are `CloseReason`s instead.
+
+use crate::base::address::AddressError;
+use crate::base::channel::ChannelId;
+use crate::base::link_id::LinkId;
+use crate::base::reason::CloseReason;
+use crate::pool::table::DialError;
+use crate::settings::check::Complaint;
+use crate::settings::error::SettingError;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("the settings do not fit together: {}", list(.0))]
+    Settings(Vec<Complaint>),
+    #[error("{0}")]
+    Channel(String),
+    #[error("a node needs an identity: Builder::identity")]
+    NoIdentity,
+    #[error("the identity's stamp has {has} bits of proof of work, this network asks for {wants}: generate one with more")]
+    WeakIdentity { has: u32, wants: u32 },
+    #[error("identity file {path}: {text}")]
+    IdentityFile { path: PathBuf, text: String, kind: FileFault },
+    #[error("the cryptography does not work here: {0}")]
+    Crypto(String),
+    #[error("cannot listen at {at}: {source}")]
+    Listen { at: SocketAddr, source: std::io::Error },
+    #[error("{what}: {source}")]
+    System { what: &'static str, source: std::io::Error },
+    #[error("{0}")]
+    State(&'static str),
+    #[error("the node has failed: {0}")]
+    Failed(String),
+    #[error("the node has stopped")]
+    Stopped,
+    #[error("it took longer than allowed")]
+    Timeout,
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error("the name {0} could not be resolved")]
+    Unresolved(String),
+    #[error("no link: {0}")]
+    Link(CloseReason),
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    #[error("{0} does not exist (any more)")]
+    NoLink(LinkId),
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What is wrong with an identity file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileFault {
+    Missing,
+    /// Others than the owner may read or write it.
+    Permission,
+    /// It cannot be read or written.
+    Io,
+    /// Its contents are not an identity of this network.
+    Invalid,
+    Exists,
+    /// The search for a stamp was stopped.
+    Stopped,
+}
+
+fn list(complaints: &[Complaint]) -> String {
+    let texts: Vec<String> = complaints.iter().map(ToString::to_string).collect();
+    texts.join("; ")
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The channel's queue of this link is full (`try_send`), or was until the deadline (`send_timeout`).
+    #[error("the send queue is full")]
+    Full,
+    #[error("the link has closed: {0}")]
+    Closed(CloseReason),
+    #[error("{0} does not exist (any more)")]
+    UnknownLink(LinkId),
+    #[error("{0} is not on both sides of this link")]
+    NoChannel(ChannelId),
+    #[error("{len} bytes, but at most {max} may be sent on this channel of this link")]
+    TooBig { len: usize, max: u32 },
+    #[error("the node is not running")]
+    Stopped,
+    #[error("the node has failed")]
+    Failed,
+}
+
+/// Why nothing was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecvError {
+    #[error("nothing came in time")]
+    Timeout,
+    #[error("the node has stopped and everything was received")]
+    Stopped,
+    #[error("the node has failed")]
+    Failed,
+}

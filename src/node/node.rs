@@ -1,0 +1,499 @@
+//! The node: everything a Rust program does with one. Each call says whether it blocks; any thread may make it. The C face and the
+//! program stand on this file and its neighbours `queue`, `sender` and `builder`.
+
+use super::builder::Builder;
+use super::clock::Clock;
+use super::error::{Error, RecvError, SendError};
+use super::queue::Queue;
+use super::running::{self, Running};
+use super::sender::{Broadcast, Sender};
+use super::shared::{Answer, Shared, Status};
+use crate::base::address::{Address, Host};
+use crate::base::channel::{Channel, ChannelId};
+use crate::base::link_id::{LinkId, LinkIds};
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::bus::bell::Bell;
+use crate::bus::command::Command;
+use crate::bus::counters::{LinkStats, NodeCounters, Stats};
+use crate::bus::event::{Event, NodeState};
+use crate::bus::link::Link;
+use crate::bus::queue::Queue as EventQueue;
+use crate::bus::routes::Routes;
+use crate::bus::sync::Lock;
+use crate::crypto::identity::Identity;
+use crate::crypto::sodium;
+use crate::pool::peers::PeerInfo;
+use crate::pool::slots::Purpose;
+use crate::settings::check::Checked;
+use crate::wire::hello::Hello;
+use bytes::Bytes;
+use crossbeam_channel::{Receiver, bounded};
+use parking_lot::RwLock;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+/// Queues that a node may have beside the main one.
+const QUEUES_MAX: usize = 64;
+
+/// A node of the peer-to-peer network. Clones are the same node; when the last one is dropped it stops.
+///
+/// # Threads
+/// Four of its own, whatever the number of peers, and up to two that resolve names. All have every signal blocked.
+///
+/// # Memory
+/// `settings::check::Checked::memory_bytes_max` computes the worst case from the settings.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    plan: Plan,
+    status: Arc<Status>,
+    main: Queue,
+    routes: Lock<Option<Routes>>,
+    /// Present from a successful start on, also after the stop.
+    running: OnceLock<Running>,
+}
+
+/// What a node is started from.
+pub(super) struct Plan {
+    pub settings: Checked,
+    pub identity: Identity,
+    pub channels: Vec<Channel>,
+    pub hello: Hello,
+    pub clock: Clock,
+    pub bell: Arc<Bell>,
+    /// Where the bell finds the reactor's waker once there is one.
+    pub waker: Waker,
+    pub counters: Arc<NodeCounters>,
+    pub ids: LinkIds,
+}
+
+/// The reactor's waker, once there is one. A start that failed leaves one behind, which the next start replaces.
+pub(super) type Waker = Arc<RwLock<Option<Box<dyn Fn() + Send + Sync>>>>;
+
+impl Node {
+    pub(super) fn new(builder: Builder) -> Result<Node, Error> {
+        sodium::init().map_err(|error| Error::Crypto(error.to_string()))?;
+        let settings = builder.settings.check().map_err(Error::Settings)?;
+        let identity = builder.identity.ok_or(Error::NoIdentity)?;
+        let (has, wants) = (identity.pow_bits(), settings.network_pow_bits);
+        if has < wants {
+            return Err(Error::WeakIdentity { has, wants });
+        }
+        let hello = Hello {
+            agent: builder.agent.unwrap_or_else(|| concat!("bowline/", env!("CARGO_PKG_VERSION")).to_owned()),
+            network: settings.network_name.clone(),
+            application_versions: builder.application_versions,
+            listen: Vec::new(),
+            channels: Vec::new(),
+            capabilities: builder.capabilities,
+            is_private: settings.pex_private,
+            metadata: builder.metadata,
+        };
+        let waker = Waker::default();
+        let bell = Arc::new(Bell::new(Box::new({
+            let waker = Arc::clone(&waker);
+            move || waker.read().iter().for_each(|wake| wake())
+        })));
+        let clock = Clock::start();
+        let (counters, ids) = (Arc::new(NodeCounters::default()), LinkIds::default());
+        let plan = Plan { settings, identity, channels: builder.channels, hello, clock, bell, waker, counters, ids };
+        // Whatever could only fail at the start is tried now: the profile checks channels and the size of Hello.
+        running::profile(&plan, &[])?;
+        let status = Arc::new(Status::default());
+        let events = new_queue(&plan.bell);
+        let main = Queue::new(Arc::clone(&events), clock, Arc::clone(&status));
+        let routes = Lock::new(Some(Routes::new(events)));
+        Ok(Node(Arc::new(Inner { plan, status, main, routes, running: OnceLock::new() })))
+    }
+
+    /// Binds the listeners and starts the threads; returns when the node is live. Once.
+    ///
+    /// # Errors
+    /// `Listen` names the address that is occupied or forbidden; the node is then as before and may be started again. `System` when the
+    /// machine has no threads or descriptors left. `State` when it was started already.
+    ///
+    /// # Blocks
+    /// Some milliseconds.
+    pub fn start(&self) -> Result<(), Error> {
+        const TWICE: Error = Error::State("the node was started already; a stopped one cannot be started again: build another");
+        let mut taken = self.0.routes.lock();
+        let routes = taken.take().ok_or(TWICE)?;
+        drop(taken);
+        match running::start(&self.0.plan, &self.0.status, routes) {
+            Ok(running) => {
+                let shared = Arc::clone(&running.shared);
+                self.0.running.set(running).map_err(|_| TWICE)?;
+                shared.routes.change_state(NodeState::Running);
+                Ok(())
+            }
+            Err(failed) => {
+                let (error, routes) = *failed;
+                *self.0.routes.lock() = Some(routes);
+                Err(error)
+            }
+        }
+    }
+
+    /// Stops the node: no new work, what is queued is sent for at most `drain` (bounded by 4 s), peers hear a goodbye, threads end.
+    /// Every waiting call returns `Stopped`. Repeating it is harmless.
+    ///
+    /// # Errors
+    /// `Timeout` when the drain was cut short (the node has stopped all the same), `Failed` when it had failed before.
+    ///
+    /// # Blocks
+    /// At most 5 s, also when names do not resolve and peers do not read.
+    pub fn stop(&self, drain: Duration) -> Result<(), Error> {
+        self.0.stop(drain)
+    }
+
+    pub fn state(&self) -> NodeState {
+        self.0.status.state()
+    }
+
+    /// Why the node has failed, if it has.
+    pub fn failure(&self) -> Option<String> {
+        self.0.status.failure()
+    }
+
+    /// Who this node is.
+    pub fn id(&self) -> PeerId {
+        self.0.plan.identity.id()
+    }
+
+    /// The settings that it was built with, checked and completed.
+    pub fn settings(&self) -> &Checked {
+        &self.0.plan.settings
+    }
+
+    /// The addresses it really listens at (port 0 resolved); empty before the start.
+    pub fn listen_addresses(&self) -> Vec<SocketAddr> {
+        self.0.running.get().map(|running| running.listening.clone()).unwrap_or_default()
+    }
+
+    /// Connects to `address` (`[bowline://][<peer id>@]host:port`) and waits until the link is open.
+    ///
+    /// # Errors
+    /// `Address`, `Unresolved`, `Link` with the reason (a refusal by the peer comes as the motive it gave), `Timeout`, `Stopped`.
+    ///
+    /// # Blocks
+    /// At most `timeout`.
+    pub fn connect(&self, address: &str, timeout: Duration) -> Result<LinkId, Error> {
+        let shared = self.shared()?;
+        let address: Address = address.parse()?;
+        let deadline = shared.clock.now() + timeout;
+        let candidates = match &address.host {
+            Host::Ip(ip) => vec![SocketAddr::new(*ip, address.port)],
+            Host::Name(name) => shared.resolver.wait(name, address.port, timeout),
+        };
+        let mut last = Error::Unresolved(address.to_string());
+        for to in candidates {
+            let left = shared.clock.now().until(deadline);
+            match self.connect_once(shared, to, address.id, left) {
+                Ok(link) => return Ok(link),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn connect_once(
+        &self,
+        shared: &Arc<Shared>,
+        to: SocketAddr,
+        expect: Option<PeerId>,
+        left: Duration,
+    ) -> Result<LinkId, Error> {
+        let (answer, wait): (_, Receiver<Answer>) = bounded(1);
+        let link = self.begin(shared, to, expect, 0, Some(answer))?;
+        match wait.recv_timeout(left) {
+            Ok(Ok(_)) => Ok(link),
+            Ok(Err(reason)) => Err(Error::Link(reason)),
+            Err(error) => {
+                shared.waiters.lock().remove(&link);
+                if error.is_timeout() {
+                    shared.order(Command::Close { link, reason: CloseReason::Requested });
+                    return Err(Error::Timeout);
+                }
+                Err(self.gone())
+            }
+        }
+    }
+
+    /// Begins to connect to `to`; ends in an `Event::Up` or a `Notice::DialFailed` with `tag`.
+    ///
+    /// # Errors
+    /// `Dial` when it is refused at once (banned, connected, being dialed, no place, or this node itself), `Stopped`.
+    pub fn dial(&self, to: SocketAddr, expect: Option<PeerId>, tag: u64) -> Result<LinkId, Error> {
+        let shared = self.shared()?;
+        self.begin(shared, to, expect, tag, None)
+    }
+
+    fn begin(
+        &self,
+        shared: &Arc<Shared>,
+        to: SocketAddr,
+        expect: Option<PeerId>,
+        tag: u64,
+        answer: Option<crossbeam_channel::Sender<Answer>>,
+    ) -> Result<LinkId, Error> {
+        let now = shared.clock.now();
+        let link = shared.pool.lock().claim_dial(now, to, expect, Purpose::Asked { tag }).map_err(Error::Dial)?;
+        if let Some(answer) = answer {
+            // Registered before the order goes out, so that the outcome cannot be missed; and the state is looked at after that, so
+            // that a stop either finds the waiter or is found here.
+            shared.waiters.lock().insert(link, answer);
+            if self.0.status.state() != NodeState::Running {
+                shared.waiters.lock().remove(&link);
+                return Err(self.gone());
+            }
+        }
+        shared.order(Command::Dial { link, to, expect });
+        Ok(link)
+    }
+
+    /// Closes a link; the peer hears `reason`.
+    ///
+    /// # Errors
+    /// `NoLink` if it is not open (any more), `Stopped`.
+    pub fn disconnect(&self, link: LinkId, reason: CloseReason) -> Result<(), Error> {
+        let shared = self.shared()?;
+        shared.roster.find(link).ok_or(Error::NoLink(link))?;
+        shared.order(Command::Close { link, reason });
+        Ok(())
+    }
+
+    /// What sends on one channel of one link, with the look-ups done.
+    ///
+    /// # Errors
+    /// `UnknownLink`, `NoChannel`, `Stopped`, `Failed`.
+    pub fn sender(&self, link: LinkId, channel: ChannelId) -> Result<Sender, SendError> {
+        let shared = self.open_for_sending()?;
+        let link = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
+        Sender::new(shared, link, channel)
+    }
+
+    /// Queues a copy of `message`, without waiting.
+    ///
+    /// # Errors
+    /// As `sender` and `Sender::try_send`.
+    pub fn try_send(&self, link: LinkId, channel: ChannelId, message: &[u8]) -> Result<(), SendError> {
+        self.sender(link, channel)?.try_send(message)
+    }
+
+    /// Queues a copy of `message`; waits for room as long as it takes.
+    ///
+    /// # Errors
+    /// As `sender` and `Sender::send`.
+    pub fn send(&self, link: LinkId, channel: ChannelId, message: &[u8]) -> Result<(), SendError> {
+        self.sender(link, channel)?.send(message)
+    }
+
+    /// Queues a copy of `message`; waits for room until `timeout` has passed.
+    ///
+    /// # Errors
+    /// As `sender` and `Sender::send_timeout`.
+    pub fn send_timeout(&self, link: LinkId, channel: ChannelId, message: &[u8], timeout: Duration) -> Result<(), SendError> {
+        self.sender(link, channel)?.send_timeout(message, timeout)
+    }
+
+    /// Queues `message` to every peer that has `channel`, except one. Full queues are skipped and counted, never waited for. A large
+    /// message is shared, not copied.
+    ///
+    /// # Errors
+    /// `NoChannel` if this node has not declared it, `TooBig`, `Stopped`, `Failed`.
+    pub fn broadcast(&self, channel: ChannelId, message: &Bytes, except: Option<LinkId>) -> Result<Broadcast, SendError> {
+        let shared = self.open_for_sending()?;
+        let own = self.0.plan.channels.iter().find(|own| own.id == channel).ok_or(SendError::NoChannel(channel))?;
+        if message.len() > own.message_bytes_max as usize {
+            return Err(SendError::TooBig { len: message.len(), max: own.message_bytes_max });
+        }
+        let mut result = Broadcast::default();
+        for link in shared.roster.having(channel) {
+            if Some(link.id) == except {
+                continue;
+            }
+            match Sender::new(shared, link, channel).and_then(|sender| sender.try_send_bytes(message)) {
+                Ok(()) => result.queued += 1,
+                Err(SendError::Full) => result.full += 1,
+                Err(_) => result.refused += 1,
+            }
+        }
+        Ok(result)
+    }
+
+    /// Waits for the next event of the main queue.
+    ///
+    /// # Errors
+    /// `Stopped` when the node has stopped and everything was taken, `Failed`.
+    pub fn recv(&self) -> Result<Event, RecvError> {
+        self.0.main.recv()
+    }
+
+    /// Waits at most `timeout`.
+    ///
+    /// # Errors
+    /// As `recv`, and `Timeout`.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Event, RecvError> {
+        self.0.main.recv_timeout(timeout)
+    }
+
+    /// The next event, if there is one.
+    ///
+    /// # Errors
+    /// As `recv`, and `Timeout` if there is none.
+    pub fn try_recv(&self) -> Result<Event, RecvError> {
+        self.0.main.try_recv()
+    }
+
+    /// Waits for the first event (`None`: for ever) and appends up to `max` to `into`.
+    ///
+    /// # Errors
+    /// As `recv_timeout`; `into` is unchanged then.
+    pub fn recv_batch(&self, into: &mut Vec<Event>, max: usize, timeout: Option<Duration>) -> Result<usize, RecvError> {
+        self.0.main.recv_batch(into, max, timeout)
+    }
+
+    /// The queue that gets everything that is bound nowhere else.
+    pub fn main_queue(&self) -> Queue {
+        self.0.main.clone()
+    }
+
+    /// Makes another queue, for channels that are bound to it. Only before the start.
+    ///
+    /// # Errors
+    /// `State` after the start, or when there are 64 already.
+    pub fn queue(&self) -> Result<Queue, Error> {
+        let mut routes = self.0.routes.lock();
+        let routes = routes.as_mut().ok_or(Error::State("queues are made before the node is started"))?;
+        if routes.all().len() > QUEUES_MAX {
+            return Err(Error::State("a node has at most 64 queues beside the main one"));
+        }
+        let events = new_queue(&self.0.plan.bell);
+        routes.add(Arc::clone(&events));
+        Ok(Queue::new(events, self.0.plan.clock, Arc::clone(&self.0.status)))
+    }
+
+    /// Sends the messages of `channel` to `queue` instead of the main one; it also gets Up and Down of the peers that have the channel.
+    ///
+    /// # Errors
+    /// `Channel` if the channel was not declared or the queue is another node's, `State` after the start.
+    pub fn bind(&self, channel: ChannelId, queue: &Queue) -> Result<(), Error> {
+        if !self.0.plan.channels.iter().any(|own| own.id == channel) {
+            return Err(Error::Channel(format!("{channel} was not declared")));
+        }
+        let mut routes = self.0.routes.lock();
+        let routes = routes.as_mut().ok_or(Error::State("channels are bound before the node is started"))?;
+        if routes.bind(channel, &queue.inner) {
+            Ok(())
+        } else {
+            Err(Error::Channel("the queue belongs to another node".to_owned()))
+        }
+    }
+
+    /// Who is connected: a published snapshot, so that no reader waits for a writer.
+    pub fn peers(&self) -> Arc<[PeerInfo]> {
+        self.0.running.get().map(|running| Arc::clone(&running.shared.peers.read())).unwrap_or_default()
+    }
+
+    /// The open link of a peer, if there is one.
+    pub fn find_peer(&self, peer: &PeerId) -> Option<LinkId> {
+        self.0.running.get().and_then(|running| running.shared.roster.find_peer(peer)).map(|link| link.id)
+    }
+
+    /// An open link.
+    pub fn link(&self, link: LinkId) -> Option<Arc<Link>> {
+        self.0.running.get().and_then(|running| running.shared.roster.find(link))
+    }
+
+    /// The `tag` of the `dial` that opened a link; 0 if it came about otherwise.
+    pub fn dial_tag(&self, link: LinkId) -> u64 {
+        let purpose = self.0.running.get().and_then(|running| running.shared.pool.lock().slots().get(link)?.purpose);
+        if let Some(Purpose::Asked { tag }) = purpose { tag } else { 0 }
+    }
+
+    /// Counters of an open link.
+    pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
+        self.0.running.get().and_then(|running| running.shared.roster.find(link)).map(|link| link.counters.read())
+    }
+
+    /// Counters of the node.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.0.plan.counters.read();
+        let (unseen, dropped) = self.0.main.inner.losses();
+        stats.messages_unseen = unseen;
+        stats.notices_dropped = dropped;
+        stats
+    }
+
+    /// Time since the node was built, as in `Message::at`.
+    pub fn now(&self) -> crate::base::time::Time {
+        self.0.plan.clock.now()
+    }
+
+    /// Asks for a round of maintenance now. Does not wait for it.
+    ///
+    /// # Errors
+    /// `Stopped`, `Failed`, or `State` before the start.
+    pub fn maintain(&self) -> Result<(), Error> {
+        // A nudge that waits already is as good as this one.
+        let _ = self.shared()?.nudge_maintenance.try_send(());
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn running(&self) -> Option<&Running> {
+        self.0.running.get()
+    }
+
+    fn shared(&self) -> Result<&Arc<Shared>, Error> {
+        match (self.0.running.get(), self.0.status.state()) {
+            (Some(running), NodeState::Running) => Ok(&running.shared),
+            _ => Err(self.gone()),
+        }
+    }
+
+    fn open_for_sending(&self) -> Result<&Arc<Shared>, SendError> {
+        match (self.0.running.get(), self.0.status.state()) {
+            (Some(running), NodeState::Running) => Ok(&running.shared),
+            (_, NodeState::Failed) => Err(SendError::Failed),
+            _ => Err(SendError::Stopped),
+        }
+    }
+
+    /// Why there is nothing to work with.
+    fn gone(&self) -> Error {
+        match self.0.status.state() {
+            NodeState::New => Error::State("the node has not been started"),
+            NodeState::Failed => Error::Failed(self.0.status.failure().unwrap_or_default()),
+            _ => Error::Stopped,
+        }
+    }
+}
+
+impl Inner {
+    fn stop(&self, drain: Duration) -> Result<(), Error> {
+        let Some(running) = self.running.get() else {
+            // Never started: receivers must not wait for ever.
+            self.status.set(NodeState::Stopped);
+            let routes = self.routes.lock().take();
+            routes.iter().for_each(Routes::close);
+            return Ok(());
+        };
+        running.stop(drain)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Nobody is left who could be told how it went.
+        let _ = self.stop(Duration::ZERO);
+    }
+}
+
+fn new_queue(bell: &Arc<Bell>) -> Arc<EventQueue> {
+    let bell = Arc::clone(bell);
+    Arc::new(EventQueue::new(Box::new(move |link| bell.ring_for(link))))
+}

@@ -1,0 +1,146 @@
+//! The loop of every worker thread: wait for input, nudge, deadline or end; step the machine under the pool's lock; release it; carry
+//! out what the machine wants. The one place where machines, lock, clock and channels meet. Nothing is sent or logged under the lock.
+
+use super::shared::Shared;
+use crate::base::limits::RESOLVE_TIMEOUT;
+use crate::base::time::Time;
+use crate::bus::outbox::{Done, Job, Outbox};
+use crate::pool::table::Pool;
+use crate::workers::machine::Machine;
+use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
+use std::convert::Infallible;
+use std::sync::Arc;
+
+/// Results of jobs that may wait for their machine; one that finds no place is dropped and the machine's deadline for it passes.
+const DONE_MAX: usize = 64;
+
+/// A worker's ears.
+pub struct Ears<T> {
+    pub inbox: Receiver<T>,
+    /// Rung when the machine should look around.
+    pub nudges: Receiver<()>,
+    /// Nothing is ever sent here; it ends when the node wants the worker to end.
+    pub life: Receiver<Infallible>,
+}
+
+/// Runs `machine` until its life line is cut or its inbox has no sender left. `decode` makes inputs out of what arrives, without a lock
+/// held (None: nothing to do); `done` makes inputs out of results of jobs.
+pub fn run<M: Machine, T>(
+    mut machine: M,
+    ears: Ears<T>,
+    shared: &Arc<Shared>,
+    decode: impl Fn(T) -> Option<M::Input>,
+    done: impl Fn(Done) -> Option<M::Input>,
+) {
+    let (finish, finished) = bounded::<Done>(DONE_MAX);
+    let mut jobs = Jobs { pending: Vec::new(), finish };
+    loop {
+        let now = shared.clock.now();
+        let deadline = [machine.deadline(), jobs.deadline()].into_iter().flatten().min();
+        let alarm = deadline.map_or_else(never, |at| after(now.until(at)));
+        let mut input = None;
+        select! {
+            recv(ears.inbox) -> message => match message {
+                Ok(message) => match decode(message) {
+                    Some(message) => input = Some(message),
+                    None => continue,
+                },
+                Err(_) => break,
+            },
+            recv(finished) -> result => match result {
+                Ok(result) if jobs.finish(&result) => input = done(result),
+                _ => continue,
+            },
+            recv(ears.nudges) -> nudge => if nudge.is_err() { break },
+            recv(ears.life) -> _ => break,
+            recv(alarm) -> _ => if let Some(late) = jobs.late(shared.clock.now()) { input = done(late) },
+        }
+        step(&mut machine, input, shared, &mut jobs);
+    }
+}
+
+/// Steps a machine once under the lock, then carries out what it wants.
+fn step<M: Machine>(machine: &mut M, input: Option<M::Input>, shared: &Arc<Shared>, jobs: &mut Jobs) {
+    let mut out = Outbox::default();
+    let now = shared.clock.now();
+    let peers = {
+        let mut pool = shared.pool.lock();
+        match input {
+            Some(input) => machine.handle(now, input, &mut pool, &mut out),
+            None => machine.wake(now, &mut pool, &mut out),
+        }
+        measure(&pool, shared);
+        out.changed.then(|| pool.peers())
+    };
+    if let Some(peers) = peers {
+        shared.publish(peers);
+    }
+    carry_out(out, shared, jobs);
+}
+
+fn measure(pool: &Pool, shared: &Shared) {
+    shared.counters.points_known.set(pool.points().len() as u64);
+}
+
+/// Carries out a machine's wishes. No lock is held.
+fn carry_out(out: Outbox, shared: &Arc<Shared>, jobs: &mut Jobs) {
+    for (level, target, text) in out.log {
+        log::log!(target: target, level, "{text}");
+    }
+    for outcome in out.outcomes {
+        let waiter = shared.waiters.lock().remove(&outcome.link);
+        if let Some(waiter) = waiter {
+            // Who does not wait any more has left a full or closed channel behind; the outcome is then nobody's.
+            let _ = waiter.try_send(outcome.result);
+        }
+    }
+    for command in out.commands {
+        shared.order(command);
+    }
+    for notice in out.notices {
+        shared.routes.main().notify(notice);
+    }
+    out.jobs.into_iter().for_each(|job| jobs.begin(job, shared));
+    // A bell, not a letter: one nudge that waits is as good as two.
+    if out.nudge_maintenance {
+        let _ = shared.nudge_maintenance.try_send(());
+    }
+    if out.nudge_exchange {
+        let _ = shared.nudge_exchange.try_send(());
+    }
+}
+
+/// Jobs under way, with the moment at which each is given up.
+struct Jobs {
+    pending: Vec<(u64, Time)>,
+    finish: Sender<Done>,
+}
+
+impl Jobs {
+    fn begin(&mut self, job: Job, shared: &Shared) {
+        let Job::Resolve { ticket, name, port } = job;
+        self.pending.push((ticket, shared.clock.now() + RESOLVE_TIMEOUT));
+        let finish = self.finish.clone();
+        let reply = move |addresses| drop(finish.try_send(Done::Resolved { ticket, addresses }));
+        shared.resolver.ask(name, port, Box::new(reply));
+    }
+
+    fn deadline(&self) -> Option<Time> {
+        self.pending.iter().map(|(_, at)| *at).min()
+    }
+
+    /// True if the result is still wanted.
+    fn finish(&mut self, done: &Done) -> bool {
+        let Done::Resolved { ticket, .. } = done;
+        let before = self.pending.len();
+        self.pending.retain(|(pending, _)| pending != ticket);
+        self.pending.len() < before
+    }
+
+    /// A job whose time is over, as a result without addresses.
+    fn late(&mut self, now: Time) -> Option<Done> {
+        let at = self.pending.iter().position(|(_, deadline)| *deadline <= now)?;
+        let (ticket, _) = self.pending.swap_remove(at);
+        Some(Done::Resolved { ticket, addresses: Vec::new() })
+    }
+}

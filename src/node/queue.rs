@@ -1,0 +1,113 @@
+//! An event queue as a Rust program sees it: blocking, batched, or by a descriptor for its own event loop.
+
+use super::clock::Clock;
+use super::error::{Error, RecvError};
+use super::shared::Status;
+use crate::bus::event::{Event, NodeState};
+use crate::bus::queue::{Queue as Inner, TakeError};
+use parking_lot::Mutex;
+use std::io::{PipeReader, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An event queue. Any thread may take from it, any number at once; each event goes to one of them.
+///
+/// # Memory
+/// Messages in it are bounded by the credit of each link (`Channel::receive_queue_bytes`); notices by 1,024.
+#[derive(Clone)]
+pub struct Queue {
+    pub(super) inner: Arc<Inner>,
+    clock: Clock,
+    status: Arc<Status>,
+    /// Kept open as long as somebody could poll it.
+    fd: Arc<Mutex<Option<PipeReader>>>,
+}
+
+impl Queue {
+    pub(super) fn new(inner: Arc<Inner>, clock: Clock, status: Arc<Status>) -> Queue {
+        Queue { inner, clock, status, fd: Arc::default() }
+    }
+
+    /// Waits for the next event.
+    ///
+    /// # Errors
+    /// `Stopped` when the node has stopped and everything was taken, `Failed` when it failed.
+    pub fn recv(&self) -> Result<Event, RecvError> {
+        self.one(Some(None))
+    }
+
+    /// Waits at most `timeout` for the next event.
+    ///
+    /// # Errors
+    /// As `recv`, and `Timeout`.
+    pub fn recv_timeout(&self, timeout: Duration) -> Result<Event, RecvError> {
+        self.one(Some(Some(timeout)))
+    }
+
+    /// The next event, if there is one.
+    ///
+    /// # Errors
+    /// As `recv`, and `Timeout` if there is none.
+    pub fn try_recv(&self) -> Result<Event, RecvError> {
+        self.one(None)
+    }
+
+    /// Waits for the first event (`None`: for ever) and appends up to `max` to `into`. One hand-over for many messages.
+    ///
+    /// # Errors
+    /// As `recv_timeout`; `into` is unchanged then.
+    pub fn recv_batch(&self, into: &mut Vec<Event>, max: usize, timeout: Option<Duration>) -> Result<usize, RecvError> {
+        self.take(into, max, Some(timeout))
+    }
+
+    /// Appends up to `max` waiting events to `into`, without waiting.
+    ///
+    /// # Errors
+    /// As `try_recv`.
+    pub fn try_recv_batch(&self, into: &mut Vec<Event>, max: usize) -> Result<usize, RecvError> {
+        self.take(into, max, None)
+    }
+
+    /// Wakes one waiting receiver with an `Event::Wakeup(tag)`. False if thousands wait already, or the node has stopped.
+    pub fn wakeup(&self, tag: u64) -> bool {
+        self.inner.wakeup(tag)
+    }
+
+    /// A descriptor that is readable exactly while the queue is not empty or the node has stopped (level-triggered). It is made by the
+    /// first call and closed with the last `Queue` of this kind. Only poll it: never read, write or close it.
+    ///
+    /// # Errors
+    /// What the system says when it has no descriptor.
+    pub fn fd(&self) -> Result<RawFd, Error> {
+        let mut made = self.fd.lock();
+        if let Some(reader) = &*made {
+            return Ok(reader.as_raw_fd());
+        }
+        let failed = |source| Error::System { what: "a pipe for the queue's descriptor", source };
+        let (reader, writer) = std::io::pipe().map_err(failed)?;
+        let twin = reader.try_clone().map_err(failed)?;
+        // At most one byte is ever in the pipe, so that neither end can block.
+        self.inner.set_readable(Box::new(move |is_readable| {
+            let _ = if is_readable { (&writer).write(&[1]).map(drop) } else { (&twin).read(&mut [0]).map(drop) };
+        }));
+        let fd = reader.as_raw_fd();
+        *made = Some(reader);
+        Ok(fd)
+    }
+
+    fn one(&self, wait: Option<Option<Duration>>) -> Result<Event, RecvError> {
+        let mut events = Vec::with_capacity(1);
+        self.take(&mut events, 1, wait)?;
+        events.pop().ok_or(RecvError::Timeout)
+    }
+
+    fn take(&self, into: &mut Vec<Event>, max: usize, wait: Option<Option<Duration>>) -> Result<usize, RecvError> {
+        let deadline = wait.map(|wait| self.clock.deadline(wait));
+        self.inner.take(into, max, deadline).map_err(|error| match error {
+            TakeError::Timeout => RecvError::Timeout,
+            TakeError::Stopped if self.status.state() == NodeState::Failed => RecvError::Failed,
+            TakeError::Stopped => RecvError::Stopped,
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! Names to addresses, off every loop. The system's resolver cannot be interrupted, so it runs on at most two threads that are abandoned
+//! when they hang: a late answer is dropped, and stopping a node never waits for one.
+
+use super::system;
+use crate::base::limits::RESOLVE_TIMEOUT;
+use crate::bus::sync::Lock;
+use crossbeam_channel::{Receiver, bounded};
+use std::collections::VecDeque;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Threads at most (design, section 2).
+const THREADS_MAX: usize = 2;
+/// Names that may wait; more are answered at once with no address.
+const WAITING_MAX: usize = 64;
+/// Addresses taken of one name.
+const ADDRESSES_MAX: usize = 16;
+
+/// Receives the addresses of a name; none if it did not resolve. Called on a resolver thread: it must not block.
+pub type Reply = Box<dyn FnOnce(Vec<SocketAddr>) + Send>;
+
+struct Question {
+    name: String,
+    port: u16,
+    reply: Reply,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Question>,
+    threads: usize,
+}
+
+/// Resolves names. Dropping it abandons what is under way.
+#[derive(Clone)]
+pub struct Resolver {
+    state: Arc<Lock<State>>,
+    lookup: Lookup,
+}
+
+/// How one name is looked up; it may block for as long as it likes.
+type Lookup = fn(&str, u16) -> Vec<SocketAddr>;
+
+fn ask_system(name: &str, port: u16) -> Vec<SocketAddr> {
+    (name, port).to_socket_addrs().map(|all| all.take(ADDRESSES_MAX).collect()).unwrap_or_default()
+}
+
+impl Default for Resolver {
+    fn default() -> Resolver {
+        Resolver { state: Arc::default(), lookup: ask_system }
+    }
+}
+
+impl Resolver {
+    /// Asks for the addresses of `name`. Never blocks.
+    pub fn ask(&self, name: String, port: u16, reply: Reply) {
+        let mut state = self.state.lock();
+        if state.waiting.len() >= WAITING_MAX {
+            drop(state);
+            return reply(Vec::new());
+        }
+        state.waiting.push_back(Question { name, port, reply });
+        let grows = state.threads < THREADS_MAX;
+        state.threads += usize::from(grows);
+        drop(state);
+        if !grows {
+            return;
+        }
+        let (shared, lookup) = (Arc::clone(&self.state), self.lookup);
+        if system::spawn("bwl-resolve", move || work(&shared, lookup)).is_err() {
+            // Without a thread nobody would ever answer: those who wait are told.
+            let mut state = self.state.lock();
+            state.threads -= 1;
+            let stranded = if state.threads == 0 { std::mem::take(&mut state.waiting) } else { VecDeque::new() };
+            drop(state);
+            stranded.into_iter().for_each(|question| (question.reply)(Vec::new()));
+        }
+    }
+
+    /// Resolves and waits, at most `RESOLVE_TIMEOUT` and `patience`. Empty if nothing came.
+    pub fn wait(&self, name: &str, port: u16, patience: Duration) -> Vec<SocketAddr> {
+        let (send, answer): (_, Receiver<Vec<SocketAddr>>) = bounded(1);
+        self.ask(name.to_owned(), port, Box::new(move |addresses| drop(send.try_send(addresses))));
+        answer.recv_timeout(patience.min(RESOLVE_TIMEOUT)).unwrap_or_default()
+    }
+}
+
+/// A thread's life: questions until none waits.
+fn work(shared: &Lock<State>, lookup: Lookup) {
+    loop {
+        let mut state = shared.lock();
+        let Some(question) = state.waiting.pop_front() else {
+            state.threads -= 1;
+            return;
+        };
+        drop(state);
+        let addresses = lookup(&question.name, question.port);
+        (question.reply)(addresses);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+
+    static HANGING: Barrier = Barrier::new(THREADS_MAX + 1);
+
+    fn hang(_: &str, _: u16) -> Vec<SocketAddr> {
+        HANGING.wait();
+        HANGING.wait();
+        Vec::new()
+    }
+
+    #[test]
+    fn names_that_hang_hold_two_threads_and_nobody_who_waits() {
+        let resolver = Resolver { lookup: hang, ..Resolver::default() };
+        let patience = Duration::from_millis(1);
+        assert!(resolver.wait("a.example", 1, patience).is_empty());
+        assert!(resolver.wait("b.example", 1, patience).is_empty());
+        // Both threads hang now; a third name waits for them, and its asker does not.
+        HANGING.wait();
+        assert!(resolver.wait("c.example", 1, patience).is_empty());
+        assert_eq!(resolver.state.lock().threads, THREADS_MAX);
+        assert_eq!(resolver.state.lock().waiting.len(), 1);
+        let full = (0..WAITING_MAX + 1).filter(|_| {
+            let (send, answer) = bounded(1);
+            resolver.ask("d.example".to_owned(), 1, Box::new(move |found| drop(send.try_send(found))));
+            answer.try_recv().is_ok()
+        });
+        assert_eq!(full.count(), 2, "what does not fit the queue is answered at once");
+        resolver.state.lock().waiting.clear();
+        HANGING.wait();
+    }
+
+    #[test]
+    fn a_numeric_name_resolves() {
+        let found = Resolver::default().wait("127.0.0.1", 7, Duration::from_secs(3));
+        assert_eq!(found, ["127.0.0.1:7".parse().expect("an address")]);
+    }
+}

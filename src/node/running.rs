@@ -1,0 +1,356 @@
+//! A started node: which threads it has, in which order they begin and end, and what happens when one of them panics.
+
+use super::clock::Clock;
+use super::entropy::{SystemEntropy, policy_rng};
+use super::error::Error;
+use super::node::Plan;
+use super::pump::{self, Ears};
+use super::shared::{Shared, Status};
+use super::{reactor_thread, system, workers};
+use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, STOP_TIMEOUT};
+use crate::base::reason::CloseReason;
+use crate::bus::command::Command;
+use crate::bus::event::NodeState;
+use crate::bus::report::{Control, Report};
+use crate::bus::roster::Roster;
+use crate::bus::routes::Routes;
+use crate::bus::sync::Lock;
+use crate::reactor::engine::{Engine, Ports};
+use crate::reactor::limits::Limits;
+use crate::reactor::mio_net::MioNet;
+use crate::reactor::net::Net;
+use crate::session::gate::Gate;
+use crate::session::local::{Local, Profile};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Longest drain: with the rest of a stop it stays below `STOP_TIMEOUT`.
+const DRAIN_MAX: Duration = Duration::from_secs(4);
+
+/// A node with its threads.
+pub struct Running {
+    pub shared: Arc<Shared>,
+    pub listening: Vec<SocketAddr>,
+    threads: Mutex<Option<Threads>>,
+}
+
+/// The threads, in the order in which they end.
+struct Threads {
+    maintain: Thread,
+    reactor: Thread,
+    welcome: Thread,
+    exchange: Thread,
+}
+
+/// A thread, the line whose cutting ends it (the reactor has none: it is drained), and the sign that it has ended.
+struct Thread {
+    life: Option<Sender<Infallible>>,
+    handle: JoinHandle<()>,
+    ended: Receiver<Infallible>,
+}
+
+impl Thread {
+    /// Waits at most `patience` for the thread's end, after cutting its life line if `cuts` (otherwise it ends by its inbox, which it
+    /// empties first). False if it is still there: then it is abandoned.
+    fn end(mut self, cuts: bool, patience: Duration) -> bool {
+        if cuts {
+            self.life = None;
+        }
+        // Nothing is ever sent: the wait ends when the thread drops its end, or with the time-out.
+        let in_time = !self.ended.recv_timeout(patience).is_err_and(|error| error.is_timeout());
+        if in_time {
+            // It is past its last line; a panic was caught and reported inside.
+            let _ = self.handle.join();
+        }
+        in_time
+    }
+}
+
+/// Who we are towards peers.
+pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
+    let profile = Profile::of(&plan.settings, plan.identity.clone(), &plan.channels, &plan.hello, listening);
+    Local::new(profile).map_err(|error| Error::Channel(error.to_string()))
+}
+
+/// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back.
+pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Routes)>> {
+    let (net, listening) = match listen(plan) {
+        Ok(pair) => pair,
+        Err(error) => return Err(Box::new((error, routes))),
+    };
+    let local = match profile(plan, &listening) {
+        Ok(local) => Arc::new(local),
+        Err(error) => return Err(Box::new((error, routes))),
+    };
+    let limits = Limits::of(&plan.settings, system::files_max());
+    let (commands, orders) = bounded(COMMANDS_MAX);
+    let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
+    let (control, controls) = bounded(CONTROL_MAX);
+    let (nudge_maintenance, maintenance_nudges) = bounded(1);
+    let (nudge_exchange, exchange_nudges) = bounded(1);
+    let rng = policy_rng();
+    let machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
+    let shared = Arc::new(Shared {
+        clock: plan.clock,
+        pool: Lock::new(machines.pool),
+        roster: Arc::new(Roster::default()),
+        routes: Arc::new(routes),
+        counters: Arc::clone(&plan.counters),
+        bell: Arc::clone(&plan.bell),
+        commands,
+        nudge_maintenance,
+        nudge_exchange,
+        resolver: super::resolver::Resolver::default(),
+        peers: Default::default(),
+        waiters: Lock::default(),
+        status: Arc::clone(status),
+    });
+    let ports = Ports {
+        commands: orders,
+        reports: report,
+        control,
+        bell: Arc::clone(&shared.bell),
+        routes: Arc::clone(&shared.routes),
+        roster: Arc::clone(&shared.roster),
+        counters: Arc::clone(&shared.counters),
+        ids: plan.ids.clone(),
+    };
+    let gate = Gate::new(&mut SystemEntropy, plan.settings.puzzle_difficulty as u8, limits.half_open_max);
+    let dialects = Box::new(crate::reactor::native::Native::new(local));
+    let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), shared.clock.now());
+    (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
+    status.set(NodeState::Running);
+    let threads =
+        spawn_all(&shared, machines.workers, engine, net, Inboxes { reports, controls, maintenance_nudges, exchange_nudges });
+    match threads {
+        Ok(threads) => Ok(Running { shared, listening, threads: Mutex::new(Some(threads)) }),
+        Err(source) => {
+            // Threads that did start end by themselves: their lines and channels are gone with this scope.
+            status.fail("the system had no thread to give".to_owned());
+            shared.order(Command::Drain { deadline: shared.clock.now() });
+            let error = Error::System { what: "starting a thread", source };
+            Err(Box::new((error, Routes::new(Arc::clone(shared.routes.main())))))
+        }
+    }
+}
+
+/// A transport that listens at every address of the settings.
+fn listen(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>), Error> {
+    let system = |source| Error::System { what: "an event queue of the system", source };
+    let mut net = MioNet::new().map_err(system)?;
+    let mut listening = Vec::new();
+    for (number, at) in plan.settings.listen_addresses.iter().enumerate() {
+        let bound = net.listen(number as u32, *at).map_err(|source| Error::Listen { at: *at, source })?;
+        listening.push(bound);
+    }
+    let waker = net.waker().map_err(system)?;
+    // A second start after a failed one brings a new transport; the bell must ring that one.
+    *plan.waker.write() = Some(waker);
+    Ok((net, listening))
+}
+
+struct Inboxes {
+    reports: Receiver<Report>,
+    controls: Receiver<Control>,
+    maintenance_nudges: Receiver<()>,
+    exchange_nudges: Receiver<()>,
+}
+
+fn spawn_all(
+    shared: &Arc<Shared>,
+    workers: workers::Workers,
+    engine: Engine,
+    net: MioNet,
+    inboxes: Inboxes,
+) -> std::io::Result<Threads> {
+    let clock: Clock = shared.clock;
+    let reactor = {
+        let (bell, counters) = (Arc::clone(&shared.bell), Arc::clone(&shared.counters));
+        let status = Arc::clone(shared);
+        spawn("bwl-reactor", shared, move |_| {
+            if let Err(error) = reactor_thread::run(engine, net, clock, &bell, &counters) {
+                fail(&status, format!("waiting for events failed: {error}"));
+            }
+        })?
+    };
+    let Inboxes { reports, controls, maintenance_nudges, exchange_nudges } = inboxes;
+    let workers::Workers { welcome, exchange, maintenance } = workers;
+    // Channels on which nothing is sent: a worker that is only nudged, or only spoken to.
+    let (no_nudges, welcome_nudges) = bounded(0);
+    let (no_input, maintenance_inbox) = bounded::<Infallible>(0);
+    let on = |shared: &Arc<Shared>| Arc::clone(shared);
+    let with = on(shared);
+    let welcome = spawn("bwl-welcome", shared, move |life| {
+        let _open = no_nudges;
+        pump::run(
+            welcome,
+            Ears { inbox: reports, nudges: welcome_nudges, life },
+            &with,
+            workers::welcome_input,
+            workers::welcome_done,
+        );
+    })?;
+    let with = on(shared);
+    let exchange = spawn("bwl-exchange", shared, move |life| {
+        pump::run(exchange, Ears { inbox: controls, nudges: exchange_nudges, life }, &with, Some, workers::exchange_done);
+    })?;
+    let with = on(shared);
+    let maintain = spawn("bwl-maintain", shared, move |life| {
+        let _open = no_input;
+        let ears = Ears { inbox: maintenance_inbox, nudges: maintenance_nudges, life };
+        pump::run(maintenance, ears, &with, |never: Infallible| match never {}, workers::maintenance_done);
+    })?;
+    Ok(Threads { maintain, reactor, welcome, exchange })
+}
+
+/// Spawns a thread whose panic makes the node fail instead of the host.
+fn spawn(
+    name: &'static str,
+    shared: &Arc<Shared>,
+    body: impl FnOnce(Receiver<Infallible>) + Send + 'static,
+) -> std::io::Result<Thread> {
+    let (life, line) = bounded(0);
+    let (end, ended) = bounded(0);
+    let shared = Arc::clone(shared);
+    let handle = system::spawn(name, move || {
+        let _end: Sender<Infallible> = end;
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(line))) {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            fail(&shared, format!("{name} panicked: {text}"));
+        }
+    })?;
+    Ok(Thread { life: Some(life), handle, ended })
+}
+
+/// A broken invariant of ours: the node stops working and says so at every call; the host lives.
+fn fail(shared: &Arc<Shared>, text: String) {
+    log::error!(target: "bowline::node", "the node has failed: {text}");
+    shared.status.fail(text);
+    shared.waiters.lock().clear();
+    for link in shared.roster.all() {
+        link.close(CloseReason::Internal);
+    }
+    shared.routes.change_state(NodeState::Failed);
+    shared.routes.close();
+    // If the reactor lives it lets go of its sockets; if its channel is full it is not living.
+    if shared.commands.try_send(Command::Drain { deadline: shared.clock.now() }).is_ok() {
+        shared.bell.ring();
+    }
+}
+
+impl Running {
+    /// See `Node::stop`.
+    pub fn stop(&self, drain: Duration) -> Result<(), Error> {
+        let status = &self.shared.status;
+        if !status.begin_stop() {
+            status.wait_stopped();
+            return Ok(());
+        }
+        let threads = self.threads.lock().take();
+        let result = threads.map_or(Ok(()), |threads| self.end(threads, drain.min(DRAIN_MAX)));
+        status.end_stop();
+        result
+    }
+
+    /// Ends the threads: first who begins work, then who carries it, last who only answers.
+    fn end(&self, threads: Threads, drain: Duration) -> Result<(), Error> {
+        let shared = &self.shared;
+        let has_failed = shared.status.state() == NodeState::Failed;
+        if !has_failed {
+            shared.status.set(NodeState::Stopping);
+            shared.routes.change_state(NodeState::Stopping);
+        }
+        let begin = shared.clock.now();
+        let left = || STOP_TIMEOUT.saturating_sub(shared.clock.now().since(begin)).max(Duration::from_millis(50));
+        shared.waiters.lock().clear();
+        let Threads { maintain, reactor, welcome, exchange } = threads;
+        let maintain_ended = maintain.end(true, left());
+        shared.order(Command::StopListening);
+        shared.order(Command::Drain { deadline: begin + drain });
+        let reactor_ended = reactor.end(false, left());
+        let welcome_ended = welcome.end(!reactor_ended, left());
+        let exchange_ended = exchange.end(!reactor_ended, left());
+        let all_ended = maintain_ended && reactor_ended && welcome_ended && exchange_ended;
+        shared.waiters.lock().clear();
+        shared.publish(Vec::new());
+        if has_failed {
+            return Err(Error::Failed(shared.status.failure().unwrap_or_default()));
+        }
+        shared.status.set(NodeState::Stopped);
+        shared.routes.change_state(NodeState::Stopped);
+        shared.routes.close();
+        let is_cut_short = !all_ended || drain > Duration::ZERO && shared.clock.now().since(begin) >= drain;
+        if is_cut_short { Err(Error::Timeout) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::channel::{Channel, ChannelId};
+    use crate::bus::event::{Event, NodeState};
+    use crate::node::builder::Builder;
+    use crate::node::error::{Error, RecvError, SendError};
+    use crate::node::identity_file::generate;
+    use crate::node::node::Node;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn started() -> Node {
+        let identity = generate(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+        let set = [
+            ("network.name", "test"),
+            ("network.pow_bits", "0"),
+            ("network.allow_private", "true"),
+            ("listen.addresses", "127.0.0.1:0"),
+            ("discovery.bootstrap", "true"),
+        ];
+        let builder = set.into_iter().fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+        let node = builder.identity(identity).channel(Channel::new(0x10, "chat")).expect("a channel").build().expect("valid");
+        node.start().expect("a free port");
+        node
+    }
+
+    #[test]
+    fn a_panic_in_a_thread_fails_the_node_and_not_the_host() {
+        let (sick, well) = (started(), started());
+        let link = well.connect(&sick.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+        let up = |node: &Node| loop {
+            if let Event::Up(up) = node.recv_timeout(PATIENCE).expect("the link is up at both ends") {
+                break up.link;
+            }
+        };
+        let own = up(&sick);
+        assert_eq!(up(&well), link);
+        let shared = Arc::clone(&sick.running().expect("started").shared);
+        let thread = super::spawn("bwl-test", &shared, |_| panic!("on purpose")).expect("a thread");
+        assert!(thread.end(false, PATIENCE));
+        assert_eq!(sick.state(), NodeState::Failed);
+        assert_eq!(sick.failure().as_deref(), Some("bwl-test panicked: on purpose"));
+        assert_eq!(sick.try_send(own, ChannelId(0x10), b"x"), Err(SendError::Failed));
+        assert!(matches!(sick.connect("127.0.0.1:1", PATIENCE), Err(Error::Failed(_))));
+        let end = loop {
+            if let Err(error) = sick.recv_timeout(PATIENCE) {
+                break error;
+            }
+        };
+        assert_eq!(end, RecvError::Failed);
+        assert!(matches!(sick.stop(PATIENCE), Err(Error::Failed(_))));
+        // The peer is rid of it, and as well as before.
+        let down = loop {
+            if let Event::Down(down) = well.recv_timeout(PATIENCE).expect("the link goes down") {
+                break down.link;
+            }
+        };
+        assert_eq!(down, link);
+        assert_eq!(well.state(), NodeState::Running);
+    }
+}

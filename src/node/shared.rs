@@ -1,0 +1,109 @@
+//! What the threads of one node share. The pool's lock is taken by workers and calls, never by the reactor.
+
+use super::clock::Clock;
+use super::resolver::Resolver;
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::bus::bell::Bell;
+use crate::bus::command::Command;
+use crate::bus::counters::NodeCounters;
+use crate::bus::event::NodeState;
+use crate::bus::roster::Roster;
+use crate::bus::routes::Routes;
+use crate::bus::sync::{Change, Lock};
+use crate::pool::peers::PeerInfo;
+use crate::pool::table::Pool;
+use crossbeam_channel::Sender;
+use parking_lot::RwLock;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// The answer that a waiting `connect` gets.
+pub type Answer = Result<PeerId, CloseReason>;
+
+/// What the threads share while a node runs.
+pub struct Shared {
+    pub clock: Clock,
+    pub pool: Lock<Pool>,
+    pub roster: Arc<Roster>,
+    pub routes: Arc<Routes>,
+    pub counters: Arc<NodeCounters>,
+    pub bell: Arc<Bell>,
+    pub commands: Sender<Command>,
+    pub nudge_maintenance: Sender<()>,
+    pub nudge_exchange: Sender<()>,
+    pub resolver: Resolver,
+    /// Who is connected: replaced whole, so that readers never wait for a writer.
+    pub peers: RwLock<Arc<[PeerInfo]>>,
+    /// Calls that wait for the end of a dial.
+    pub waiters: Lock<BTreeMap<LinkId, Sender<Answer>>>,
+    pub status: Arc<Status>,
+}
+
+impl Shared {
+    /// Sends an order to the reactor; waits while its channel is full. Orders to a reactor that has ended are dropped.
+    pub fn order(&self, command: Command) {
+        if self.commands.send(command).is_ok() {
+            self.bell.ring();
+        }
+    }
+
+    /// Replaces the snapshot that readers see.
+    pub fn publish(&self, peers: Vec<PeerInfo>) {
+        *self.peers.write() = peers.into();
+    }
+}
+
+/// A node's state and, if it failed, why. Outlives the threads.
+#[derive(Default)]
+pub struct Status {
+    state: AtomicU8,
+    failure: Lock<Option<String>>,
+    stopping: Lock<bool>,
+    stopped: Change,
+}
+
+impl Status {
+    pub fn state(&self) -> NodeState {
+        match self.state.load(Ordering::Acquire) {
+            0 => NodeState::New,
+            1 => NodeState::Running,
+            2 => NodeState::Stopping,
+            3 => NodeState::Stopped,
+            _ => NodeState::Failed,
+        }
+    }
+
+    pub fn set(&self, state: NodeState) {
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    /// The first failure is kept.
+    pub fn fail(&self, text: String) {
+        self.failure.lock().get_or_insert(text);
+        self.set(NodeState::Failed);
+    }
+
+    pub fn failure(&self) -> Option<String> {
+        self.failure.lock().clone()
+    }
+
+    /// True for the one caller that carries the stop out; others wait in `wait_stopped`.
+    pub fn begin_stop(&self) -> bool {
+        !std::mem::replace(&mut *self.stopping.lock(), true)
+    }
+
+    pub fn end_stop(&self) {
+        *self.stopping.lock() = false;
+        self.stopped.notify_all();
+    }
+
+    pub fn wait_stopped(&self) {
+        let mut stopping = self.stopping.lock();
+        while *stopping {
+            self.stopped.wait(&mut stopping, None);
+        }
+    }
+}

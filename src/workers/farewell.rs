@@ -1,0 +1,53 @@
+//! The end of a link, the same for whoever finds out: welcome by a report, both welcome and maintenance by a deadline.
+//! It says what others must hear; the pool has already learned from it.
+
+use crate::base::link_id::LinkId;
+use crate::base::reason::CloseReason;
+use crate::base::rng::Rng;
+use crate::base::time::Time;
+use crate::base::verdict::Direction;
+use crate::bus::command::Command;
+use crate::bus::outbox::{Notice, Outbox, Outcome};
+use crate::pool::lists::Culprit;
+use crate::pool::slots::{Phase, Purpose};
+use crate::pool::table::{Closed, Pool};
+
+/// Tells of a link that has ended: the caller who asked for it, the application, the other workers.
+pub(super) fn tell(closed: &Closed, reason: CloseReason, told: Option<CloseReason>, out: &mut Outbox) {
+    let slot = &closed.slot;
+    let reason = told.unwrap_or(reason);
+    if let Some(Purpose::Asked { tag }) = slot.purpose
+        && slot.phase != Phase::Open
+    {
+        out.outcomes.push(Outcome { link: slot.link, result: Err(reason) });
+        out.notices.push(Notice::DialFailed { tag, to: slot.remote, reason });
+    }
+    if let Some(culprit) = closed.greylisted {
+        let peer = if let Culprit::Peer(peer) = culprit { Some(peer) } else { None };
+        out.notices.push(Notice::Greylisted { peer, remote: slot.remote, reason });
+    }
+    let was_link = slot.is_authenticated();
+    out.changed |= was_link || slot.direction == Direction::Outbound;
+    out.nudge_exchange |= was_link;
+    // Any end of a dial or link may call for another dial.
+    out.nudge_maintenance |= was_link || slot.direction == Direction::Outbound || closed.new_points > 0;
+}
+
+/// Closes every place whose deadline has passed: its report was lost, or a verdict.
+pub(super) fn sweep(now: Time, rng: &mut Rng, pool: &mut Pool, out: &mut Outbox) {
+    for link in pool.slots().overdue(now) {
+        let Some(slot) = pool.slots().get(link) else { continue };
+        let reason = slot.doomed.unwrap_or(match slot.phase {
+            Phase::Dialing => CloseReason::ConnectTimeout,
+            _ => CloseReason::HandshakeTimeout,
+        });
+        close(now, link, reason, rng, pool, out);
+    }
+}
+
+fn close(now: Time, link: LinkId, reason: CloseReason, rng: &mut Rng, pool: &mut Pool, out: &mut Outbox) {
+    out.commands.push(Command::Close { link, reason });
+    if let Some(closed) = pool.close(now, link, reason, None, &[], rng) {
+        tell(&closed, reason, None, out);
+    }
+}

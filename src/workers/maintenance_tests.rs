@@ -1,0 +1,277 @@
+//! Maintenance, step by step: what it dials, drops, asks and says.
+
+use super::machine::Machine;
+use super::maintenance::{FEELERS_MAX, Input, Maintenance};
+use super::testbed::{at, hello_of, ms, peer, policy};
+use crate::base::address::Address;
+use crate::base::link_id::{LinkId, LinkIds};
+use crate::base::reason::CloseReason;
+use crate::base::rng::Rng;
+use crate::base::time::Time;
+use crate::bus::command::Command;
+use crate::bus::outbox::{Done, Job, Notice, Outbox};
+use crate::pool::lists::Subject;
+use crate::pool::policy::Policy;
+use crate::pool::table::Pool;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+struct Bench {
+    pool: Pool,
+    ids: LinkIds,
+    rng: Rng,
+    machine: Maintenance,
+}
+
+impl Bench {
+    fn new(policy: Policy, persistent: &[Address], seeds: &[Address]) -> Bench {
+        let ids = LinkIds::default();
+        let pool = Pool::new(peer(0), policy, ids.clone());
+        let machine = Maintenance::new(Rng::from_seed(3), persistent, seeds);
+        Bench { pool, ids, rng: Rng::from_seed(2), machine }
+    }
+
+    fn wake(&mut self, now: Time) -> Outbox {
+        let mut out = Outbox::default();
+        self.machine.wake(now, &mut self.pool, &mut out);
+        out
+    }
+
+    fn learn(&mut self, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(99));
+        }
+    }
+
+    /// Links that others made with us.
+    fn inbound(&mut self, now: Time, numbers: std::ops::Range<usize>) {
+        for number in numbers {
+            let link = self.ids.next();
+            self.pool.claim_arrival(now, link, at(number)).expect("may come");
+            let hello = std::sync::Arc::new(crate::wire::hello::Hello::default());
+            self.pool.introduce(now, link, peer(number), &hello, &mut self.rng);
+            self.pool.open(now, link);
+        }
+    }
+
+    fn open(&mut self, now: Time, link: LinkId, number: usize) {
+        self.pool.recognise(now, link, peer(number));
+        self.pool.introduce(now, link, peer(number), &hello_of(number), &mut self.rng);
+        self.pool.open(now, link);
+    }
+
+    fn fail(&mut self, now: Time, dials: &[(LinkId, SocketAddr)]) {
+        for (link, _) in dials {
+            self.pool.close(now, *link, CloseReason::ConnectionRefused, None, &[], &mut self.rng);
+        }
+    }
+}
+
+fn dials(out: &Outbox) -> Vec<(LinkId, SocketAddr)> {
+    let dial = |command: &Command| if let Command::Dial { link, to, .. } = command { Some((*link, *to)) } else { None };
+    out.commands.iter().filter_map(dial).collect()
+}
+
+fn busy() -> Policy {
+    Policy { dial_rate: 1_000, accept_rate: 10_000, ..policy() }
+}
+
+#[test]
+fn what_is_missing_is_dialed_in_parallel_up_to_the_target() {
+    let mut bench = Bench::new(Policy { dials_max: 100, ..busy() }, &[], &[]);
+    bench.learn(1..61);
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 36, "min_target");
+    assert!(dials(&bench.wake(ms(1))).is_empty(), "they are under way");
+    let mut bench = Bench::new(busy(), &[], &[]);
+    bench.learn(1..61);
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 16, "dial.parallel_max");
+    let mut bench = Bench::new(policy(), &[], &[]);
+    bench.learn(1..61);
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 10, "dial.rate");
+    assert_eq!(bench.machine.deadline(), Some(ms(100)), "when the next dial may begin");
+}
+
+#[test]
+fn with_enough_links_only_the_outbound_target_is_kept() {
+    let mut bench = Bench::new(busy(), &[], &[]);
+    bench.inbound(ms(0), 100..130);
+    bench.learn(1..61);
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 10);
+    assert!(dials(&bench.wake(ms(1))).is_empty());
+}
+
+#[test]
+fn the_first_round_is_held_back_when_links_exist_unless_addresses_are_learned() {
+    let mut bench = Bench::new(busy(), &[], &[]);
+    bench.learn(1..11);
+    bench.pool.take_fresh_points();
+    bench.inbound(ms(0), 100..101);
+    assert!(dials(&bench.wake(ms(0))).is_empty());
+    let deadline = bench.machine.deadline().expect("it always has one");
+    assert!(deadline > ms(0) && deadline <= ms(30_000));
+    bench.learn(11..12);
+    assert_eq!(dials(&bench.wake(ms(1))).len(), 11);
+}
+
+#[test]
+fn too_many_links_are_dropped_down_to_the_target_at_random() {
+    let mut bench = Bench::new(Policy { dial_rate: 1_000, accept_rate: 10_000, ..policy() }, &[], &[]);
+    let mut wide = bench.pool.policy().clone();
+    (wide.bounds.outbound_max, wide.bounds.outbound_target) = (10, 0);
+    bench.pool.set_policy(wide);
+    bench.inbound(ms(0), 1..85);
+    assert!(bench.wake(ms(0)).commands.is_empty(), "84 is the threshold");
+    bench.inbound(ms(1), 85..86);
+    let out = bench.wake(ms(1));
+    let is_eviction = |command: &&Command| matches!(command, Command::Close { reason: CloseReason::Evicted, .. });
+    assert_eq!(out.commands.iter().filter(is_eviction).count(), 17);
+    assert_eq!(bench.pool.counts().links(), 68);
+    assert!(bench.wake(ms(2)).commands.is_empty(), "once is enough");
+}
+
+#[test]
+fn when_only_protected_links_remain_it_stops_and_says_so() {
+    let mut bench = Bench::new(busy(), &[], &[]);
+    let mut wide = bench.pool.policy().clone();
+    (wide.bounds.outbound_max, wide.bounds.outbound_target) = (10, 0);
+    bench.pool.set_policy(wide);
+    bench.pool.lists_mut().trust(ms(0), "10.0.0.0/8".parse::<Subject>().expect("a prefix"), None).expect("not banned");
+    bench.inbound(ms(0), 1..86);
+    let mut out = Outbox::default();
+    bench.machine.handle(ms(0), Input::Round { ticket: 5 }, &mut bench.pool, &mut out);
+    assert!(out.commands.is_empty());
+    assert_eq!(out.notices, [Notice::RoundEnded { ticket: 5, links: 85, is_stuck: true }]);
+    assert!(out.log[0].2.contains("85 links are above pool.max_target (68)"), "{:?}", out.log);
+}
+
+#[test]
+fn a_persistent_point_is_dialed_at_once_and_for_ever() {
+    let mut bench = Bench::new(busy(), &[Address::of(at(1), Some(peer(1)))], &[]);
+    let mut now = ms(0);
+    for _ in 0..40 {
+        let out = bench.wake(now);
+        let dials = dials(&out);
+        assert_eq!(dials.iter().map(|dial| dial.1).collect::<Vec<_>>(), [at(1)]);
+        assert!(matches!(out.commands[0], Command::Dial { expect: Some(expect), .. } if expect == peer(1)));
+        bench.fail(now, &dials);
+        bench.wake(now);
+        let next = bench.pool.points().get(at(1)).expect("it is fixed").next_dial;
+        assert!(next > now && next <= now + Duration::from_secs(300), "at most five minutes apart");
+        assert!(bench.machine.deadline().is_some_and(|deadline| deadline <= next));
+        now = next;
+    }
+    let link = dials(&bench.wake(now))[0].0;
+    bench.open(now, link, 1);
+    assert!(dials(&bench.wake(now + Duration::from_secs(600))).is_empty());
+    bench.pool.close(now, link, CloseReason::Goodbye, Some(CloseReason::Evicted), &[], &mut bench.rng);
+    let next = now + Duration::from_secs(2);
+    assert_eq!(dials(&bench.wake(next)).len(), 1, "a goodbye does not end it");
+}
+
+#[test]
+fn a_persistent_peer_that_came_by_itself_is_not_dialed() {
+    let mut bench = Bench::new(busy(), &[Address::of(at(1), Some(peer(1)))], &[]);
+    bench.inbound(ms(0), 1..2);
+    assert!(dials(&bench.wake(ms(40_000))).is_empty());
+}
+
+#[test]
+fn seeds_are_dialed_only_when_nothing_else_is_left() {
+    let mut bench = Bench::new(busy(), &[], &[Address::of(at(1), None), Address::of(at(2), None)]);
+    bench.learn(3..5);
+    let out = bench.wake(ms(0));
+    assert_eq!(dials(&out).iter().map(|dial| dial.1).collect::<BTreeSet<_>>(), BTreeSet::from([at(3), at(4)]));
+    bench.fail(ms(1), &dials(&out));
+    let seed = dials(&bench.wake(ms(1)));
+    assert!(seed.len() == 1 && [at(1), at(2)].contains(&seed[0].1), "one seed");
+    assert!(dials(&bench.wake(ms(2))).is_empty(), "it is under way");
+    bench.fail(ms(3), &seed);
+    let other = dials(&bench.wake(ms(3)));
+    assert!(other.len() == 1 && other[0].1 != seed[0].1, "then the other");
+}
+
+#[test]
+fn names_are_resolved_and_follow_what_they_resolve_to() {
+    let seed: Address = "seed.example:9732".parse().expect("an address");
+    let mut bench = Bench::new(busy(), &[], &[seed]);
+    let job = |ticket| Job::Resolve { ticket, name: "seed.example".into(), port: 9_732 };
+    assert_eq!(bench.wake(ms(0)).jobs, [job(1)]);
+    assert!(bench.wake(ms(1)).jobs.is_empty(), "asked already");
+    let resolved = |bench: &mut Bench, now, ticket, addresses: Vec<SocketAddr>| {
+        let mut out = Outbox::default();
+        bench.machine.handle(now, Input::Done(Done::Resolved { ticket, addresses }), &mut bench.pool, &mut out);
+        out
+    };
+    assert!(dials(&resolved(&mut bench, ms(2), 9, vec![at(9)])).is_empty(), "nobody asked that");
+    let out = resolved(&mut bench, ms(2), 1, vec![]);
+    assert!(dials(&out).is_empty() && out.jobs.is_empty());
+    assert_eq!(bench.wake(ms(30_002)).jobs, [job(2)]);
+    let dialed = dials(&resolved(&mut bench, ms(30_003), 2, vec![at(1)]));
+    assert_eq!(dialed.iter().map(|dial| dial.1).collect::<Vec<_>>(), [at(1)]);
+    bench.fail(ms(30_004), &dialed);
+    assert_eq!(bench.wake(ms(160_000)).jobs, [job(3)], "it may have moved");
+    resolved(&mut bench, ms(160_001), 3, vec![at(2)]);
+    let is_seed = |number| bench.pool.points().get(at(number)).is_some_and(|point| point.is_seed);
+    assert!(is_seed(2) && !is_seed(1));
+}
+
+#[test]
+fn claimed_addresses_of_linked_peers_are_proven_by_few_dials() {
+    let mut bench = Bench::new(busy(), &[], &[]);
+    for number in 1..=20 {
+        let link = bench.ids.next();
+        bench.pool.claim_arrival(ms(0), link, at(number)).expect("may come");
+        bench.pool.introduce(ms(0), link, peer(number), &hello_of(number), &mut bench.rng);
+        bench.pool.open(ms(0), link);
+    }
+    // The first round is held back, because links exist already.
+    assert!(dials(&bench.wake(ms(0))).is_empty());
+    let mut now = ms(30_000);
+    for _ in 0..10 {
+        let dials = dials(&bench.wake(now));
+        assert!(dials.len() <= FEELERS_MAX);
+        for (link, to) in dials {
+            let number = (1..=20).find(|number| at(*number) == to).expect("one of them");
+            bench.pool.recognise(now, link, peer(number));
+            bench.pool.close(now, link, CloseReason::Duplicate, None, &[], &mut bench.rng);
+        }
+        now = now + Duration::from_millis(1);
+    }
+    assert_eq!(bench.pool.healthy().len(), 20);
+    assert_eq!(bench.pool.counts().links(), 20);
+}
+
+#[test]
+fn a_round_that_was_asked_for_ends_when_its_dials_have() {
+    let mut bench = Bench::new(busy(), &[], &[]);
+    bench.learn(1..3);
+    let mut out = Outbox::default();
+    bench.machine.handle(ms(0), Input::Round { ticket: 1 }, &mut bench.pool, &mut out);
+    let under_way = dials(&out);
+    assert!(under_way.len() == 2 && out.notices.is_empty());
+    bench.open(ms(1), under_way[0].0, 1);
+    bench.fail(ms(1), &under_way[1..]);
+    let ended = Notice::RoundEnded { ticket: 1, links: 1, is_stuck: true };
+    assert_eq!(bench.wake(ms(2)).notices, [ended]);
+    assert!(bench.wake(ms(3)).notices.is_empty(), "told once");
+}
+
+#[test]
+fn a_short_book_has_somebody_asked_each_round() {
+    let mut bench = Bench::new(busy(), &[], &[]);
+    assert!(bench.wake(ms(0)).nudge_exchange && bench.pool.take_wants_addresses());
+    assert!(!bench.wake(ms(1)).nudge_exchange && !bench.pool.take_wants_addresses());
+    assert!(bench.wake(ms(30_000)).nudge_exchange);
+}
+
+#[test]
+fn each_period_the_lists_and_the_book_are_cleaned() {
+    let mut bench = Bench::new(busy(), &[], &[]);
+    bench.pool.ban(ms(0), Subject::host(at(1).ip()), Some(ms(50))).expect("there is room");
+    bench.wake(ms(0));
+    bench.wake(ms(119_999));
+    assert_eq!(bench.pool.lists().banned().count(), 1);
+    bench.wake(ms(120_000));
+    assert_eq!(bench.pool.lists().banned().count(), 0);
+}

@@ -1,0 +1,430 @@
+//! Whole nodes on real loopback sockets, through the public face only. Each test is one promise to the user.
+
+#![allow(clippy::disallowed_methods, reason = "tests of whole nodes run in real time")]
+
+use bowline::{
+    Builder, Channel, ChannelId, CloseReason, Direction, Error, Event, FileFault, LinkId, Node, NodeState, Notice, RecvError,
+    SendError, generate_identity, load_identity, save_identity,
+};
+use bytes::Bytes;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+const CHAT: ChannelId = ChannelId(0x10);
+const BULK: ChannelId = ChannelId(0x11);
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn builder() -> Builder {
+    let set = [
+        ("network.name", "test"),
+        ("network.pow_bits", "0"),
+        ("network.allow_private", "true"),
+        ("listen.addresses", "127.0.0.1:0"),
+        ("discovery.bootstrap", "true"),
+        ("accept.ip_burst", "1000"),
+    ];
+    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+    let builder = set.into_iter().fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+    let bulk = Channel { receive_queue_bytes: 64 * 1_024, send_queue_bytes: 64 * 1_024, ..Channel::new(BULK.0, "bulk") };
+    builder.identity(identity).channel(Channel::new(CHAT.0, "chat")).expect("a channel").channel(bulk).expect("a channel")
+}
+
+fn started(builder: Builder) -> Node {
+    let node = builder.build().expect("valid settings");
+    node.start().expect("a free port");
+    node
+}
+
+fn at(node: &Node) -> String {
+    node.listen_addresses()[0].to_string()
+}
+
+/// Two nodes with a link, and the link's ids at both ends.
+fn pair() -> (Node, Node, LinkId, LinkId) {
+    let (a, b) = (started(builder()), started(builder()));
+    let from_b = b.connect(&at(&a), PATIENCE).expect("a link");
+    let from_a = up(&a);
+    assert_eq!(up(&b), from_b);
+    (a, b, from_a, from_b)
+}
+
+fn up(node: &Node) -> LinkId {
+    wait(node, |event| if let Event::Up(up) = event { Some(up.link) } else { None })
+}
+
+fn down(node: &Node) -> (CloseReason, u64) {
+    wait(node, |event| if let Event::Down(down) = event { Some((down.reason, down.unsent_messages)) } else { None })
+}
+
+fn message(node: &Node) -> Vec<u8> {
+    wait(node, |event| if let Event::Message(message) = event { Some(message.body.to_vec()) } else { None })
+}
+
+/// The first event that `wanted` makes something of.
+fn wait<T>(node: &Node, wanted: impl Fn(Event) -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let event = node.recv_timeout(end.saturating_duration_since(Instant::now())).expect("the event comes in time");
+        if let Some(found) = wanted(event) {
+            return found;
+        }
+    }
+}
+
+#[test]
+fn messages_arrive_whole_and_in_order() {
+    let (a, b, _, from_b) = pair();
+    let sizes = [0, 1, 64, 1_000, 32 * 1_024, 65_536, 1 << 20];
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for (number, size) in sizes.iter().cycle().take(50).enumerate() {
+                b.send_timeout(from_b, CHAT, &vec![number as u8; *size], PATIENCE).expect("room in time");
+            }
+        });
+        for (number, size) in sizes.iter().cycle().take(50).enumerate() {
+            let body = message(&a);
+            assert_eq!(body.len(), *size);
+            assert!(body.iter().all(|byte| *byte == number as u8));
+        }
+    });
+}
+
+#[test]
+fn a_broadcast_reaches_everybody_but_the_excepted() {
+    let hub = started(builder());
+    let spokes: Vec<Node> = (0..3).map(|_| started(builder())).collect();
+    let links: Vec<LinkId> = spokes.iter().map(|spoke| hub.connect(&at(spoke), PATIENCE).expect("a link")).collect();
+    let sent = hub.broadcast(CHAT, &Bytes::from_static(b"news"), Some(links[0])).expect("declared");
+    assert_eq!((sent.queued, sent.full, sent.refused), (2, 0, 0));
+    assert_eq!((message(&spokes[1]), message(&spokes[2])), (b"news".to_vec(), b"news".to_vec()));
+    hub.send(links[0], CHAT, b"own").expect("open");
+    assert_eq!(message(&spokes[0]), b"own");
+}
+
+#[test]
+fn what_cannot_be_sent_says_why() {
+    let (a, b, _, from_b) = pair();
+    assert_eq!(b.try_send(LinkId::from_u64(999), CHAT, b"x"), Err(SendError::UnknownLink(LinkId::from_u64(999))));
+    assert_eq!(b.try_send(from_b, ChannelId(0x77), b"x"), Err(SendError::NoChannel(ChannelId(0x77))));
+    assert_eq!(b.try_send(from_b, ChannelId::PEX, b"x"), Err(SendError::NoChannel(ChannelId::PEX)));
+    let big = vec![0; (1 << 20) + 1];
+    assert_eq!(b.try_send(from_b, CHAT, &big), Err(SendError::TooBig { len: big.len(), max: 1 << 20 }));
+    b.send(from_b, CHAT, b"still fine").expect("open");
+    assert_eq!(message(&a), b"still fine");
+}
+
+#[test]
+fn a_slow_consumer_stops_its_channel_and_nothing_else() {
+    let (a, b, _, from_b) = pair();
+    let part = vec![7; 16 * 1_024];
+    let mut sent = 0;
+    // Nobody reads at `a`: credit, then the queue run out.
+    while b.send_timeout(from_b, BULK, &part, Duration::from_millis(300)).is_ok() {
+        sent += 1;
+        assert!(sent < 1_000, "the queue is bounded");
+    }
+    assert_eq!(b.try_send(from_b, BULK, &part), Err(SendError::Full));
+    b.send(from_b, CHAT, b"urgent").expect("another channel has room");
+    let mut bulk = 0;
+    wait(&a, |event| match event {
+        Event::Message(message) if message.channel == CHAT => Some(()),
+        Event::Message(_) => None,
+        _ => None,
+    });
+    // Now that it is read, everything that was accepted comes.
+    b.send(from_b, BULK, b"last").expect("room comes back");
+    let end = Instant::now() + PATIENCE;
+    while let Ok(event) = a.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        let Event::Message(message) = event else { continue };
+        bulk += 1;
+        if &message.body[..] == b"last" {
+            break;
+        }
+    }
+    assert!(bulk >= 1 && Instant::now() < end);
+}
+
+#[test]
+fn another_network_is_refused_with_its_own_reason() {
+    let a = started(builder());
+    let b = started(builder().set("network.name", "other").expect("a name"));
+    let error = b.connect(&at(&a), PATIENCE).expect_err("another network");
+    assert!(matches!(error, Error::Link(CloseReason::WrongNetwork)), "{error}");
+    assert!(a.peers().is_empty());
+}
+
+#[test]
+fn another_identity_than_expected_is_refused() {
+    let (a, b) = (started(builder()), started(builder()));
+    let wrong = format!("{}@{}", "11".repeat(32), at(&a));
+    let error = b.connect(&wrong, PATIENCE).expect_err("another identity");
+    assert!(matches!(error, Error::Link(CloseReason::WrongIdentity)), "{error}");
+    let right = format!("bowline://{}@{}", a.id(), at(&a));
+    b.connect(&right, PATIENCE).expect("the right identity");
+}
+
+#[test]
+fn a_node_does_not_connect_to_itself() {
+    let a = started(builder());
+    let error = a.connect(&at(&a), PATIENCE).expect_err("itself");
+    assert!(matches!(error, Error::Link(CloseReason::OwnKey) | Error::Dial(_)), "{error}");
+}
+
+#[test]
+fn a_closed_port_and_a_bad_address_say_so() {
+    let a = started(builder());
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let error = a.connect(&free.to_string(), PATIENCE).expect_err("nobody listens");
+    assert!(matches!(error, Error::Link(CloseReason::ConnectionRefused)), "{error}");
+    assert!(matches!(a.connect("no port", PATIENCE), Err(Error::Address(_))));
+    a.dial(free, None, 42).expect("begun");
+    wait(&a, |event| match event {
+        Event::Notice(Notice::DialFailed { tag: 42, reason: CloseReason::ConnectionRefused, .. }) => Some(()),
+        _ => None,
+    });
+}
+
+#[test]
+fn a_stamp_below_the_difficulty_is_refused() {
+    let strict = || builder().set("network.pow_bits", "40").expect("in range");
+    assert!(matches!(strict().build(), Err(Error::WeakIdentity { wants: 40, .. })));
+    // A network that asks for 8 bits, and a peer with none.
+    let identity = generate_identity(8, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+    let a = started(builder().identity(identity).set("network.pow_bits", "8").expect("in range"));
+    let weak = loop {
+        let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+        if identity.pow_bits() < 8 {
+            break identity;
+        }
+    };
+    let b = started(builder().identity(weak));
+    let error = b.connect(&at(&a), PATIENCE).expect_err("a weak stamp");
+    assert!(matches!(error, Error::Link(_)), "{error}");
+    assert!(a.peers().is_empty());
+}
+
+#[test]
+fn garbage_before_the_handshake_is_closed_silently_and_harms_nobody() {
+    let (a, b, _, from_b) = pair();
+    let mut stranger = TcpStream::connect(at(&a)).expect("it listens");
+    stranger.write_all(&b"GET / HTTP/1.1\r\nHost: example\r\n\r\n".repeat(8)).expect("sent");
+    stranger.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let mut answer = Vec::new();
+    // A reset is as good as an end: what counts is that not one byte is answered.
+    let _ = stranger.read_to_end(&mut answer);
+    assert!(answer.is_empty(), "{answer:?}");
+    b.send(from_b, CHAT, b"unharmed").expect("open");
+    assert_eq!(message(&a), b"unharmed");
+}
+
+#[test]
+fn a_silent_stranger_is_closed_at_the_deadline() {
+    let a = started(builder().set("handshake.first_timeout", "200ms").expect("in range"));
+    let mut stranger = TcpStream::connect(at(&a)).expect("it listens");
+    stranger.write_all(b"BOWLINE1").expect("sent");
+    stranger.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let mut answer = Vec::new();
+    let _ = stranger.read_to_end(&mut answer);
+    assert!(answer.is_empty());
+    assert_eq!(a.stats().arrivals, 1);
+}
+
+#[test]
+fn dials_from_both_sides_end_in_one_link() {
+    for _ in 0..10 {
+        let (a, b) = (started(builder()), started(builder()));
+        let (to_a, to_b): (SocketAddr, SocketAddr) = (a.listen_addresses()[0], b.listen_addresses()[0]);
+        std::thread::scope(|scope| {
+            scope.spawn(|| a.dial(to_b, Some(b.id()), 1));
+            scope.spawn(|| b.dial(to_a, Some(a.id()), 2));
+        });
+        let end = Instant::now() + PATIENCE;
+        let settled = || a.peers().len() == 1 && b.peers().len() == 1 && a.peers()[0].direction != b.peers()[0].direction;
+        while !settled() && Instant::now() < end {
+            std::thread::yield_now();
+        }
+        assert!(settled());
+        let (link_a, link_b) = (a.find_peer(&b.id()).expect("linked"), b.find_peer(&a.id()).expect("linked"));
+        a.send(link_a, CHAT, b"ping").expect("open");
+        assert_eq!(message(&b), b"ping");
+        b.send(link_b, CHAT, b"pong").expect("open");
+        assert_eq!(message(&a), b"pong");
+    }
+}
+
+#[test]
+fn a_goodbye_carries_its_reason_and_the_count_of_the_unsent() {
+    let (a, b, from_a, from_b) = pair();
+    let part = vec![7; 16 * 1_024];
+    while b.send_timeout(from_b, BULK, &part, Duration::from_millis(200)).is_ok() {}
+    b.disconnect(from_b, CloseReason::Requested).expect("open");
+    let (reason, unsent) = down(&b);
+    assert_eq!(reason, CloseReason::Requested);
+    assert!(unsent > 0);
+    let told = wait(&a, |event| if let Event::Down(down) = event { Some((down.link, down.reason, down.told)) } else { None });
+    assert_eq!(told, (from_a, CloseReason::Goodbye, Some(CloseReason::Requested)));
+    assert!(matches!(b.disconnect(from_b, CloseReason::Requested), Err(Error::NoLink(_))));
+}
+
+#[test]
+fn stop_releases_everybody_who_waits_and_is_final() {
+    let (a, b, _, from_b) = pair();
+    let part = vec![7; 16 * 1_024];
+    while b.send_timeout(from_b, BULK, &part, Duration::from_millis(200)).is_ok() {}
+    // Accepts and says nothing: a connect to it waits.
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let to = mute.local_addr().expect("an address").to_string();
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| b.send(from_b, BULK, &part));
+        let connecter = scope.spawn(|| b.connect(&to, PATIENCE));
+        let receiver = scope.spawn(|| {
+            loop {
+                if let Err(error) = b.recv() {
+                    return error;
+                }
+            }
+        });
+        // All three wait when the mute listener has its connection.
+        mute.accept().expect("the dial comes");
+        let begin = Instant::now();
+        let _ = b.stop(Duration::from_millis(100));
+        assert!(begin.elapsed() < Duration::from_secs(5));
+        assert_eq!(sender.join().expect("no panic"), Err(SendError::Stopped));
+        assert!(matches!(connecter.join().expect("no panic"), Err(Error::Stopped | Error::Link(CloseReason::Stopped))));
+        assert_eq!(receiver.join().expect("no panic"), RecvError::Stopped);
+    });
+    assert_eq!(b.state(), NodeState::Stopped);
+    b.stop(Duration::ZERO).expect("harmless");
+    assert!(matches!(b.start(), Err(Error::State(_))));
+    assert_eq!(b.try_send(from_b, CHAT, b"x"), Err(SendError::Stopped));
+    let (reason, _) = down(&a);
+    assert_eq!(reason, CloseReason::Goodbye);
+}
+
+#[test]
+fn what_is_queued_leaves_before_a_stop() {
+    let (a, b, _, from_b) = pair();
+    for _ in 0..1_000 {
+        b.send(from_b, CHAT, &[1; 500]).expect("room");
+    }
+    b.stop(Duration::from_secs(3)).expect("the drain is long enough");
+    for _ in 0..1_000 {
+        assert_eq!(message(&a).len(), 500);
+    }
+}
+
+#[test]
+fn an_occupied_port_is_named_and_the_node_can_try_again() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = taken.local_addr().expect("an address");
+    let node = builder().set("listen.addresses", &at.to_string()).expect("an address").build().expect("valid");
+    let error = node.start().expect_err("occupied");
+    assert!(error.to_string().contains(&at.to_string()), "{error}");
+    drop(taken);
+    node.start().expect("free now");
+}
+
+#[test]
+fn wrong_settings_are_all_named() {
+    let error = Builder::new().set("pool.maximum", "1").err().expect("unknown");
+    assert!(error.to_string().contains("did you mean pool.max"), "{error}");
+    let error = Builder::new().set("pool.max", "0").err().expect("out of range");
+    assert!(error.to_string().contains("1 to 16384"), "{error}");
+    let error = builder().set("discovery.bootstrap", "false").expect("a switch").build().err().expect("no way in");
+    assert!(error.to_string().contains("discovery.seeds"), "{error}");
+    let error = builder().channel(Channel::new(CHAT.0, "again")).err().expect("twice");
+    assert!(error.to_string().contains("twice"), "{error}");
+    assert!(builder().channel(Channel::new(0, "pex")).is_err());
+    assert!(matches!(
+        Builder::new().set("network.name", "x").and_then(|b| b.set("discovery.bootstrap", "true")).and_then(Builder::build),
+        Err(Error::NoIdentity)
+    ));
+}
+
+#[test]
+fn an_identity_file_is_private_verified_and_never_overwritten() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("identity");
+    let kind = |result: Result<bowline::Identity, Error>| match result {
+        Err(Error::IdentityFile { kind, .. }) => kind,
+        other => panic!("{:?}", other.map(|identity| identity.id())),
+    };
+    assert_eq!(kind(load_identity(&path, 0)), FileFault::Missing);
+    let identity = generate_identity(4, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+    save_identity(&path, &identity).expect("a writable folder");
+    assert_eq!(load_identity(&path, 4).expect("just saved").id(), identity.id());
+    assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("there").count(), 1, "no temporary file stays");
+    let before = std::fs::read(&path).expect("readable");
+    assert!(save_identity(&path, &identity).is_err());
+    assert_eq!(std::fs::read(&path).expect("readable"), before);
+    assert_eq!(kind(load_identity(&path, 40)), FileFault::Invalid);
+    for mode in [0o640, 0o604, 0o620] {
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("ours");
+        assert_eq!(kind(load_identity(&path, 0)), FileFault::Permission, "{mode:o}");
+    }
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("ours");
+    for broken in [&b""[..], b"garbage", &before[..before.len() / 2], &[0xff; 5_000]] {
+        std::fs::write(&path, broken).expect("ours");
+        assert_eq!(kind(load_identity(&path, 0)), FileFault::Invalid);
+    }
+    assert_eq!(kind(load_identity(folder.path(), 0)), FileFault::Invalid);
+    let mut looks = 0;
+    let stopped = generate_identity(60, &mut |_, _| {
+        looks += 1;
+        looks < 3
+    });
+    assert!(matches!(stopped, Ok(None)), "a search can be stopped");
+}
+
+#[test]
+fn the_descriptor_is_readable_exactly_while_something_waits() {
+    use std::os::fd::BorrowedFd;
+    let (a, b, _, from_b) = pair();
+    while a.try_recv().is_ok() {}
+    let queue = a.main_queue();
+    let fd = queue.fd().expect("a descriptor");
+    assert_eq!(queue.fd().expect("the same"), fd);
+    let is_readable = |wait_ms: i32| {
+        // The descriptor stays open as long as `queue` lives.
+        let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let _ = unsafe { BorrowedFd::borrow_raw(fd) };
+        unsafe { libc::poll(&raw mut poll, 1, wait_ms) > 0 }
+    };
+    assert!(!is_readable(0));
+    b.send(from_b, CHAT, b"one").expect("open");
+    assert!(is_readable(10_000) && is_readable(0), "level, not edge");
+    assert_eq!(message(&a), b"one");
+    assert!(!is_readable(0));
+    assert!(queue.wakeup(7));
+    assert!(is_readable(0));
+    assert!(matches!(queue.recv(), Ok(Event::Wakeup(7))));
+    a.stop(Duration::ZERO).ok();
+    assert!(is_readable(0), "a stopped queue is readable for ever");
+    while queue.recv().is_ok() {}
+    assert!(is_readable(0));
+}
+
+#[test]
+fn a_bound_channel_goes_to_its_own_queue_with_up_and_down() {
+    let (a, b) = (builder().build().expect("valid"), started(builder()));
+    let bulk = a.queue().expect("before the start");
+    a.bind(BULK, &bulk).expect("declared");
+    a.start().expect("a free port");
+    let from_b = b.connect(&at(&a), PATIENCE).expect("a link");
+    b.send(from_b, BULK, b"bulk").expect("open");
+    b.send(from_b, CHAT, b"chat").expect("open");
+    assert_eq!(message(&a), b"chat");
+    let mut seen = Vec::new();
+    while seen.len() < 2 {
+        match bulk.recv_timeout(PATIENCE).expect("events") {
+            Event::Up(up) => seen.push(format!("up {:?}", up.direction)),
+            Event::Message(message) => seen.push(format!("{:?}", message.body)),
+            _ => {}
+        }
+    }
+    assert_eq!(seen, [format!("up {:?}", Direction::Inbound), "b\"bulk\"".to_owned()]);
+    assert!(matches!(a.queue(), Err(Error::State(_))));
+}
