@@ -209,6 +209,10 @@ fn a_flood_of_control_ends_the_link() {
     assert_eq!((end.error, end.control.len()), (None, 100));
     rogue.say(&mut end, DATA, &whole(0x01, b"x"));
     assert_eq!(end.error, Some(CloseReason::ControlFlood));
+
+    let (mut rogue, mut end) = opened();
+    rogue.say(&mut end, DATA, &whole(0x00, b"").repeat(10_000));
+    assert_eq!((end.error, end.intake.control.len()), (Some(CloseReason::ControlFlood), 100));
 }
 
 #[test]

@@ -6,9 +6,9 @@
 //!                       └─ nack in: Nacked     └ refuse: nack out                             └ refuse: nack out
 //! ```
 
+use super::agreed::Agreed;
 use super::arrivals::Arrivals;
 use super::dialect::{Context, Signal};
-use super::handshake_initiator::Agreed;
 use super::intake::Intake;
 use super::lanes::Lanes;
 use super::liveness::Liveness;
@@ -103,7 +103,7 @@ impl Keyed {
     ) -> Result<usize, CloseReason> {
         let result = self.take_records(cx, input, intake, signals);
         if let Stage::Open(traffic) = &mut self.stage {
-            traffic.arrivals.end_step();
+            traffic.arrivals.end_step(intake);
             if let Ok(used) = result {
                 if used > 0 {
                     traffic.liveness.note_rest(cx.now, 0);
