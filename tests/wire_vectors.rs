@@ -6,7 +6,7 @@ use bowline::base::peer::{hex, unhex};
 use bowline::base::reason::CloseReason;
 use bowline::wire::discover::{DiscoverRequest, DiscoverResponse};
 use bowline::wire::hello::{Capability, ChannelOffer, Hello};
-use bowline::wire::nack::Nack;
+use bowline::wire::nack::{NACK_BYTES_MAX, Nack};
 use bowline::wire::pex::{PexAddress, PexMessage};
 use bowline::wire::segment::{self, Head, Segment};
 use serde_json::Value;
@@ -63,7 +63,7 @@ fn hello(bytes: &[u8], expected: &Hello) -> Vec<u8> {
 fn nack(bytes: &[u8], motive: CloseReason, alternatives: Vec<Address>) -> Vec<u8> {
     let expected = Nack { motive: Some(motive), alternatives };
     assert_eq!(Nack::decode(bytes).as_ref(), Ok(&expected));
-    expected.encode()
+    expected.encode(NACK_BYTES_MAX)
 }
 
 fn pex(bytes: &[u8], expected: PexMessage) -> Vec<u8> {
