@@ -10,7 +10,7 @@ use bowline::flow::batch::Pending;
 use bowline::session::dialect::{Dialect, Signal};
 use bowline::session::local::Profile;
 use bowline::wire::hello::Hello;
-use bowline::wire::nack::Nack;
+use bowline::wire::nack::{NACK_BYTES_MAX, Nack};
 use bowline::wire::segment::{self, Head};
 use handshake_support::rogue::Rogue;
 use handshake_support::{End, Script, address, channels, local, profile};
@@ -209,6 +209,10 @@ fn a_flood_of_control_ends_the_link() {
     assert_eq!((end.error, end.control.len()), (None, 100));
     rogue.say(&mut end, DATA, &whole(0x01, b"x"));
     assert_eq!(end.error, Some(CloseReason::ControlFlood));
+
+    let (mut rogue, mut end) = opened();
+    rogue.say(&mut end, DATA, &whole(0x00, b"").repeat(10_000));
+    assert_eq!((end.error, end.intake.control.len()), (Some(CloseReason::ControlFlood), 100));
 }
 
 #[test]
@@ -236,7 +240,7 @@ fn greetings_that_break_a_rule_are_refused() {
         (HELLO, vec![0xff], CloseReason::BadHello),
         (HELLO, other.clone(), CloseReason::WrongNetwork),
         (ACK, good.clone(), CloseReason::BadRecord),
-        (NACK, Nack { motive: None, alternatives: vec![] }.encode(), CloseReason::BadRecord),
+        (NACK, Nack { motive: None, alternatives: vec![] }.encode(NACK_BYTES_MAX), CloseReason::BadRecord),
         (DATA, whole(0x20, b"early"), CloseReason::BadRecord),
         (PING, vec![0; 8], CloseReason::BadRecord),
         (CLOSE, vec![0, 1], CloseReason::BadRecord),
@@ -245,7 +249,7 @@ fn greetings_that_break_a_rule_are_refused() {
         let mut rogue = Rogue::dial(&mut end, hello());
         rogue.say(&mut end, kind, &body);
         assert_eq!((end.error, end.is_open()), (Some(reason), false), "{kind}");
-        let nack = Nack { motive: Some(reason), alternatives: vec![] }.encode();
+        let nack = Nack { motive: Some(reason), alternatives: vec![] }.encode(NACK_BYTES_MAX);
         assert_eq!(rogue.listen(&mut end), [(NACK, nack)]);
     }
     for (kind, body, reason) in [
@@ -266,7 +270,7 @@ fn greetings_that_break_a_rule_are_refused() {
 fn a_dialer_that_dislikes_the_answer_may_refuse_but_only_at_once() {
     let nack = Nack { motive: Some(CloseReason::Banned), alternatives: vec!["h:1".parse().expect("an address")] };
     let (mut rogue, mut end) = opened();
-    rogue.say(&mut end, NACK, &nack.encode());
+    rogue.say(&mut end, NACK, &nack.encode(NACK_BYTES_MAX));
     assert_eq!(end.error, Some(CloseReason::Nacked));
     let told = end.signals.last();
     assert!(
@@ -275,7 +279,7 @@ fn a_dialer_that_dislikes_the_answer_may_refuse_but_only_at_once() {
     );
     let (mut rogue, mut end) = opened();
     rogue.say(&mut end, DATA, &whole(0x20, b"first"));
-    rogue.say(&mut end, NACK, &nack.encode());
+    rogue.say(&mut end, NACK, &nack.encode(NACK_BYTES_MAX));
     assert_eq!(end.error, Some(CloseReason::BadRecord));
 }
 

@@ -63,7 +63,7 @@ fn head(network: &str) -> ([u8; 32], Vec<u8>) {
 #[test]
 fn snow_answers_our_dialer() {
     let mut rng = Rng::from_seed(1);
-    let sessions = 300;
+    let sessions = 100;
     for seed in 0..sessions {
         let (secret, ephemeral) = (draw::<32>(&mut rng), draw::<32>(&mut rng));
         let mut a = End::dialer(&local(profile(seed)), address("203.0.113.9:9732"), None, Script::seeded(seed));
@@ -88,7 +88,7 @@ fn snow_answers_our_dialer() {
 #[test]
 fn snow_dials_our_acceptor() {
     let mut rng = Rng::from_seed(2);
-    let sessions = 300;
+    let sessions = 100;
     for seed in 0..sessions {
         let (secret, ephemeral) = (draw::<32>(&mut rng), draw::<32>(&mut rng));
         let ours = Profile { listen_port: 4_242, ..profile(seed) };

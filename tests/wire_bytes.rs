@@ -4,7 +4,7 @@ use bowline::base::address::Address;
 use bowline::base::channel::{ChannelId, Kind};
 use bowline::wire::discover::{DiscoverRequest, DiscoverResponse};
 use bowline::wire::hello::{Capability, ChannelOffer, Hello};
-use bowline::wire::nack::Nack;
+use bowline::wire::nack::{NACK_BYTES_MAX, Nack};
 use bowline::wire::pex::{PexAddress, PexMessage};
 use bowline::wire::segment::{self, Head, Segment};
 use proptest::collection::vec;
@@ -76,7 +76,7 @@ fn read_all(bytes: &[u8]) {
     }
     if let Ok(nack) = Nack::decode(bytes) {
         assert!(nack.alternatives.len() <= 100);
-        assert_eq!(Nack::decode(&nack.encode()), Ok(nack));
+        assert_eq!(Nack::decode(&nack.encode(NACK_BYTES_MAX)), Ok(nack));
     }
     if let Ok(received) = PexMessage::decode(bytes) {
         let again = PexMessage::decode(&received.message.encode()).expect("ours");
@@ -122,11 +122,11 @@ proptest! {
     ) {
         let plain: Vec<Address> = addresses.iter().map(|(address, _)| address.clone()).collect();
         let nack = Nack { motive: None, alternatives: plain.clone() };
-        prop_assert_eq!(Nack::decode(&nack.encode()).expect("ours").alternatives, &plain[..plain.len().min(100)]);
+        prop_assert_eq!(Nack::decode(&nack.encode(NACK_BYTES_MAX)).expect("ours").alternatives, &plain[..plain.len().min(100)]);
         let page = DiscoverResponse::page(&plain, has_more);
         prop_assert_eq!(&DiscoverResponse::decode(&page.encode()).expect("ours").response, &page);
         let v2 = addresses.into_iter().map(|(address, capabilities)| PexAddress { address, capabilities }).collect();
-        let messages = [nack.encode(), page.encode(), PexMessage::ResponseV2(v2).encode(), PexMessage::Response(plain).encode()];
+        let messages = [nack.encode(NACK_BYTES_MAX), page.encode(), PexMessage::ResponseV2(v2).encode(), PexMessage::Response(plain).encode()];
         for bytes in messages {
             read_all(&bytes);
             read_all(&damaged(bytes, &changes, cut));

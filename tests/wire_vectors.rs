@@ -6,7 +6,7 @@ use bowline::base::peer::{hex, unhex};
 use bowline::base::reason::CloseReason;
 use bowline::wire::discover::{DiscoverRequest, DiscoverResponse};
 use bowline::wire::hello::{Capability, ChannelOffer, Hello};
-use bowline::wire::nack::Nack;
+use bowline::wire::nack::{NACK_BYTES_MAX, Nack};
 use bowline::wire::pex::{PexAddress, PexMessage};
 use bowline::wire::segment::{self, Head, Segment};
 use serde_json::Value;
@@ -63,7 +63,7 @@ fn hello(bytes: &[u8], expected: &Hello) -> Vec<u8> {
 fn nack(bytes: &[u8], motive: CloseReason, alternatives: Vec<Address>) -> Vec<u8> {
     let expected = Nack { motive: Some(motive), alternatives };
     assert_eq!(Nack::decode(bytes).as_ref(), Ok(&expected));
-    expected.encode()
+    expected.encode(NACK_BYTES_MAX)
 }
 
 fn pex(bytes: &[u8], expected: PexMessage) -> Vec<u8> {
@@ -164,4 +164,14 @@ fn messages_and_segments_agree_with_the_model() {
     }
     assert_eq!(rows.len(), 21);
     println!("{} rows agree", rows.len());
+}
+
+#[test]
+fn the_protocol_page_lists_every_code() {
+    let page = include_str!("../docs/protocol.md");
+    let listed: Vec<&str> =
+        page.split("## 8. Codes").nth(1).expect("section 8").lines().filter(|line| line.starts_with("| ")).collect();
+    let expected =
+        CloseReason::ALL.iter().map(|reason| format!("| {} | `{}` | {} |", reason.code(), reason.name(), reason.text()));
+    assert_eq!(listed[1..], expected.collect::<Vec<_>>());
 }

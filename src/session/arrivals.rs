@@ -7,6 +7,7 @@
 
 use super::intake::{ControlMessage, Intake};
 use super::lanes::Lanes;
+use super::liveness::CONTROLS_AT_ONCE;
 use super::local::Local;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::reason::CloseReason;
@@ -104,7 +105,7 @@ impl Arrivals {
                         return Err(CloseReason::MessageTooBig);
                     }
                     if inlet.is_own {
-                        intake.control.push(ControlMessage { channel, kind, request, body: bytes.to_vec() });
+                        push_control(intake, ControlMessage { channel, kind, request, body: bytes.to_vec() })?;
                         inlet.owed += cost;
                     } else {
                         let batch = inlet.open_batch(intake, rest.len());
@@ -133,7 +134,8 @@ impl Arrivals {
     }
 
     /// The step is over: later messages go into batches of the next step.
-    pub fn end_step(&mut self) {
+    pub fn end_step(&mut self, intake: &mut Intake) {
+        intake.trim();
         while self.touched != 0 {
             self.inlets[self.touched.trailing_zeros() as usize].batch = None;
             self.touched &= self.touched - 1;
@@ -233,7 +235,7 @@ impl Arrivals {
         let Some(partial) = inlet.partial.take_if(|_| is_whole) else { return Ok(()) };
         let Partial { kind, request, bytes, held, .. } = partial;
         if inlet.is_own {
-            intake.control.push(ControlMessage { channel: inlet.channel, kind, request, body: bytes });
+            push_control(intake, ControlMessage { channel: inlet.channel, kind, request, body: bytes })?;
             inlet.owed += held;
             self.note_due(lane);
         } else if bytes.len() < BY_REFERENCE_MIN {
@@ -292,6 +294,15 @@ impl Partial {
         }
         self.bytes.extend_from_slice(bytes);
     }
+}
+
+/// More than may come at once is a flood, whatever the time: so one record cannot make us hold thousands of them.
+fn push_control(intake: &mut Intake, message: ControlMessage) -> Result<(), CloseReason> {
+    if intake.control.len() >= CONTROLS_AT_ONCE as usize {
+        return Err(CloseReason::ControlFlood);
+    }
+    intake.control.push(message);
+    Ok(())
 }
 
 #[inline]

@@ -1,8 +1,9 @@
 //! bowline/1 as a dialect: the handshake, then the records. It holds the absolute deadline, keeps the first error for ever, and sends each
 //! step to the state that it belongs to. The reactor makes one per connection and drives it through `Dialect`.
 
+use super::agreed::Agreed;
 use super::dialect::{Context, Dialect, Signal};
-use super::handshake_initiator::{self, Agreed, Initiator};
+use super::handshake_initiator::{self, Initiator};
 use super::handshake_responder::{self, Responder};
 use super::intake::Intake;
 use super::keyed::Keyed;

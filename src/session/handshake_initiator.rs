@@ -6,38 +6,24 @@
 //!               └── M2 ──> Shown ── proceed: M3 ──> Agreed
 //! ```
 
+use super::agreed::{Agreed, agree, close_reason, judge, own_versions};
 use super::dialect::Context;
 use super::handshake_message::{
     Answer, Claim, First, Introduction, M1, M1_HEAD, M2, M2_HEAD, M3, PAYLOAD, R1, Refusal, TYPE_CHALLENGE, TYPE_M2, TYPE_REJECT,
-    Versions, prologue,
+    prologue,
 };
 use super::local::Local;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
-use crate::crypto::hash;
 use crate::crypto::keys::SecretKey;
-use crate::crypto::noise::{Handshake, NoiseError, Role};
+use crate::crypto::noise::{Handshake, Role};
 use crate::crypto::puzzle::{COOKIE, Solver};
-use crate::crypto::record::{Opener, Sealer, Suite};
-use crate::crypto::stamp;
+use crate::crypto::record::Suite;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Hashes of a puzzle that are tried in one go: half a millisecond, so that the reactor is never held for longer.
 const TRIES_PER_SLICE: u64 = 2_000;
-
-/// What a finished handshake leaves to the session.
-pub struct Agreed {
-    pub peer: PeerId,
-    pub version: u8,
-    pub sealer: Sealer,
-    pub opener: Opener,
-    pub session_id: [u8; 32],
-    /// Largest record plaintext that the peer takes.
-    pub frame_max: usize,
-    /// Our address as the peer sees it.
-    pub observed: Option<SocketAddr>,
-}
 
 /// Progress of one step.
 pub enum Progress {
@@ -202,49 +188,5 @@ impl Initiator {
         let suite = judge(&self.local, &peer, &theirs)?;
         self.state = State::Shown { handshake, peer, theirs, suite };
         Ok(peer)
-    }
-}
-
-/// The versions that we speak.
-pub(super) fn own_versions(local: &Local) -> Versions {
-    let (min, max) = local.profile.versions;
-    Versions { min, max }
-}
-
-/// What both sides check in the other's sealed payload besides versions: the stamp and a common suite.
-pub(super) fn judge(local: &Local, peer: &PeerId, theirs: &Introduction) -> Result<Suite, CloseReason> {
-    if !stamp::check(peer, &theirs.stamp, local.profile.pow_bits) {
-        return Err(CloseReason::BadStamp);
-    }
-    Suite::common(local.profile.caps, theirs.caps).ok_or(CloseReason::BadHandshake)
-}
-
-/// The keys of a finished handshake.
-pub(super) fn agree(
-    handshake: Handshake,
-    peer: PeerId,
-    suite: Suite,
-    theirs: &Introduction,
-    observed: Option<SocketAddr>,
-) -> Result<Agreed, CloseReason> {
-    let split = handshake.split().map_err(close_reason)?;
-    Ok(Agreed {
-        peer,
-        version: theirs.chosen,
-        sealer: Sealer::new(suite, split.sending(), &split.h),
-        opener: Opener::new(suite, split.receiving(), &split.h),
-        session_id: hash::session_id(&split.h),
-        frame_max: theirs.frame_max as usize,
-        observed,
-    })
-}
-
-/// The peer learns nothing of these: for each of them the connection just ends.
-pub(super) fn close_reason(error: NoiseError) -> CloseReason {
-    match error {
-        NoiseError::UnexpectedKey => CloseReason::WrongIdentity,
-        NoiseError::LowOrder(_) => CloseReason::LowOrderKey,
-        NoiseError::Forged => CloseReason::BadHandshake,
-        _ => CloseReason::Internal,
     }
 }

@@ -6,9 +6,9 @@
 //!     └── M1 under load without puzzle ── challenge ──> Listening        (once)
 //! ```
 
+use super::agreed::{Agreed, agree, close_reason, judge, own_versions};
 use super::dialect::Context;
 use super::gate::Solved;
-use super::handshake_initiator::{Agreed, agree, close_reason, judge, own_versions};
 use super::handshake_message::{
     First, Introduction, M1, M1_HEAD, M1_PAYLOAD, M2, M2_HEAD, M3, MAGIC, PAYLOAD, Refusal, RejectCode, TYPE_M2, ephemeral,
     prologue,

@@ -3,11 +3,6 @@
 use crate::base::channel::{ChannelId, Kind};
 use crate::flow::batch::Batch;
 
-/// Emptied batches that are kept for the next steps.
-const SPARE_MAX: usize = 64;
-/// A kept batch is no larger than this, bytes: one full read.
-const SPARE_BYTES_MAX: usize = 256 * 1_024;
-
 /// A message on one of the node's own channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlMessage {
@@ -23,26 +18,22 @@ pub struct Intake {
     /// Application messages: one batch per channel and step, a large message in a batch of its own.
     pub batches: Vec<Batch>,
     pub control: Vec<ControlMessage>,
-    spare: Vec<Batch>,
 }
 
 impl Intake {
-    /// Takes back a batch whose messages were handed on, so that its buffers serve again.
-    pub fn recycle(&mut self, mut batch: Batch) {
-        if self.spare.len() < SPARE_MAX && batch.bytes.capacity() <= SPARE_BYTES_MAX {
-            batch.bytes.clear();
-            batch.entries.clear();
-            (batch.channel, batch.cost) = (None, 0);
-            self.spare.push(batch);
-        }
-    }
-
     /// Begins a batch for `channel` with room for `bytes`, and returns its index in `batches`.
     pub(super) fn begin(&mut self, channel: ChannelId, bytes: usize) -> usize {
-        let mut batch = self.spare.pop().unwrap_or_default();
-        batch.channel = Some(channel);
-        batch.bytes.reserve(bytes);
-        self.batches.push(batch);
+        self.batches.push(Batch { channel: Some(channel), bytes: Vec::with_capacity(bytes), ..Batch::default() });
         self.batches.len() - 1
+    }
+
+    /// Gives back room that was not needed. A batch may wait for its application for long, and must not hold more memory than the peer
+    /// paid credit for.
+    pub(super) fn trim(&mut self) {
+        for batch in &mut self.batches {
+            if batch.bytes.capacity() > 2 * batch.bytes.len() {
+                batch.bytes.shrink_to_fit();
+            }
+        }
     }
 }

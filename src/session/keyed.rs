@@ -6,13 +6,14 @@
 //!                       └─ nack in: Nacked     └ refuse: nack out                             └ refuse: nack out
 //! ```
 
+use super::agreed::Agreed;
 use super::arrivals::Arrivals;
 use super::dialect::{Context, Signal};
-use super::handshake_initiator::Agreed;
 use super::intake::Intake;
 use super::lanes::Lanes;
 use super::liveness::Liveness;
 use super::local::Local;
+use crate::base::address::Address;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::limits::{CONTROL_QUEUE_MAX, RECORD_LENGTH_FIELD, RECORD_OVERHEAD, RECORD_TAG};
 use crate::base::peer::PeerId;
@@ -103,7 +104,7 @@ impl Keyed {
     ) -> Result<usize, CloseReason> {
         let result = self.take_records(cx, input, intake, signals);
         if let Stage::Open(traffic) = &mut self.stage {
-            traffic.arrivals.end_step();
+            traffic.arrivals.end_step(intake);
             if let Ok(used) = result {
                 if used > 0 {
                     traffic.liveness.note_rest(cx.now, 0);
@@ -132,7 +133,7 @@ impl Keyed {
                 Ok(())
             }
             Verdict::Refuse { motive, alternatives } => {
-                self.farewell = Some((RecordType::Nack, Nack { motive: Some(motive), alternatives }.encode()));
+                self.farewell = Some(self.nack(motive, alternatives));
                 Err(motive)
             }
             Verdict::Proceed => {
@@ -165,9 +166,7 @@ impl Keyed {
         if self.farewell.is_none() {
             self.farewell = Some(match self.stage {
                 Stage::Open(_) => (RecordType::Close, reason.code().to_be_bytes().to_vec()),
-                Stage::Greeting | Stage::Judged(_) => {
-                    (RecordType::Nack, Nack { motive: Some(reason), alternatives: Vec::new() }.encode())
-                }
+                Stage::Greeting | Stage::Judged(_) => self.nack(reason, Vec::new()),
             });
         }
     }
@@ -309,6 +308,11 @@ impl Keyed {
         self.stage = Stage::Judged(Arc::clone(&hello));
         signals.push_back(Signal::Introduced { peer: self.peer, hello, observed: self.observed });
         Ok(())
+    }
+
+    /// A refusal that fits the peer's records.
+    fn nack(&self, motive: CloseReason, alternatives: Vec<Address>) -> (RecordType, Vec<u8>) {
+        (RecordType::Nack, Nack { motive: Some(motive), alternatives }.encode(self.frame_full - 1))
     }
 
     /// The peer refuses us.

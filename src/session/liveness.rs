@@ -9,8 +9,10 @@ use std::time::Duration;
 
 /// Pings that a peer may send: one in five seconds, five at once (threat T38b).
 const PINGS: Allowance = Allowance { every: Duration::from_secs(5), burst: 5, used: Duration::ZERO, since: Time::ZERO };
-/// Messages on our own channels that a peer may send: 20 a second, 100 at once (threat T38b).
-const CONTROLS: Allowance = Allowance { every: Duration::from_millis(50), burst: 100, used: Duration::ZERO, since: Time::ZERO };
+/// Messages on our own channels that a peer may send at once, and 20 more each second (threat T38b).
+pub const CONTROLS_AT_ONCE: u32 = 100;
+const CONTROLS: Allowance =
+    Allowance { every: Duration::from_millis(50), burst: CONTROLS_AT_ONCE, used: Duration::ZERO, since: Time::ZERO };
 /// The first ping leaves so long after the link opened: the round-trip time is wanted early, but not in the first burst.
 const FIRST_PING: Duration = Duration::from_secs(1);
 

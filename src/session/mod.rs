@@ -1,5 +1,6 @@
 //! One connection's protocol as a pure machine: bytes in, bytes out, verdicts in, signals out. No sockets, no clock.
 
+pub mod agreed;
 pub mod arrivals;
 pub mod bowline;
 pub mod dialect;

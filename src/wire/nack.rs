@@ -2,13 +2,17 @@
 
 use super::generated as proto;
 use super::scan;
-use crate::base::address::Address;
+use crate::base::address::{ADDRESS_TEXT_MAX, Address};
 use crate::base::limits::ADDRESSES_MAX;
 use crate::base::reason::CloseReason;
 use prost::Message as _;
 
-/// Largest nack in bytes: 100 alternatives of 350 bytes with 3 bytes of field header, and the motive.
-pub const NACK_BYTES_MAX: usize = ADDRESSES_MAX * 353 + 4;
+/// Key and length in front of an alternative of at most 350 bytes.
+const ALTERNATIVE_HEADER_MAX: usize = 3;
+/// Key and a number below 2^16.
+const MOTIVE_BYTES_MAX: usize = 4;
+/// Largest nack in bytes: 100 alternatives, and the motive.
+pub const NACK_BYTES_MAX: usize = ADDRESSES_MAX * (ADDRESS_TEXT_MAX + ALTERNATIVE_HEADER_MAX) + MOTIVE_BYTES_MAX;
 
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +35,16 @@ pub enum NackError {
 }
 
 impl Nack {
-    /// The bytes of this nack; alternatives beyond the hundredth are left out.
-    pub fn encode(&self) -> Vec<u8> {
-        let alternatives = self.alternatives.iter().take(ADDRESSES_MAX).map(Address::to_string).collect();
+    /// The bytes of this nack, at most `bytes_max`: alternatives that do not fit, and those beyond the hundredth, are left out.
+    pub fn encode(&self, bytes_max: usize) -> Vec<u8> {
+        let mut room = bytes_max.min(NACK_BYTES_MAX) - MOTIVE_BYTES_MAX;
+        let fits = |text: &String| {
+            let cost = text.len() + ALTERNATIVE_HEADER_MAX;
+            let does = cost <= room;
+            room -= if does { cost } else { 0 };
+            does
+        };
+        let alternatives = self.alternatives.iter().take(ADDRESSES_MAX).map(Address::to_string).filter(fits).collect();
         proto::Nack { motive: self.motive.map_or(0, |motive| u32::from(motive.code())), alternatives }.encode_to_vec()
     }
 
@@ -63,7 +74,7 @@ mod tests {
     fn what_is_encoded_decodes_to_the_same() {
         let alternatives = vec!["seed.example:9732".parse().expect("an address"); 100];
         let nack = Nack { motive: Some(CloseReason::TooManyLinks), alternatives };
-        assert_eq!(Nack::decode(&nack.encode()), Ok(nack));
+        assert_eq!(Nack::decode(&nack.encode(NACK_BYTES_MAX)), Ok(nack));
     }
 
     #[test]
@@ -79,8 +90,10 @@ mod tests {
         assert_eq!(Nack::decode(&vec![0; NACK_BYTES_MAX + 1]), Err(NackError::TooLong(NACK_BYTES_MAX + 1)));
         assert_eq!(Nack::decode(&[0x12, 4]), Err(NackError::Malformed));
         let longest = Nack { motive: Some(CloseReason::Internal), alternatives: vec![long_address(); 120] };
-        let bytes = longest.encode();
+        let bytes = longest.encode(NACK_BYTES_MAX);
         assert!(bytes.len() <= NACK_BYTES_MAX && Nack::decode(&bytes).expect("fits").alternatives.len() == 100);
+        let bytes = longest.encode(16_000);
+        assert!(bytes.len() <= 16_000 && Nack::decode(&bytes).expect("fits").alternatives.len() == 47);
     }
 
     fn long_address() -> Address {

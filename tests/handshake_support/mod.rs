@@ -108,6 +108,11 @@ pub fn welcome(signal: &Signal) -> Option<Verdict> {
     }
 }
 
+/// True if the peer got as far as its Hello.
+pub fn is_introduced(end: &End) -> bool {
+    end.signals.iter().any(|signal| matches!(signal, Signal::Introduced { .. }))
+}
+
 impl End {
     pub fn dialer(local: &Arc<Local>, remote: SocketAddr, expect: Option<PeerId>, mut entropy: Script) -> End {
         let mut gate = Gate::new(&mut Rng::from_seed(91), 12, 128);
@@ -232,8 +237,8 @@ impl End {
                 begin = end;
             }
             assert_eq!(begin, batch.bytes.len(), "entries cover the batch");
+            assert!(batch.bytes.capacity() <= 2 * batch.bytes.len(), "a batch holds little more than it was paid for");
             self.owed.push((channel, batch.cost));
-            self.intake.recycle(batch);
         }
         if self.is_taking {
             self.take_all();
