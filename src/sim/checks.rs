@@ -139,8 +139,9 @@ pub(super) struct Pairs {
 }
 
 impl Pairs {
-    /// Two hosts have one link, or none, and both know of it. While the network is disturbed, half links are not counted.
-    pub fn check(&mut self, now: Time, hosts: &[&Host], is_disturbed: bool) -> Result<(), Violation> {
+    /// Two hosts have one link, or none, and both know of it; nobody has a link with a program that is dead. While the network is
+    /// disturbed, half links are not counted.
+    pub fn check(&mut self, now: Time, hosts: &[&Host], crashed: &BTreeSet<PeerId>, is_disturbed: bool) -> Result<(), Violation> {
         let by_peer: BTreeMap<PeerId, &Host> = hosts.iter().map(|host| (host.peer(), *host)).collect();
         let (mut twice, mut half) = (BTreeMap::new(), BTreeMap::new());
         for host in hosts {
@@ -151,8 +152,11 @@ impl Pairs {
                     let since = *self.twice_since.get(&(host.id, peer)).unwrap_or(&now);
                     twice.insert((host.id, peer), since);
                 }
-                let Some(other) = by_peer.get(&peer) else { continue };
-                if !is_disturbed && other.pool.slots().link_of(&host.peer()).is_none() {
+                let is_half = match by_peer.get(&peer) {
+                    Some(other) => other.pool.slots().link_of(&host.peer()).is_none(),
+                    None => crashed.contains(&peer),
+                };
+                if is_half && !is_disturbed {
                     let since = *self.half_since.get(&(host.id, slot.link)).unwrap_or(&now);
                     half.insert((host.id, slot.link), since);
                 }

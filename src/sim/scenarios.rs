@@ -61,10 +61,30 @@ fn at(number: u16) -> SocketAddr {
     SocketAddr::new(address(number), PORT)
 }
 
-/// A host of a small network; all but the first know only the first, which is the bootstrap node.
-fn plan(number: u16) -> Plan {
+/// The weather of a seed: every property is drawn by itself, so that rare combinations come up.
+fn weather(rng: &mut Rng) -> Weather {
+    let mut weather = Weather::rough();
+    let mut one_of = |choices: [u64; 3]| choices[rng.index(3)];
+    weather.latency_min = Duration::from_micros(one_of([50, 1_000, 5_000]));
+    weather.latency_max = Duration::from_millis(one_of([5, 100, 300]));
+    weather.jitter = Duration::from_millis(one_of([0, 1, 50]));
+    weather.rate = one_of([0, 1 << 20, 8 << 20]);
+    weather.buffer_bytes = one_of([8 << 10, 64 << 10, 1 << 20]) as usize;
+    weather.segment_bytes = one_of([500, 1_460, 65_536]) as usize;
+    weather
+}
+
+/// A host of a small network; all but the first know only the first, which is the bootstrap node. Some hosts share out a rate.
+fn plan(number: u16, rng: &mut Rng) -> Plan {
     let mut plan = Plan::new(address(number));
-    plan.channels = vec![Channel::new(CHAT.0, "chat")];
+    // As little credit as there may be, so that it is used up and given back all the time.
+    plan.channels = vec![Channel { receive_queue_bytes: 64 * 1_024, ..Channel::new(CHAT.0, "chat") }];
+    if rng.percent(30) {
+        (plan.settings.bandwidth_down, plan.settings.bandwidth_up) = (200_000, 200_000);
+    }
+    if rng.percent(20) {
+        plan.settings.bandwidth_peer_down = 50_000;
+    }
     let settings = &mut plan.settings;
     (settings.pool_min, settings.pool_expected, settings.pool_max, settings.pool_outbound_target) = (6, 10, 20, 5);
     if number == 0 {
@@ -207,11 +227,11 @@ fn outcome(world: &World, talk: &Talk) -> Outcome {
 /// # Errors
 /// What went wrong.
 pub fn form_and_heal(seed: u64, hosts: u16) -> Result<Outcome, Failure> {
-    let mut world = World::new(seed, Weather::rough());
     let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
     let mut talk = Talk::default();
     for number in 0..hosts {
-        world.add(plan(number))?;
+        world.add(plan(number, &mut rng))?;
         world.run_for(Duration::from_millis(rng.below(300)))?;
     }
     await_formed(&mut world, Duration::from_secs(300))?;
@@ -223,6 +243,7 @@ pub fn form_and_heal(seed: u64, hosts: u16) -> Result<Outcome, Failure> {
     if let Some(first) = lost.first_mut().filter(|_| loses_bootstrap) {
         *first = HostId(0);
     }
+    talk.say(&mut world, &mut rng);
     for id in &lost {
         if rng.percent(50) {
             world.crash(*id)
@@ -252,11 +273,11 @@ pub fn form_and_heal(seed: u64, hosts: u16) -> Result<Outcome, Failure> {
 /// # Errors
 /// What went wrong.
 pub fn crossing_dials(seed: u64) -> Result<Outcome, Failure> {
-    let mut world = World::new(seed, Weather::rough());
     let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
     let mut talk = Talk::default();
     let ids = [0, 1].map(|number| {
-        let mut plan = plan(number);
+        let mut plan = plan(number, &mut rng);
         plan.settings.discovery_bootstrap = true;
         plan.settings.discovery_seeds = Vec::new();
         world.add(plan)
@@ -295,11 +316,11 @@ pub fn crossing_dials(seed: u64) -> Result<Outcome, Failure> {
 /// What went wrong.
 pub fn bad_neighbours(seed: u64) -> Result<Outcome, Failure> {
     const HOSTS: u16 = 8;
-    let mut world = World::new(seed, Weather::rough());
     let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
     let mut talk = Talk::default();
     for number in 0..HOSTS {
-        world.add(plan(number))?;
+        world.add(plan(number, &mut rng))?;
     }
     await_formed(&mut world, Duration::from_secs(300))?;
     let (frozen, deaf) = (HostId(HOSTS - 1), HostId(HOSTS - 2));

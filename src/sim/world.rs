@@ -61,6 +61,7 @@ struct Seat {
     /// Times that it was started.
     starts: u32,
     is_frozen: bool,
+    has_crashed: bool,
     /// When each actor takes its next turn.
     turns: BTreeMap<Actor, (Time, Wish)>,
 }
@@ -132,7 +133,7 @@ impl World {
     /// Adds a host without a node: whoever made the world plays it, through `port`.
     pub fn add_bare(&mut self, address: IpAddr) -> HostId {
         let id = self.network.add(&[address]);
-        self.seats.push(Seat { plan: None, host: None, starts: 0, is_frozen: false, turns: BTreeMap::new() });
+        self.seats.push(Seat { plan: None, host: None, starts: 0, is_frozen: false, has_crashed: false, turns: BTreeMap::new() });
         id
     }
 
@@ -151,7 +152,7 @@ impl World {
         let host = Host::start(id, plan, identity, rng, &mut self.network)?;
         seat.host = Some(Box::new(host));
         seat.starts += 1;
-        (seat.is_frozen, seat.turns) = (false, BTreeMap::new());
+        (seat.is_frozen, seat.has_crashed, seat.turns) = (false, false, BTreeMap::new());
         self.network.note(id, What::Started, LinkId::NONE, 0);
         self.plan_turns(id);
         Ok(())
@@ -296,7 +297,8 @@ impl World {
 
     /// The program of a host dies without a goodbye; its system closes the streams.
     pub fn crash(&mut self, id: HostId) {
-        self.seat(id).host = None;
+        let seat = self.seat(id);
+        (seat.host, seat.has_crashed) = (None, true);
         self.network.crash(id);
     }
 
@@ -372,8 +374,10 @@ impl World {
             Happening::Look => {
                 self.schedule(at + LOOK, Happening::Look);
                 let is_disturbed = !self.cuts.is_empty() || self.seats.iter().any(|seat| seat.is_frozen);
+                let peer = |seat: &Seat| seat.plan.as_ref().filter(|_| seat.has_crashed).map(|(_, identity)| identity.id());
+                let crashed = self.seats.iter().filter_map(peer).collect();
                 let hosts: Vec<&Host> = self.seats.iter().filter_map(|seat| seat.host.as_deref()).collect();
-                self.pairs.check(at, &hosts, is_disturbed)?;
+                self.pairs.check(at, &hosts, &crashed, is_disturbed)?;
             }
         }
         Ok(true)
