@@ -202,6 +202,12 @@ impl Engine {
         self.conns.is_empty()
     }
 
+    /// Connections and waiting dials whose end was not reported yet; those that linger are over for everybody above.
+    pub fn living(&self) -> impl Iterator<Item = LinkId> {
+        let conns = self.conns.values().filter(|conn| !matches!(conn.stage, Stage::Lingering)).map(|conn| conn.id);
+        conns.chain(self.core.dials.iter().map(|dial| dial.link))
+    }
+
     /// True if no command waits: asked by the thread that is about to sleep.
     pub fn is_idle(&self) -> bool {
         self.core.ports.commands.is_empty()

@@ -1,6 +1,10 @@
 //! Whole networks in memory: the machines of `node/` without its threads, on streams without sockets, in virtual time from a seed.
 
+pub mod checks;
+pub mod host;
 pub mod net;
 pub mod pipe;
 pub mod port;
+pub mod scenarios;
 pub mod trace;
+pub mod world;

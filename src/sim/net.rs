@@ -141,6 +141,8 @@ pub struct Network {
     /// Ways that nothing passes.
     cuts: BTreeSet<(HostId, HostId)>,
     trace: Trace,
+    /// Hosts with something ready, if nobody was told of them.
+    touched: Vec<HostId>,
 }
 
 impl Network {
@@ -159,6 +161,7 @@ impl Network {
             sequence: 0,
             cuts: BTreeSet::new(),
             trace: Trace::default(),
+            touched: Vec::new(),
         }
     }
 
@@ -282,10 +285,14 @@ impl Network {
         self.stations.get(usize::from(host.0)).is_some_and(|station| !station.ready.is_empty())
     }
 
-    /// Hosts for which something is ready.
-    pub fn ready_hosts(&self) -> impl Iterator<Item = HostId> {
-        let is_ready = |(_, station): &(usize, &Station)| !station.ready.is_empty();
-        self.stations.iter().enumerate().filter(is_ready).map(|(at, _)| HostId(at as u16))
+    /// A host for which something became ready since it was asked for last.
+    pub(super) fn take_touched(&mut self) -> Option<HostId> {
+        self.touched.pop()
+    }
+
+    /// Streams that a host has.
+    pub fn sockets(&self, host: HostId) -> usize {
+        self.stations.get(usize::from(host.0)).map_or(0, |station| station.ends.len())
     }
 
     /// Appends what became ready for a host.
@@ -359,7 +366,15 @@ impl Network {
         let is_ended = end.is_ended || end.error.is_some();
         let ready = Ready { source: Source::Link(link), is_readable, is_writable, is_ended };
         let host = end.host;
-        self.station(host).ready.push(ready);
+        self.make_ready(host, ready);
+    }
+
+    fn make_ready(&mut self, host: HostId, ready: Ready) {
+        let waiting = &mut self.station(host).ready;
+        waiting.push(ready);
+        if waiting.len() == 1 {
+            self.touched.push(host);
+        }
     }
 
     fn knock(&mut self, number: u64, before: u32) {
@@ -381,7 +396,7 @@ impl Network {
         waiting.backlog.push_back(number);
         if std::mem::take(&mut waiting.is_asked) {
             let ready = Ready { source: Source::Listener(listener), is_readable: true, is_writable: false, is_ended: false };
-            self.station(host).ready.push(ready);
+            self.make_ready(host, ready);
         }
         if let Some(stream) = self.streams.get_mut(&number) {
             stream.ends[1].phase = Phase::Open;

@@ -1,0 +1,177 @@
+//! What must hold in every simulated network, whatever happens in it. It looks and never changes anything but its own notes. The world asks
+//! it after each step of a host, and about all hosts each second.
+
+use super::host::{End, Host};
+use super::net::HostId;
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::reason::Blame;
+use crate::base::time::Time;
+use crate::bus::event::Event;
+use crate::bus::outbox::Notice;
+use crate::pool::slots::Phase;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Two links between one pair may last so long while their ends find out (security reference 3.5, I3).
+const TWO_LINKS_MAX: Duration = Duration::from_secs(2);
+/// A link that one side has and the other has not: until the news is there.
+const HALF_LINK_MAX: Duration = Duration::from_secs(10);
+
+/// A rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    pub at: Time,
+    pub host: HostId,
+    /// What should have held.
+    pub rule: &'static str,
+    /// What was found instead.
+    pub found: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}: {}: {}", self.host, self.at, self.rule, self.found)
+    }
+}
+
+impl std::error::Error for Violation {}
+
+/// What one host's queue has told of its links: Up, messages, Down, in this order and each link once.
+#[derive(Debug, Default)]
+pub(super) struct Story {
+    open: BTreeMap<LinkId, PeerId>,
+    over: BTreeSet<LinkId>,
+    /// The first event that did not follow what was told before.
+    misfit: Option<String>,
+}
+
+impl Story {
+    pub fn tell(&mut self, event: &Event) {
+        let fits = match event {
+            Event::Up(up) => !self.over.contains(&up.link) && self.open.insert(up.link, up.peer).is_none(),
+            Event::Message(message) => self.open.get(&message.link) == Some(&message.peer),
+            Event::Down(down) => self.over.insert(down.link) && self.open.remove(&down.link) == Some(down.peer),
+            _ => true,
+        };
+        if !fits {
+            self.misfit.get_or_insert_with(|| format!("{event:?}"));
+        }
+    }
+}
+
+type Finding = Result<(), (&'static str, String)>;
+
+fn holds(fact: bool, rule: &'static str, found: impl FnOnce() -> String) -> Finding {
+    if fact { Ok(()) } else { Err((rule, found())) }
+}
+
+/// What must hold of a host after each of its steps. `sockets` are the streams that it has in the network.
+pub(super) fn of_host(host: &Host, sockets: usize) -> Finding {
+    let (counts, policy) = (host.pool.counts(), host.pool.policy());
+    let bounds = policy.bounds;
+    holds(counts.links() <= bounds.max as usize, "links stay below pool.max", || format!("{counts:?}, {bounds:?}"))?;
+    let outbound = counts.outbound_and_dialing();
+    holds(outbound <= bounds.outbound_max as usize, "outbound links stay below pool.outbound_max", || format!("{counts:?}"))?;
+    holds(counts.inbound <= policy.inbound_max(), "inbound links leave the others their places", || format!("{counts:?}"))?;
+    holds(counts.half_open <= policy.half_open_max, "handshakes stay below their bound", || format!("{counts:?}"))?;
+    holds(counts.dialing <= policy.dials_max, "dials stay below their bound", || format!("{counts:?}"))?;
+    if host.has_ended() {
+        return of_ended_host(host, sockets);
+    }
+    let conns = host.engine().len();
+    holds(conns <= host.conns_max, "connections stay below their bound", || format!("{conns} > {}", host.conns_max))?;
+    holds(sockets == conns, "every stream belongs to a connection", || format!("{sockets} streams, {conns} connections"))?;
+    let (used, max) = (host.pot.used(), host.pot.max());
+    holds(used <= max, "messages stay within the memory set aside", || format!("{used} > {max} bytes"))?;
+    if host.is_quiet() { of_quiet_host(host) } else { Ok(()) }
+}
+
+/// While nothing is on its way between the reactor and the workers, both know the same links.
+fn of_quiet_host(host: &Host) -> Finding {
+    let living: BTreeSet<LinkId> = host.engine().living().collect();
+    let places: BTreeSet<LinkId> = host.pool.slots().iter().map(|slot| slot.link).collect();
+    holds(living == places, "places and connections are the same links", || {
+        format!("without a place {:?}, without a connection {:?}", &living - &places, &places - &living)
+    })?;
+    let mailboxes: BTreeSet<LinkId> = host.links().into_iter().collect();
+    let open: BTreeSet<LinkId> =
+        host.pool.slots().iter().filter(|slot| slot.phase == Phase::Open).map(|slot| slot.link).collect();
+    holds(mailboxes == open, "open places and mailboxes are the same links", || format!("{open:?} and {mailboxes:?}"))
+}
+
+/// What must hold of a host that was stopped and has ended.
+fn of_ended_host(host: &Host, sockets: usize) -> Finding {
+    holds(host.engine().is_empty() && sockets == 0, "a stopped node has no connections", || format!("{sockets} streams"))?;
+    let places = host.pool.slots().len();
+    holds(places == 0, "a stopped node has no places taken", || format!("{places} places"))?;
+    let used = host.pot.used();
+    holds(used == 0, "a stopped node has given all memory back", || format!("{used} bytes"))
+}
+
+/// A link's story is told in order.
+pub(super) fn of_story(story: &Story) -> Finding {
+    let found = || story.misfit.clone().unwrap_or_default();
+    holds(story.misfit.is_none(), "a link's story is Up, messages, Down", found)
+}
+
+/// No one who follows the protocol is blamed for the end of a link.
+pub(super) fn of_end(end: &End, is_honest: impl Fn(SocketAddr) -> bool) -> Finding {
+    let is_wronged = end.reason.blame() == Blame::Peer && end.remote.is_some_and(is_honest);
+    let End { link, remote, reason, told } = end;
+    let found = || format!("{link} with {remote:?} ended: {reason}; told: {told:?}");
+    holds(!is_wronged, "nobody who follows the protocol is blamed", found)
+}
+
+/// Nor is it put on the greylist.
+pub(super) fn of_event(event: &Event, is_honest: impl Fn(SocketAddr) -> bool) -> Finding {
+    let Event::Notice(Notice::Greylisted { remote, reason, .. }) = event else { return Ok(()) };
+    holds(!is_honest(*remote), "nobody who follows the protocol is greylisted", || format!("{remote}: {reason}"))
+}
+
+/// What takes time to be true: how long it has been otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Pairs {
+    twice_since: BTreeMap<(HostId, PeerId), Time>,
+    half_since: BTreeMap<(HostId, LinkId), Time>,
+}
+
+impl Pairs {
+    /// Two hosts have one link, or none, and both know of it; nobody has a link with a program that is dead. While the network is
+    /// disturbed, half links are not counted.
+    pub fn check(&mut self, now: Time, hosts: &[&Host], crashed: &BTreeSet<PeerId>, is_disturbed: bool) -> Result<(), Violation> {
+        let by_peer: BTreeMap<PeerId, &Host> = hosts.iter().map(|host| (host.peer(), *host)).collect();
+        let (mut twice, mut half) = (BTreeMap::new(), BTreeMap::new());
+        for host in hosts {
+            let mut seen = BTreeSet::new();
+            for slot in host.pool.slots().iter().filter(|slot| slot.is_open()) {
+                let Some(peer) = slot.peer else { continue };
+                if !seen.insert(peer) {
+                    let since = *self.twice_since.get(&(host.id, peer)).unwrap_or(&now);
+                    twice.insert((host.id, peer), since);
+                }
+                let is_half = match by_peer.get(&peer) {
+                    Some(other) => other.pool.slots().link_of(&host.peer()).is_none(),
+                    None => crashed.contains(&peer),
+                };
+                if is_half && !is_disturbed {
+                    let since = *self.half_since.get(&(host.id, slot.link)).unwrap_or(&now);
+                    half.insert((host.id, slot.link), since);
+                }
+            }
+        }
+        (self.twice_since, self.half_since) = (twice, half);
+        let late = |since: &Time, most: Duration| now.since(*since) > most;
+        if let Some(((host, peer), _)) = self.twice_since.iter().find(|(_, since)| late(since, TWO_LINKS_MAX)) {
+            let (rule, found) = ("two hosts have one link", format!("two links with {}", peer.short()));
+            return Err(Violation { at: now, host: *host, rule, found });
+        }
+        if let Some(((host, link), _)) = self.half_since.iter().find(|(_, since)| late(since, HALF_LINK_MAX)) {
+            let (rule, found) = ("both sides know of a link", format!("only this side has {link}"));
+            return Err(Violation { at: now, host: *host, rule, found });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,505 @@
+//! One host of a simulated network: the machines that a node's threads drive, driven one step at a time. It has no thread, no clock and no
+//! socket; `world.rs` says when which of its actors takes its turn, and nothing here decides what a node does.
+
+use super::checks::Story;
+use super::net::{HostId, Network};
+use super::trace::What;
+use crate::base::address::Address;
+use crate::base::channel::Channel;
+use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX};
+use crate::base::link_id::{LinkId, LinkIds};
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::base::rng::Rng;
+use crate::base::time::Time;
+use crate::bus::bell::Bell;
+use crate::bus::command::Command;
+use crate::bus::counters::{NodeCounters, Stats};
+use crate::bus::event::Event;
+use crate::bus::outbox::{Done, Job, Outbox};
+use crate::bus::queue::Queue;
+use crate::bus::report::{Control, Report};
+use crate::bus::roster::Roster;
+use crate::bus::routes::Routes;
+use crate::crypto::identity::Identity;
+use crate::flow::pot::Pot;
+use crate::pool::policy::Policy;
+use crate::pool::table::Pool;
+use crate::reactor::engine::{Engine, Next, Ports};
+use crate::reactor::limits::Limits;
+use crate::reactor::native::Native;
+use crate::reactor::net::{Net, Ready};
+use crate::session::gate::Gate;
+use crate::session::local::{Local, LocalError, Profile};
+use crate::settings::check::{Checked, Complaint};
+use crate::settings::table::Settings;
+use crate::wire::hello::Hello;
+use crate::workers::exchange::Exchange;
+use crate::workers::machine::Machine;
+use crate::workers::maintenance::{self, Maintenance};
+use crate::workers::welcome::Welcome;
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Wall time of time zero in every simulation: 2023-11-14.
+const UNIX_START: u64 = 1_700_000_000;
+/// Most events that the application takes at once.
+const TAKEN_MAX: u64 = 64;
+
+/// What a host is made from.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where it is. It listens there, on the port of `listen.addresses` (9732), whatever hosts the settings name.
+    pub address: IpAddr,
+    pub settings: Settings,
+    pub channels: Vec<Channel>,
+}
+
+impl Plan {
+    /// A host with default settings on the network "simulated", where identities need no proof of work.
+    pub fn new(address: IpAddr) -> Plan {
+        let settings = Settings { network_pow_bits: 0, ..Settings::new("simulated") };
+        Plan { address, settings, channels: Vec::new() }
+    }
+
+    /// Where it listens.
+    pub fn listen(&self) -> Vec<SocketAddr> {
+        self.settings.listen_addresses.iter().map(|at| SocketAddr::new(self.address, at.port())).collect()
+    }
+}
+
+/// Why a host does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Settings(Vec<Complaint>),
+    #[error(transparent)]
+    Profile(#[from] LocalError),
+    #[error("it cannot listen at {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    #[error("{0} was started already")]
+    Twice(HostId),
+    #[error("{0} is no host with a plan: it was added bare")]
+    Bare(HostId),
+}
+
+/// Who takes turns on a host: its reactor, its workers, its application. Each would be a thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Actor {
+    Reactor,
+    Welcome,
+    Maintenance,
+    Exchange,
+    Application,
+}
+
+impl Actor {
+    pub(super) const ALL: [Actor; 5] = [Actor::Reactor, Actor::Welcome, Actor::Maintenance, Actor::Exchange, Actor::Application];
+}
+
+/// When an actor wants its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// As soon as the machine has a moment for it.
+    Soon,
+    At(Time),
+    /// When something happens.
+    Idle,
+}
+
+/// What a worker has to do beside its inbox.
+#[derive(Debug, Default)]
+struct Desk {
+    is_nudged: bool,
+    done: VecDeque<Done>,
+    /// Orders that found the reactor's channel full: a thread would wait there, so the worker does nothing else.
+    held: VecDeque<Command>,
+}
+
+/// One host with everything a node consists of.
+pub struct Host {
+    pub(super) id: HostId,
+    identity: PeerId,
+    settings: Checked,
+    started: Time,
+    engine: Engine,
+    next: Next,
+    pub(super) pool: Pool,
+    welcome: Welcome,
+    maintenance: Maintenance,
+    exchange: Exchange,
+    desks: BTreeMap<Actor, Desk>,
+    bell: Arc<Bell>,
+    is_rung: Arc<AtomicBool>,
+    commands: Sender<Command>,
+    pub(super) reports: Receiver<Report>,
+    controls: Receiver<Control>,
+    pub(super) roster: Arc<Roster>,
+    queue: Arc<Queue>,
+    is_readable: Arc<AtomicBool>,
+    counters: Arc<NodeCounters>,
+    pub(super) pot: Pot,
+    pub(super) conns_max: usize,
+    /// False while the application does not take what arrives.
+    pub(super) is_taking: bool,
+    is_maintaining: bool,
+    rng: Rng,
+    ready: Vec<Ready>,
+    taken: Vec<Event>,
+    /// Where its links lead.
+    remotes: BTreeMap<LinkId, SocketAddr>,
+    pub(super) story: Story,
+}
+
+/// What a step of a host asks of the world.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub jobs: Vec<Job>,
+    pub log: Vec<(log::Level, &'static str, String)>,
+    /// The end of a link that welcome heard of.
+    pub ended: Option<End>,
+}
+
+/// How a link ended, as the reactor reported it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub link: LinkId,
+    pub remote: Option<SocketAddr>,
+    pub reason: CloseReason,
+    pub told: Option<CloseReason>,
+}
+
+impl Host {
+    /// Starts a host: it listens, and its machines take their first turns when the world lets them.
+    ///
+    /// # Errors
+    /// What is wrong with its plan.
+    pub(super) fn start(
+        id: HostId,
+        plan: &Plan,
+        identity: &Identity,
+        rng: Rng,
+        network: &mut Network,
+    ) -> Result<Host, StartError> {
+        let settings = plan.settings.clone().check().map_err(StartError::Settings)?;
+        let listening = plan.listen();
+        let hello = Hello {
+            agent: "bowline/simulated".to_owned(),
+            network: settings.network_name.clone(),
+            is_private: settings.pex_private,
+            ..Hello::default()
+        };
+        let profile = Profile::of(&settings, identity.clone(), &plan.channels, &hello, &listening);
+        let (own, pot) = (profile.hello.listen.clone(), profile.pot.clone());
+        let local = Local::new(profile)?;
+        for (number, at) in listening.iter().enumerate() {
+            network.port(id).listen(number as u32, *at).map_err(|error| StartError::Listen(*at, error))?;
+        }
+        let limits = Limits::of(&settings, None);
+        let conns_max = limits.conns_max;
+        let (commands, orders) = bounded(COMMANDS_MAX);
+        let (report, reports) = bounded(Engine::reports_max(conns_max));
+        let (control, controls) = bounded(CONTROL_MAX);
+        let is_rung = Arc::new(AtomicBool::new(false));
+        let rung = Arc::clone(&is_rung);
+        let bell = Arc::new(Bell::new(Box::new(move || rung.store(true, Ordering::Relaxed))));
+        let ringer = Arc::clone(&bell);
+        let queue = Arc::new(Queue::new(Box::new(move |link| ringer.ring_for(link))));
+        let is_readable = Arc::new(AtomicBool::new(false));
+        let shown = Arc::clone(&is_readable);
+        queue.set_readable(Box::new(move |is_readable| shown.store(is_readable, Ordering::Relaxed)));
+        let (roster, counters, ids) = (Arc::new(Roster::default()), Arc::new(NodeCounters::default()), LinkIds::default());
+        let ports = Ports {
+            commands: orders,
+            reports: report,
+            control,
+            bell: Arc::clone(&bell),
+            routes: Arc::new(Routes::new(Arc::clone(&queue))),
+            roster: Arc::clone(&roster),
+            counters: Arc::clone(&counters),
+            ids: ids.clone(),
+        };
+        let mut entropy = rng.fork("entropy");
+        let gate = Gate::new(&mut entropy, settings.puzzle_difficulty as u8, limits.half_open_max);
+        let dialects = Box::new(Native::new(Arc::new(local)));
+        let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO);
+        (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
+        let mut pool = Pool::new(identity.id(), Policy::from(&settings), ids);
+        pool.set_own_addresses(own);
+        let (persistent, seeds) = (&settings.discovery_persistent, &settings.discovery_seeds);
+        Ok(Host {
+            id,
+            identity: identity.id(),
+            started: network.now(),
+            engine,
+            next: Next::Now,
+            pool,
+            welcome: Welcome::new(rng.fork("welcome")),
+            maintenance: Maintenance::new(rng.fork("maintenance"), persistent, seeds),
+            exchange: Exchange::new(rng.fork("exchange")),
+            desks: [Actor::Welcome, Actor::Maintenance, Actor::Exchange].map(|actor| (actor, Desk::default())).into(),
+            bell,
+            is_rung,
+            commands,
+            reports,
+            controls,
+            roster,
+            queue,
+            is_readable,
+            counters,
+            pot,
+            conns_max,
+            is_taking: true,
+            is_maintaining: true,
+            rng: rng.fork("steps"),
+            ready: Vec::new(),
+            taken: Vec::new(),
+            remotes: BTreeMap::new(),
+            story: Story::default(),
+            settings,
+        })
+    }
+
+    pub fn id(&self) -> HostId {
+        self.id
+    }
+
+    /// Who it is towards its peers.
+    pub fn peer(&self) -> PeerId {
+        self.identity
+    }
+
+    pub fn settings(&self) -> &Checked {
+        &self.settings
+    }
+
+    /// Its tables: places, addresses, lists.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.counters.read()
+    }
+
+    /// Open links, oldest first.
+    pub fn links(&self) -> Vec<LinkId> {
+        self.roster.all().iter().map(|link| link.id).collect()
+    }
+
+    /// The open link with a peer.
+    pub fn link_with(&self, peer: &PeerId) -> Option<LinkId> {
+        self.roster.find_peer(peer).map(|link| link.id)
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// True once it was stopped and everything has ended.
+    pub fn has_ended(&self) -> bool {
+        self.next == Next::Ended && self.reports.is_empty()
+    }
+
+    /// The host's own time: it began when the host was started.
+    pub(super) fn clock(&self, now: Time) -> Time {
+        Time::ZERO + now.since(self.started)
+    }
+
+    fn world_time(&self, at: Time) -> Time {
+        self.started + at.since(Time::ZERO)
+    }
+
+    /// When an actor wants its turn, by the world's time.
+    pub(super) fn wish(&self, actor: Actor, has_ready: bool) -> Wish {
+        let deadline = match actor {
+            Actor::Reactor => {
+                return match self.next {
+                    Next::Ended => Wish::Idle,
+                    _ if has_ready || self.is_rung.load(Ordering::Relaxed) => Wish::Soon,
+                    Next::Now => Wish::Soon,
+                    Next::At(at) => Wish::At(self.world_time(at)),
+                    Next::Idle => Wish::Idle,
+                };
+            }
+            Actor::Application => {
+                let has_news = self.is_taking && self.is_readable.load(Ordering::Relaxed);
+                return if has_news { Wish::Soon } else { Wish::Idle };
+            }
+            Actor::Welcome if !self.reports.is_empty() => return Wish::Soon,
+            Actor::Exchange if !self.controls.is_empty() => return Wish::Soon,
+            Actor::Maintenance if !self.is_maintaining => return Wish::Idle,
+            Actor::Welcome => self.welcome.deadline(),
+            Actor::Maintenance => self.maintenance.deadline(),
+            Actor::Exchange => self.exchange.deadline(),
+        };
+        let desk = &self.desks[&actor];
+        if desk.is_nudged || !desk.done.is_empty() || !desk.held.is_empty() {
+            return Wish::Soon;
+        }
+        deadline.map_or(Wish::Idle, |at| Wish::At(self.world_time(at)))
+    }
+
+    /// The reactor's turn, as in `node/reactor_thread.rs`.
+    pub(super) fn turn(&mut self, network: &mut Network) {
+        let now = self.clock(network.now());
+        self.is_rung.store(false, Ordering::Relaxed);
+        self.bell.rise();
+        network.take_ready(self.id, &mut self.ready);
+        let unix_seconds = UNIX_START + network.now().since(Time::ZERO).as_secs();
+        self.next = self.engine.turn(now, unix_seconds, &mut network.port(self.id), &self.ready);
+        network.note(self.id, What::Turned, LinkId::NONE, self.ready.len() as u64);
+        self.ready.clear();
+        // Whoever rings from here on wakes it; whoever rang before is seen by `doze`.
+        let wants_sleep = matches!(self.next, Next::At(_) | Next::Idle);
+        if wants_sleep && !self.bell.doze(|| self.engine.is_idle()) {
+            self.next = Next::Now;
+        }
+    }
+
+    /// A worker's turn, as in `node/pump.rs`: one input, nudge or deadline.
+    pub(super) fn work(&mut self, actor: Actor, network: &mut Network) -> Asked {
+        let now = self.clock(network.now());
+        if !self.send_held(actor) {
+            return Asked::default();
+        }
+        let mut out = Outbox::default();
+        let mut ended = None;
+        let desk = self.desks.get_mut(&actor).expect("every worker has a desk");
+        // A thread waits for all of these at once and takes any that is there.
+        let is_nudged = desk.is_nudged && self.rng.percent(50);
+        match actor {
+            Actor::Welcome => match self.reports.try_recv() {
+                Ok(report) => {
+                    ended = self.note_report(&report);
+                    self.welcome.handle(now, report, &mut self.pool, &mut out);
+                }
+                Err(_) => self.welcome.wake(now, &mut self.pool, &mut out),
+            },
+            Actor::Exchange => match if is_nudged { None } else { self.controls.try_recv().ok() } {
+                Some(control) => self.exchange.handle(now, control, &mut self.pool, &mut out),
+                None => {
+                    desk.is_nudged = false;
+                    self.exchange.wake(now, &mut self.pool, &mut out);
+                }
+            },
+            Actor::Maintenance => match if is_nudged { None } else { desk.done.pop_front() } {
+                Some(done) => self.maintenance.handle(now, maintenance::Input::Done(done), &mut self.pool, &mut out),
+                None => {
+                    desk.is_nudged = false;
+                    self.maintenance.wake(now, &mut self.pool, &mut out);
+                }
+            },
+            Actor::Reactor | Actor::Application => return Asked::default(),
+        }
+        let what = match actor {
+            Actor::Welcome => What::Welcomed,
+            Actor::Maintenance => What::Maintained,
+            _ => What::Exchanged,
+        };
+        network.note(self.id, what, LinkId::NONE, out.commands.len() as u64);
+        Asked { ended, ..self.carry_out(actor, out) }
+    }
+
+    /// Keeps where a link leads, until it ends.
+    fn note_report(&mut self, report: &Report) -> Option<End> {
+        match *report {
+            Report::Arrived { link, from } => {
+                self.remotes.insert(link, from);
+                None
+            }
+            Report::Closed { link, reason, told, .. } => Some(End { link, remote: self.remotes.remove(&link), reason, told }),
+            _ => None,
+        }
+    }
+
+    fn carry_out(&mut self, actor: Actor, out: Outbox) -> Asked {
+        let Outbox { commands, jobs, notices, nudge_maintenance, nudge_exchange, log, .. } = out;
+        self.desk(actor).held.extend(commands);
+        self.send_held(actor);
+        for notice in notices {
+            self.queue.notify(notice);
+        }
+        self.desk(Actor::Maintenance).is_nudged |= nudge_maintenance;
+        self.desk(Actor::Exchange).is_nudged |= nudge_exchange;
+        Asked { jobs, log, ended: None }
+    }
+
+    fn desk(&mut self, actor: Actor) -> &mut Desk {
+        self.desks.get_mut(&actor).expect("every worker has a desk")
+    }
+
+    /// Sends what the worker still has for the reactor. False if the channel is full: then it must wait.
+    fn send_held(&mut self, actor: Actor) -> bool {
+        while let Some(command) = self.desk(actor).held.pop_front() {
+            if let Command::Dial { link, to, .. } = command {
+                self.remotes.insert(link, to);
+            }
+            match self.commands.try_send(command) {
+                Ok(()) => self.bell.ring(),
+                Err(TrySendError::Full(command)) => {
+                    self.desk(actor).held.push_front(command);
+                    return false;
+                }
+                // The reactor has ended; nobody is there to be ordered.
+                Err(TrySendError::Disconnected(_)) => {}
+            }
+        }
+        true
+    }
+
+    /// An order of the application or the operator. It waits its turn behind those of maintenance.
+    pub(super) fn order(&mut self, command: Command) {
+        self.desk(Actor::Maintenance).held.push_back(command);
+        self.send_held(Actor::Maintenance);
+    }
+
+    /// The end of a job of maintenance.
+    pub(super) fn finish(&mut self, done: Done) {
+        self.desk(Actor::Maintenance).done.push_back(done);
+    }
+
+    /// Rings the reactor for a link that a message was pushed to.
+    pub(super) fn ring_for(&self, link: LinkId) {
+        self.bell.ring_for(link);
+    }
+
+    /// The node stops as `Node::stop` does: no new work, then a drain until `deadline` of the world's time.
+    pub(super) fn stop(&mut self, deadline: Time) {
+        self.is_maintaining = false;
+        self.pool.stop();
+        self.order(Command::StopListening);
+        self.order(Command::Drain { deadline: self.clock(deadline) });
+    }
+
+    /// The application's turn: takes some of what has arrived.
+    pub(super) fn take(&mut self, network: &mut Network) -> &[Event] {
+        let before = self.taken.len();
+        let count = 1 + self.rng.below(TAKEN_MAX);
+        // Nothing there is no news; the queue is never closed while the host lives.
+        let _ = self.queue.take(&mut self.taken, count as usize, None);
+        let news = &self.taken[before..];
+        news.iter().for_each(|event| self.story.tell(event));
+        network.note(self.id, What::Took, LinkId::NONE, news.len() as u64);
+        news
+    }
+
+    pub(super) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.taken)
+    }
+
+    /// True if nothing is on its way between its reactor and its workers.
+    pub(super) fn is_quiet(&self) -> bool {
+        let is_idle = |desk: &Desk| desk.held.is_empty() && desk.done.is_empty();
+        self.reports.is_empty() && self.controls.is_empty() && self.commands.is_empty() && self.desks.values().all(is_idle)
+    }
+
+    /// Addresses that it tells others to dial.
+    pub fn addresses(&self) -> &[Address] {
+        self.pool.own_addresses()
+    }
+}

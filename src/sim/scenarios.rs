@@ -1,0 +1,392 @@
+//! Whole stories that every seed must survive: a network forms from one bootstrap node and heals, crossing dials end in one link, bad
+//! neighbours harm nobody else. Each makes its world from a seed, plays, and says what came out; the rules of `checks.rs` hold
+//! throughout. Tests run them over many seeds.
+
+use super::checks::Violation;
+use super::host::{Host, Plan, StartError};
+use super::net::HostId;
+use super::pipe::Weather;
+use super::world::World;
+use crate::base::address::Address;
+use crate::base::channel::{Channel, ChannelId};
+use crate::base::link_id::LinkId;
+use crate::base::reason::CloseReason;
+use crate::base::rng::Rng;
+use crate::base::time::Time;
+use crate::bus::event::Event;
+use crate::reactor::net::Net;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The channel that the stories speak on.
+const CHAT: ChannelId = ChannelId(0x10);
+const PORT: u16 = 9_732;
+
+/// What came out of a story that went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Everything that happened, folded: equal for equal seeds.
+    pub trace: u128,
+    pub events: u64,
+    /// Virtual time that the story took.
+    pub took: Duration,
+    /// Messages that were sent and arrived.
+    pub messages: u64,
+}
+
+/// What went wrong in a story.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    #[error(transparent)]
+    Rule(#[from] Violation),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("{at}: {what}")]
+    Story { at: Time, what: String },
+}
+
+fn story(world: &World, what: String) -> Failure {
+    Failure::Story { at: world.now(), what }
+}
+
+/// The address of the host with that number: each in a group of its own.
+fn address(number: u16) -> IpAddr {
+    let [high, low] = number.to_be_bytes();
+    [50 + high, low, 7, 1].into()
+}
+
+fn at(number: u16) -> SocketAddr {
+    SocketAddr::new(address(number), PORT)
+}
+
+/// The weather of a seed: every property is drawn by itself, so that rare combinations come up.
+fn weather(rng: &mut Rng) -> Weather {
+    let mut weather = Weather::rough();
+    let mut one_of = |choices: [u64; 3]| choices[rng.index(3)];
+    weather.latency_min = Duration::from_micros(one_of([50, 1_000, 5_000]));
+    weather.latency_max = Duration::from_millis(one_of([5, 100, 300]));
+    weather.jitter = Duration::from_millis(one_of([0, 1, 50]));
+    weather.rate = one_of([0, 1 << 20, 8 << 20]);
+    weather.buffer_bytes = one_of([8 << 10, 64 << 10, 1 << 20]) as usize;
+    weather.segment_bytes = one_of([500, 1_460, 65_536]) as usize;
+    weather
+}
+
+/// A host of a small network; all but the first know only the first, which is the bootstrap node. Some hosts share out a rate.
+fn plan(number: u16, rng: &mut Rng) -> Plan {
+    let mut plan = Plan::new(address(number));
+    // As little credit as there may be, so that it is used up and given back all the time.
+    plan.channels = vec![Channel { receive_queue_bytes: 64 * 1_024, ..Channel::new(CHAT.0, "chat") }];
+    if rng.percent(30) {
+        (plan.settings.bandwidth_down, plan.settings.bandwidth_up) = (200_000, 200_000);
+    }
+    if rng.percent(20) {
+        plan.settings.bandwidth_peer_down = 50_000;
+    }
+    let settings = &mut plan.settings;
+    (settings.pool_min, settings.pool_expected, settings.pool_max, settings.pool_outbound_target) = (6, 10, 20, 5);
+    if number == 0 {
+        settings.discovery_bootstrap = true;
+    } else {
+        settings.discovery_seeds = vec![Address::of(at(0), None)];
+    }
+    plan
+}
+
+/// Everybody talks to everybody, and each message is looked for at the other end: none lost, none twice, none out of order.
+#[derive(Debug, Default)]
+struct Talk {
+    sent: BTreeMap<(HostId, LinkId), u64>,
+    /// What was received: by the receiver's name of the link, which messages in their order.
+    heard: BTreeMap<(HostId, LinkId), u64>,
+    messages: u64,
+}
+
+impl Talk {
+    /// Every host says something on every link, in messages of many sizes.
+    fn say(&mut self, world: &mut World, rng: &mut Rng) {
+        let links: Vec<(HostId, LinkId)> =
+            world.hosts().flat_map(|host| host.links().into_iter().map(|link| (host.id(), link))).collect();
+        for (host, link) in links {
+            let number = self.sent.entry((host, link)).or_default();
+            let mut message = number.to_be_bytes().to_vec();
+            let size = if rng.percent(2) { rng.index(60_000) } else { rng.index(300) };
+            message.resize(8 + size, *number as u8);
+            // A full queue or a link that has just ended takes nothing, and then nothing is expected.
+            if world.send(host, link, CHAT, &message).is_ok() {
+                *number += 1;
+            }
+        }
+    }
+
+    /// Takes what has arrived everywhere.
+    fn listen(&mut self, world: &mut World) -> Result<(), Failure> {
+        let hosts: Vec<HostId> = world.hosts().map(Host::id).collect();
+        for host in hosts {
+            for event in world.take_events(host) {
+                let Event::Message(message) = event else { continue };
+                let expected = self.heard.entry((host, message.link)).or_default();
+                let number = message.body.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
+                let is_whole = message.body.iter().skip(8).all(|byte| *byte == *expected as u8);
+                if number != Some(*expected) || !is_whole {
+                    let link = message.link;
+                    return Err(story(world, format!("{host}, {link}: message {number:?} came instead of {expected}")));
+                }
+                *expected += 1;
+                self.messages += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// A host lost its memory: when it comes back, its links are numbered from the beginning.
+    fn forget(&mut self, id: HostId) {
+        self.sent.retain(|(host, _), _| *host != id);
+        self.heard.retain(|(host, _), _| *host != id);
+    }
+
+    /// How many messages were sent on links that are open at both ends and have not arrived.
+    fn missing(&self, world: &World) -> u64 {
+        let mut missing = 0;
+        for host in world.hosts() {
+            for link in host.links() {
+                let Some(other) = host.pool().slots().get(link).and_then(|slot| slot.peer) else { continue };
+                let Some(other) = world.hosts().find(|candidate| candidate.peer() == other) else { continue };
+                let Some(back) = other.link_with(&host.peer()) else { continue };
+                let heard = self.heard.get(&(other.id(), back)).copied().unwrap_or(0);
+                missing += self.sent.get(&(host.id(), link)).copied().unwrap_or(0).saturating_sub(heard);
+            }
+        }
+        missing
+    }
+
+    /// Talks for a while, then waits until everything has arrived.
+    fn converse(&mut self, world: &mut World, rng: &mut Rng, rounds: u32) -> Result<(), Failure> {
+        for _ in 0..rounds {
+            self.say(world, rng);
+            world.run_for(Duration::from_millis(1 + rng.below(400)))?;
+            self.listen(world)?;
+        }
+        for _ in 0..60 {
+            if self.missing(world) == 0 {
+                return Ok(());
+            }
+            world.run_for(Duration::from_secs(1))?;
+            self.listen(world)?;
+        }
+        Err(story(world, format!("{} messages have not arrived after a minute", self.missing(world))))
+    }
+}
+
+/// True if every living host has as many links as it wants at least, and each can reach each over them.
+fn has_formed(world: &World) -> bool {
+    let wants = |host: &Host, others: usize| (host.settings().bounds().min_threshold as usize).min(others);
+    let others = world.hosts().count().saturating_sub(1);
+    world.hosts().all(|host| host.links().len() >= wants(host, others)) && islands(world).len() <= 1
+}
+
+/// The hosts that can reach each other, group by group.
+fn islands(world: &World) -> Vec<Vec<u16>> {
+    let peers: BTreeMap<_, _> = world.hosts().map(|host| (host.peer(), host)).collect();
+    let mut left: BTreeSet<_> = peers.keys().copied().collect();
+    let mut islands = Vec::new();
+    while let Some(first) = left.pop_first() {
+        let (mut island, mut rest) = (Vec::new(), vec![first]);
+        while let Some(host) = rest.pop().and_then(|peer| peers.get(&peer)) {
+            island.push(host.id().number());
+            rest.extend(host.pool().peers().into_iter().map(|info| info.id).filter(|peer| left.remove(peer)));
+        }
+        island.sort_unstable();
+        islands.push(island);
+    }
+    islands
+}
+
+fn links(world: &World) -> Vec<usize> {
+    world.hosts().map(|host| host.links().len()).collect()
+}
+
+fn await_formed(world: &mut World, longest: Duration) -> Result<(), Failure> {
+    if world.run_while_not(longest, has_formed)? {
+        return Ok(());
+    }
+    Err(story(world, format!("no network after {longest:?}: links {:?}, islands {:?}", links(world), islands(world))))
+}
+
+fn outcome(world: &World, talk: &Talk) -> Outcome {
+    let (trace, events) = (world.trace().hash(), world.trace().events());
+    Outcome { trace, events, took: world.now().since(Time::ZERO), messages: talk.messages }
+}
+
+/// So many hosts, all knowing only the bootstrap node, form a network, talk, lose a third (half of these crash, half go dark, nobody
+/// says goodbye), form again and talk again. In half of the seeds the bootstrap node is among the lost. In the others the lost ones come
+/// back, knowing only the bootstrap node again, and find their places.
+///
+/// # Errors
+/// What went wrong.
+pub fn form_and_heal(seed: u64, hosts: u16) -> Result<Outcome, Failure> {
+    let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
+    let mut talk = Talk::default();
+    for number in 0..hosts {
+        world.add(plan(number, &mut rng))?;
+        world.run_for(Duration::from_millis(rng.below(300)))?;
+    }
+    await_formed(&mut world, Duration::from_secs(300))?;
+    talk.converse(&mut world, &mut rng, 10)?;
+    let loses_bootstrap = rng.percent(50);
+    let mut lost: Vec<HostId> = world.hosts().map(Host::id).skip(1).collect();
+    rng.shuffle(&mut lost);
+    lost.truncate(usize::from(hosts) / 3);
+    if let Some(first) = lost.first_mut().filter(|_| loses_bootstrap) {
+        *first = HostId(0);
+    }
+    talk.say(&mut world, &mut rng);
+    for id in &lost {
+        if rng.percent(50) {
+            world.crash(*id)
+        } else {
+            world.go_dark(*id)
+        }
+        talk.forget(*id);
+    }
+    // Dark ones are noticed by their silence: a ping after 30 s, without answer for 60 s.
+    world.run_for(Duration::from_secs(100))?;
+    await_formed(&mut world, Duration::from_secs(300))?;
+    talk.converse(&mut world, &mut rng, 10)?;
+    if !loses_bootstrap {
+        for id in lost {
+            world.start(id)?;
+            world.run_for(Duration::from_millis(rng.below(300)))?;
+        }
+        await_formed(&mut world, Duration::from_secs(300))?;
+        talk.converse(&mut world, &mut rng, 3)?;
+    }
+    Ok(outcome(&world, &talk))
+}
+
+/// Two hosts dial each other again and again, at almost the same time, in any weather, and sometimes hang up in between. When all is
+/// quiet they have exactly one link, and it is the same at both ends.
+///
+/// # Errors
+/// What went wrong.
+pub fn crossing_dials(seed: u64) -> Result<Outcome, Failure> {
+    let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
+    let mut talk = Talk::default();
+    let ids = [0, 1].map(|number| {
+        let mut plan = plan(number, &mut rng);
+        plan.settings.discovery_bootstrap = true;
+        plan.settings.discovery_seeds = Vec::new();
+        world.add(plan)
+    });
+    let [one, other] = ids;
+    let ids = [one?, other?];
+    for round in 0..4 {
+        let mut has_dialed = false;
+        for _ in 0..1 + rng.index(3) {
+            let dialer = rng.index(2);
+            // One that is refused at once has a dial already, or has not heard yet that the last link ended.
+            has_dialed |= world.dial(ids[dialer], at(1 - dialer as u16), None, round).is_ok();
+            world.run_for(Duration::from_micros(rng.below(400_000)))?;
+        }
+        world.run_for(Duration::from_secs(15))?;
+        let links = ids.map(|id| world.host(id).map(Host::links).unwrap_or_default());
+        let [here, there] = &links;
+        if !has_dialed {
+            continue;
+        }
+        if here.len() != 1 || there.len() != 1 {
+            return Err(story(&world, format!("after round {round}: {here:?} and {there:?} instead of one link")));
+        }
+        talk.converse(&mut world, &mut rng, 2)?;
+        let hangs_up = rng.index(2);
+        world.disconnect(ids[hangs_up], links[hangs_up][0], CloseReason::Requested);
+        world.run_for(Duration::from_micros(rng.below(400_000)))?;
+    }
+    Ok(outcome(&world, &talk))
+}
+
+/// Six hosts talk while others misbehave: one sends garbage, one connects and says nothing, one of them stands still as a program, one
+/// does not take its messages. The rest notice nothing.
+///
+/// # Errors
+/// What went wrong.
+pub fn bad_neighbours(seed: u64) -> Result<Outcome, Failure> {
+    const HOSTS: u16 = 8;
+    let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
+    let mut talk = Talk::default();
+    for number in 0..HOSTS {
+        world.add(plan(number, &mut rng))?;
+    }
+    await_formed(&mut world, Duration::from_secs(300))?;
+    let (frozen, deaf) = (HostId(HOSTS - 1), HostId(HOSTS - 2));
+    let good: Vec<HostId> = (0..HOSTS - 2).map(HostId).collect();
+    let before = links_among(&world, &good);
+    let mut noise = [Neighbour::new(&mut world, 100, true), Neighbour::new(&mut world, 101, false)];
+    world.freeze(frozen);
+    world.set_taking(deaf, false);
+    for _ in 0..120 {
+        for neighbour in &mut noise {
+            neighbour.annoy(&mut world, &mut rng, HOSTS - 2);
+        }
+        talk.say(&mut world, &mut rng);
+        world.run_for(Duration::from_millis(500 + rng.below(1_000)))?;
+        talk.listen(&mut world)?;
+    }
+    let after = links_among(&world, &good);
+    if !before.is_subset(&after) {
+        return Err(story(&world, format!("links among the good were lost: {:?}", &before - &after)));
+    }
+    world.thaw(frozen);
+    world.set_taking(deaf, true);
+    world.run_for(Duration::from_secs(60))?;
+    talk.listen(&mut world)?;
+    talk.converse(&mut world, &mut rng, 3)?;
+    Ok(outcome(&world, &talk))
+}
+
+/// The links that some hosts have with each other.
+fn links_among(world: &World, ids: &[HostId]) -> BTreeSet<(HostId, LinkId)> {
+    let peers: BTreeSet<_> = ids.iter().filter_map(|id| world.peer(*id)).collect();
+    let hosts = ids.iter().filter_map(|id| world.host(*id));
+    let links_of = |host: &Host| {
+        let among = host.pool().peers().into_iter().filter(|info| peers.contains(&info.id));
+        among.map(|info| (host.id(), info.link)).collect::<Vec<_>>()
+    };
+    hosts.flat_map(links_of).collect()
+}
+
+/// Somebody who connects and follows no protocol.
+struct Neighbour {
+    id: HostId,
+    links: u64,
+    sends_garbage: bool,
+}
+
+impl Neighbour {
+    fn new(world: &mut World, number: u16, sends_garbage: bool) -> Neighbour {
+        Neighbour { id: world.add_bare(address(number)), links: 0, sends_garbage }
+    }
+
+    /// Connects to somebody, writes on everything it has, and now and then lets go.
+    fn annoy(&mut self, world: &mut World, rng: &mut Rng, hosts: u16) {
+        let mut port = world.port(self.id);
+        self.links += 1;
+        // It may be out of luck: a refused dial annoys nobody.
+        let _ = port.dial(LinkId::from_u64(self.links), at(rng.index(usize::from(hosts)) as u16), None);
+        for link in (1..=self.links).rev().take(20).map(LinkId::from_u64) {
+            let mut garbage = vec![0; rng.index(2_000)];
+            rng.fill(&mut garbage);
+            if self.sends_garbage {
+                let _ = port.write(link, &garbage);
+            }
+            if rng.percent(5) {
+                port.close(link);
+            }
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! A simulated world: hosts on a network in memory, in virtual time, everything drawn from one seed. It moves time from one happening to
+//! the next, lets the actors of the hosts take their turns with the small delays that threads would have, and looks after each step
+//! whether everything still holds. The same seed and the same calls give the same run, to the last byte.
+//!
+//! ```
+//! use bowline::sim::{host::Plan, pipe::Weather, world::World};
+//! use std::time::Duration;
+//!
+//! let mut world = World::new(7, Weather::default());
+//! let mut plan = Plan::new([10, 0, 0, 1].into());
+//! plan.settings.discovery_bootstrap = true;
+//! let first = world.add(plan)?;
+//! world.run_for(Duration::from_secs(60))?;
+//! assert!(world.host(first).is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use super::checks::{self, Pairs, Violation};
+use super::host::{Actor, Asked, Host, Plan, StartError, Wish};
+use super::net::{HostId, Network};
+use super::pipe::{Weather, nanos};
+use super::port::Port;
+use super::trace::{Trace, What};
+use crate::base::channel::{ChannelId, Kind};
+use crate::base::limits::RESOLVE_TIMEOUT;
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::base::rng::Rng;
+use crate::base::time::Time;
+use crate::bus::command::Command;
+use crate::bus::event::Event;
+use crate::bus::link::{Body, PushError};
+use crate::bus::outbox::{Done, Job};
+use crate::crypto::identity::{Draft, Identity};
+use crate::crypto::sodium;
+use crate::pool::slots::Purpose;
+use crate::pool::table::DialError;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// Time between two looks at all hosts together.
+const LOOK: Duration = Duration::from_secs(1);
+/// A name's answer takes so long at most, if it comes.
+const ANSWER_MAX: Duration = Duration::from_millis(500);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Happening {
+    Turn(HostId, Actor),
+    Resolved(HostId, u64, Vec<SocketAddr>),
+    Look,
+}
+
+/// What the world knows of a host, alive or not.
+struct Seat {
+    /// None for a host that the user of the world plays.
+    plan: Option<(Plan, Identity)>,
+    host: Option<Box<Host>>,
+    /// Times that it was started.
+    starts: u32,
+    is_frozen: bool,
+    has_crashed: bool,
+    /// When each actor takes its next turn.
+    turns: BTreeMap<Actor, (Time, Wish)>,
+}
+
+/// See the file's head.
+pub struct World {
+    network: Network,
+    rng: Rng,
+    seed: u64,
+    seats: Vec<Seat>,
+    happenings: BinaryHeap<Reverse<(Time, u64, Happening)>>,
+    sequence: u64,
+    pairs: Pairs,
+    cuts: BTreeSet<(HostId, HostId)>,
+    /// Addresses of hosts that follow the protocol.
+    honest: BTreeSet<IpAddr>,
+    /// What names resolve to.
+    names: BTreeMap<String, Vec<SocketAddr>>,
+    /// Answers of the resolver that never come, in percent.
+    pub unresolved_percent: u64,
+    /// True to hand the machines' log lines to the `log` crate.
+    pub logs: bool,
+}
+
+impl World {
+    /// An empty world at time zero. Streams between its hosts behave like `weather`.
+    pub fn new(seed: u64, weather: Weather) -> World {
+        // If it fails, every handshake will: that is seen soon enough.
+        let _ = sodium::init();
+        let mut world = World {
+            network: Network::new(seed, weather),
+            rng: Rng::from_seed(seed).fork("world"),
+            seed,
+            seats: Vec::new(),
+            happenings: BinaryHeap::new(),
+            sequence: 0,
+            pairs: Pairs::default(),
+            cuts: BTreeSet::new(),
+            honest: BTreeSet::new(),
+            names: BTreeMap::new(),
+            unresolved_percent: 0,
+            logs: false,
+        };
+        world.schedule(Time::ZERO + LOOK, Happening::Look);
+        world
+    }
+
+    /// Adds a host and starts it.
+    ///
+    /// # Errors
+    /// What is wrong with its plan.
+    pub fn add(&mut self, plan: Plan) -> Result<HostId, StartError> {
+        let id = self.add_bare(plan.address);
+        let mut rng = Rng::from_seed(self.seed).fork(&format!("identity {}", id.number()));
+        let bits = plan.settings.network_pow_bits;
+        let mut draft = Draft::new(&mut rng, bits);
+        let identity = loop {
+            // A world's user who asks for much work gets it: the draw ends, the network's difficulty says when.
+            if let Some(identity) = draft.run(u64::from(u32::MAX)) {
+                break identity;
+            }
+        };
+        self.honest.insert(plan.address);
+        self.seat(id).plan = Some((plan, identity));
+        self.start(id)?;
+        Ok(id)
+    }
+
+    /// Adds a host without a node: whoever made the world plays it, through `port`.
+    pub fn add_bare(&mut self, address: IpAddr) -> HostId {
+        let id = self.network.add(&[address]);
+        self.seats.push(Seat { plan: None, host: None, starts: 0, is_frozen: false, has_crashed: false, turns: BTreeMap::new() });
+        id
+    }
+
+    /// Starts a host again that was stopped, has crashed or went dark. It is the same identity and remembers nothing.
+    ///
+    /// # Errors
+    /// `Twice` if it lives, `Bare` if it has no plan.
+    pub fn start(&mut self, id: HostId) -> Result<(), StartError> {
+        let rng = Rng::from_seed(self.seed).fork(&format!("host {} start {}", id.number(), self.seat(id).starts));
+        let seat = self.seats.get_mut(usize::from(id.number())).ok_or(StartError::Bare(id))?;
+        if seat.host.as_ref().is_some_and(|host| !host.has_ended()) {
+            return Err(StartError::Twice(id));
+        }
+        let (plan, identity) = seat.plan.as_ref().ok_or(StartError::Bare(id))?;
+        self.network.come_back(id);
+        let host = Host::start(id, plan, identity, rng, &mut self.network)?;
+        seat.host = Some(Box::new(host));
+        seat.starts += 1;
+        (seat.is_frozen, seat.has_crashed, seat.turns) = (false, false, BTreeMap::new());
+        self.network.note(id, What::Started, LinkId::NONE, 0);
+        self.plan_turns(id);
+        Ok(())
+    }
+
+    pub fn now(&self) -> Time {
+        self.network.now()
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What has happened so far.
+    pub fn trace(&self) -> &Trace {
+        self.network.trace()
+    }
+
+    /// A host's node; `None` while it has none.
+    pub fn host(&self, id: HostId) -> Option<&Host> {
+        self.seats.get(usize::from(id.number()))?.host.as_deref()
+    }
+
+    /// All hosts whose node lives.
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.seats.iter().filter_map(|seat| seat.host.as_deref()).filter(|host| !host.has_ended())
+    }
+
+    /// The identity of a host with a plan.
+    pub fn peer(&self, id: HostId) -> Option<PeerId> {
+        self.seats.get(usize::from(id.number()))?.plan.as_ref().map(|(_, identity)| identity.id())
+    }
+
+    /// The network as a host sees it: to play one that has no node.
+    pub fn port(&mut self, id: HostId) -> Port<'_> {
+        self.network.port(id)
+    }
+
+    /// The network itself, to change the weather or to give a host fewer sockets.
+    pub fn network(&mut self) -> &mut Network {
+        &mut self.network
+    }
+
+    /// What a name resolves to from now on.
+    pub fn name(&mut self, name: &str, addresses: &[SocketAddr]) {
+        self.names.insert(name.to_ascii_lowercase(), addresses.to_vec());
+    }
+
+    /// Lets everything happen until `to`.
+    ///
+    /// # Errors
+    /// The first rule that was broken; the world must not be used after it.
+    pub fn run_until(&mut self, to: Time) -> Result<(), Violation> {
+        while self.step(to)? {}
+        self.network.advance(to);
+        Ok(())
+    }
+
+    /// Lets everything happen for so long.
+    ///
+    /// # Errors
+    /// As `run_until`.
+    pub fn run_for(&mut self, time: Duration) -> Result<(), Violation> {
+        self.run_until(self.now() + time)
+    }
+
+    /// Runs until `is_enough` holds, looked at each tenth of a second, but for no longer than `longest`. True if it did.
+    ///
+    /// # Errors
+    /// As `run_until`.
+    pub fn run_while_not(&mut self, longest: Duration, is_enough: impl Fn(&World) -> bool) -> Result<bool, Violation> {
+        let end = self.now() + longest;
+        while !is_enough(self) {
+            if self.now() >= end {
+                return Ok(false);
+            }
+            self.run_for(Duration::from_millis(100))?;
+        }
+        Ok(true)
+    }
+
+    /// The application of a host dials. Ends in an `Up` or a notice with `tag`.
+    ///
+    /// # Errors
+    /// Why the pool does not let it; `Stopping` for a host without a node.
+    pub fn dial(&mut self, id: HostId, to: SocketAddr, expect: Option<PeerId>, tag: u64) -> Result<LinkId, DialError> {
+        let now = self.now();
+        let host = self.seat(id).host.as_mut().ok_or(DialError::Stopping)?;
+        let link = host.pool.claim_dial(host.clock(now), to, expect, Purpose::Asked { tag })?;
+        host.order(Command::Dial { link, to, expect });
+        self.plan_turns(id);
+        Ok(link)
+    }
+
+    /// The application of a host closes a link.
+    pub fn disconnect(&mut self, id: HostId, link: LinkId, reason: CloseReason) {
+        if let Some(host) = &mut self.seat(id).host {
+            host.order(Command::Close { link, reason });
+            self.plan_turns(id);
+        }
+    }
+
+    /// The application of a host sends a message.
+    ///
+    /// # Errors
+    /// As `bus::link::Link::push`; `Closed` for a link that is not open.
+    pub fn send(&mut self, id: HostId, link: LinkId, channel: ChannelId, message: &[u8]) -> Result<(), PushError> {
+        let gone = PushError::Closed(CloseReason::Requested);
+        let host = self.seat(id).host.as_mut().ok_or(gone)?;
+        let mailbox = host.roster.find(link).ok_or(gone)?;
+        let lane = mailbox.lane(channel).ok_or(PushError::NoChannel)?;
+        if mailbox.push(lane, Kind::Message, 0, &Body::Slice(message), None)? {
+            host.ring_for(link);
+        }
+        self.network.note(id, What::Sent, link, message.len() as u64);
+        self.plan_turns(id);
+        Ok(())
+    }
+
+    /// What the application of a host has taken from its queue since the last call.
+    pub fn take_events(&mut self, id: HostId) -> Vec<Event> {
+        self.seat(id).host.as_mut().map(|host| host.take_events()).unwrap_or_default()
+    }
+
+    /// Whether the application of a host takes what arrives. While it does not, its peers run out of credit.
+    pub fn set_taking(&mut self, id: HostId, is_taking: bool) {
+        if let Some(host) = &mut self.seat(id).host {
+            host.is_taking = is_taking;
+            self.plan_turns(id);
+        }
+    }
+
+    /// Stops a node in order: it says goodbye, and sends what is queued for at most `drain`.
+    pub fn stop(&mut self, id: HostId, drain: Duration) {
+        let deadline = self.now() + drain;
+        if let Some(host) = &mut self.seat(id).host {
+            host.stop(deadline);
+            self.network.note(id, What::Stopped, LinkId::NONE, nanos(drain));
+            self.plan_turns(id);
+        }
+    }
+
+    /// The program of a host dies without a goodbye; its system closes the streams.
+    pub fn crash(&mut self, id: HostId) {
+        let seat = self.seat(id);
+        (seat.host, seat.has_crashed) = (None, true);
+        self.network.crash(id);
+    }
+
+    /// A host loses its power: nobody hears of it.
+    pub fn go_dark(&mut self, id: HostId) {
+        self.seat(id).host = None;
+        self.network.go_dark(id);
+    }
+
+    /// A host's program stands still until it is thawed; its system goes on.
+    pub fn freeze(&mut self, id: HostId) {
+        self.seat(id).is_frozen = true;
+        self.network.note(id, What::Frozen, LinkId::NONE, 0);
+    }
+
+    /// Lets a frozen host go on.
+    pub fn thaw(&mut self, id: HostId) {
+        let seat = self.seat(id);
+        seat.is_frozen = false;
+        seat.turns.clear();
+        self.network.note(id, What::Thawed, LinkId::NONE, 0);
+        self.plan_turns(id);
+    }
+
+    /// Nothing passes between two hosts any more.
+    pub fn part(&mut self, one: HostId, other: HostId) {
+        for (from, to) in [(one, other), (other, one)] {
+            self.cuts.insert((from, to));
+            self.network.cut(from, to);
+        }
+    }
+
+    /// Two parted hosts reach each other again.
+    pub fn join(&mut self, one: HostId, other: HostId) {
+        for (from, to) in [(one, other), (other, one)] {
+            self.cuts.remove(&(from, to));
+            self.network.heal(from, to);
+        }
+    }
+
+    fn seat(&mut self, id: HostId) -> &mut Seat {
+        self.seats.get_mut(usize::from(id.number())).expect("a host id comes from `add` of the same world")
+    }
+
+    fn schedule(&mut self, at: Time, happening: Happening) {
+        self.sequence += 1;
+        self.happenings.push(Reverse((at, self.sequence, happening)));
+    }
+
+    /// Lets the next thing happen, if it happens by `to`. False if it does not.
+    fn step(&mut self, to: Time) -> Result<bool, Violation> {
+        let own = self.happenings.peek().map(|Reverse((at, ..))| *at);
+        let network = self.network.next_at();
+        let Some(next) = [own, network].into_iter().flatten().min().filter(|next| *next <= to) else { return Ok(false) };
+        if network == Some(next) {
+            self.network.step();
+            while let Some(id) = self.network.take_touched() {
+                self.plan_turns(id);
+            }
+            return Ok(true);
+        }
+        let Some(Reverse((at, _, happening))) = self.happenings.pop() else { return Ok(false) };
+        self.network.advance(at);
+        match happening {
+            Happening::Turn(id, actor) => self.turn(at, id, actor)?,
+            Happening::Resolved(id, ticket, addresses) => {
+                self.network.note(id, What::Resolved, LinkId::NONE, addresses.len() as u64);
+                if let Some(host) = &mut self.seat(id).host {
+                    host.finish(Done::Resolved { ticket, addresses });
+                    self.plan_turns(id);
+                }
+            }
+            Happening::Look => {
+                self.schedule(at + LOOK, Happening::Look);
+                let is_disturbed = !self.cuts.is_empty() || self.seats.iter().any(|seat| seat.is_frozen);
+                let peer = |seat: &Seat| seat.plan.as_ref().filter(|_| seat.has_crashed).map(|(_, identity)| identity.id());
+                let crashed = self.seats.iter().filter_map(peer).collect();
+                let hosts: Vec<&Host> = self.seats.iter().filter_map(|seat| seat.host.as_deref()).collect();
+                self.pairs.check(at, &hosts, &crashed, is_disturbed)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// An actor's turn, if it still is to have one now.
+    fn turn(&mut self, at: Time, id: HostId, actor: Actor) -> Result<(), Violation> {
+        let World { network, seats, honest, .. } = self;
+        let seat = &mut seats[usize::from(id.number())];
+        if seat.is_frozen || seat.turns.get(&actor).is_none_or(|(planned, _)| *planned != at) {
+            return Ok(());
+        }
+        seat.turns.remove(&actor);
+        let Some(host) = seat.host.as_mut() else { return Ok(()) };
+        let is_honest = |at: SocketAddr| honest.contains(&at.ip());
+        let violation = |(rule, found)| Violation { at, host: id, rule, found };
+        let mut asked = Asked::default();
+        match actor {
+            Actor::Reactor => host.turn(network),
+            Actor::Application => {
+                for event in host.take(network) {
+                    checks::of_event(event, is_honest).map_err(violation)?;
+                }
+            }
+            Actor::Welcome | Actor::Maintenance | Actor::Exchange => asked = host.work(actor, network),
+        }
+        checks::of_story(&host.story).map_err(violation)?;
+        asked.ended.iter().try_for_each(|end| checks::of_end(end, is_honest)).map_err(violation)?;
+        checks::of_host(host, network.sockets(id)).map_err(violation)?;
+        self.carry_out(id, asked);
+        self.plan_turns(id);
+        Ok(())
+    }
+
+    fn carry_out(&mut self, id: HostId, asked: Asked) {
+        for (level, target, text) in asked.log.into_iter().filter(|_| self.logs) {
+            log::log!(target: target, level, "{} {id}: {text}", self.network.now());
+        }
+        for Job::Resolve { ticket, name, port } in asked.jobs {
+            let is_lost = self.rng.percent(self.unresolved_percent);
+            let known = self.names.get(&name).filter(|_| !is_lost).into_iter().flatten();
+            let addresses = known.map(|at| SocketAddr::new(at.ip(), port)).collect();
+            let after = if is_lost { nanos(RESOLVE_TIMEOUT) } else { self.rng.below(nanos(ANSWER_MAX)) };
+            self.schedule(self.now() + Duration::from_nanos(after), Happening::Resolved(id, ticket, addresses));
+        }
+    }
+
+    /// Gives every actor of a host its next turn, as it wishes.
+    fn plan_turns(&mut self, id: HostId) {
+        let now = self.now();
+        let has_ready = self.network.has_ready(id);
+        let World { seats, rng, sequence, happenings, .. } = self;
+        let seat = &mut seats[usize::from(id.number())];
+        let Some(host) = seat.host.as_ref().filter(|_| !seat.is_frozen) else { return };
+        for actor in Actor::ALL {
+            let wish = host.wish(actor, has_ready);
+            let at = match (wish, seat.turns.get(&actor).map(|(_, planned)| *planned)) {
+                (Wish::Idle, _) => {
+                    seat.turns.remove(&actor);
+                    continue;
+                }
+                (wish, Some(planned)) if wish == planned => continue,
+                (Wish::Soon, _) => now + delay(rng),
+                (Wish::At(at), _) => at.max(now) + delay(rng),
+            };
+            seat.turns.insert(actor, (at, wish));
+            *sequence += 1;
+            happenings.push(Reverse((at, *sequence, Happening::Turn(id, actor))));
+        }
+    }
+}
+
+/// How long a thread that could run waits for a processor: almost always microseconds, sometimes a time slice.
+fn delay(rng: &mut Rng) -> Duration {
+    let most = match rng.below(100) {
+        0..90 => 60_000,
+        90..99 => 1_000_000,
+        _ => 15_000_000,
+    };
+    Duration::from_nanos(1_000 + rng.below(most))
+}

@@ -1,0 +1,58 @@
+//! Seeded stories on simulated networks. `BOWLINE_SEEDS=n` tries n seeds of each, `BOWLINE_SEED=s` only that one; a failure prints the
+//! line that replays it.
+
+use bowline::sim::scenarios::{Failure, Outcome, bad_neighbours, crossing_dials, form_and_heal};
+
+/// Prints how to replay a seed, if its story panics.
+struct Replay {
+    seed: u64,
+    name: &'static str,
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("replay: BOWLINE_SEED={} cargo test --test sim_network -- --nocapture {}", self.seed, self.name);
+        }
+    }
+}
+
+/// Plays a story for every seed, and gives what came out.
+fn over_seeds(name: &'static str, count: u64, play: impl Fn(u64) -> Result<Outcome, Failure>) -> Vec<Outcome> {
+    let asked =
+        |key| std::env::var(key).ok().map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{key}={text} is no number")));
+    let seeds = match asked("BOWLINE_SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=asked("BOWLINE_SEEDS").unwrap_or(count)).collect(),
+    };
+    let play = |seed| {
+        let _replay = Replay { seed, name };
+        let outcome = play(seed).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+        println!("{name} {seed}: {outcome:?}");
+        outcome
+    };
+    seeds.into_iter().map(play).collect()
+}
+
+#[test]
+fn thirty_nodes_form_a_network_and_heal() {
+    over_seeds("thirty_nodes_form_a_network_and_heal", 1, |seed| form_and_heal(seed, 30));
+}
+
+#[test]
+fn crossing_dials_end_in_one_link() {
+    over_seeds("crossing_dials_end_in_one_link", 30, crossing_dials);
+}
+
+#[test]
+fn bad_neighbours_harm_nobody_else() {
+    over_seeds("bad_neighbours_harm_nobody_else", 2, bad_neighbours);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run_and_another_seed_another() {
+    let play = |seed| form_and_heal(seed, 9).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    let (first, again, other) = (play(1), play(1), play(2));
+    assert_eq!(first, again);
+    assert_ne!(first.trace, other.trace);
+}
