@@ -38,6 +38,7 @@ use crate::workers::exchange::Exchange;
 use crate::workers::machine::Machine;
 use crate::workers::maintenance::{self, Maintenance};
 use crate::workers::welcome::Welcome;
+use crate::workers::word::Said;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -381,7 +382,8 @@ impl Host {
                 Err(_) => self.welcome.wake(now, &mut self.pool, &mut out),
             },
             Actor::Exchange => match if is_nudged { None } else { self.controls.try_recv().ok() } {
-                Some(control) => self.exchange.handle(now, control, &mut self.pool, &mut out),
+                // A panic while decoding is contained in a real node; here it must be seen.
+                Some(control) => self.exchange.handle(now, Said::decode(control), &mut self.pool, &mut out),
                 None => {
                     desk.is_nudged = false;
                     self.exchange.wake(now, &mut self.pool, &mut out);
