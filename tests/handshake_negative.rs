@@ -8,8 +8,9 @@ use bowline::base::reason::CloseReason;
 use bowline::base::time::Time;
 use bowline::base::verdict::Verdict;
 use bowline::session::dialect::{Dialect, Signal};
-use bowline::session::handshake_message::{Claim, First, M1, Versions};
+use bowline::session::handshake_message::{Claim, First, Introduction, M1, Versions};
 use bowline::session::local::Profile;
+use handshake_support::rogue::{Rogue, introduction};
 use handshake_support::sessions::{CLAIM, PUZZLE, Vector, turn, vectors};
 use handshake_support::{End, Pair, Script, address, is_introduced, local, profile};
 
@@ -334,6 +335,46 @@ fn a_header_that_was_changed_towards_an_older_version_is_noticed() {
             }
         });
         assert_eq!((pair.a.error, pair.b.is_open()), (Some(CloseReason::BadHandshake), false), "{min} to {max}");
+    }
+}
+
+/// What is sealed may be a lie all the same: each field is checked.
+#[test]
+fn an_authentic_peer_that_lies_in_its_payload_is_refused() {
+    let range = |min, max| Some(Versions { min, max });
+    let honest = |chosen| Introduction { chosen, ..introduction([0; 24], range(1, 3)) };
+    let ours = local(Profile { versions: (1, 3), ..profile(1) });
+    let cases = [
+        ("honest", 3, honest(3), None),
+        ("an older version than both speak", 2, honest(2), Some(CloseReason::Downgrade)),
+        ("another version in clear", 2, honest(3), Some(CloseReason::Downgrade)),
+        ("a version beyond its own range", 3, Introduction { versions: range(1, 2), ..honest(3) }, Some(CloseReason::Downgrade)),
+        ("a range that we do not share", 4, Introduction { versions: range(4, 5), ..honest(4) }, Some(CloseReason::Downgrade)),
+        ("a range upside down", 3, Introduction { versions: range(3, 1), ..honest(3) }, Some(CloseReason::BadHandshake)),
+        ("no record suite", 3, Introduction { caps: 2, ..honest(3) }, Some(CloseReason::BadHandshake)),
+        ("records too small", 3, Introduction { frame_max: 16_415, ..honest(3) }, Some(CloseReason::BadHandshake)),
+        ("records too large", 3, Introduction { frame_max: 65_520, ..honest(3) }, Some(CloseReason::BadHandshake)),
+    ];
+    for (what, clear, payload, reason) in cases {
+        let mut a = End::dialer(&ours, address("203.0.113.9:1"), None, Script::seeded(3));
+        Rogue::answer_with(&mut a, [2, clear, 0, 0], &payload);
+        assert_eq!((a.error, a.signals.len()), (reason, usize::from(reason.is_none())), "M2: {what}");
+    }
+    let mut a = End::dialer(&ours, address("203.0.113.9:1"), None, Script::seeded(3));
+    Rogue::answer_with(&mut a, [2, 3, 0, 1], &honest(3));
+    assert_eq!(a.error, Some(CloseReason::Downgrade), "a head that is not zero");
+    let honest = introduction([0; 24], None);
+    let cases = [
+        ("honest", honest, None),
+        ("another version", Introduction { chosen: 2, ..honest }, Some(CloseReason::Downgrade)),
+        ("a range", Introduction { versions: range(1, 1), ..honest }, Some(CloseReason::BadHandshake)),
+        ("no record suite", Introduction { caps: 0, ..honest }, Some(CloseReason::BadHandshake)),
+        ("records too small", Introduction { frame_max: 0, ..honest }, Some(CloseReason::BadHandshake)),
+    ];
+    for (what, payload, reason) in cases {
+        let mut b = plain_acceptor();
+        Rogue::dial_with(&mut b, "bowline test", &payload);
+        assert_eq!((b.error, b.session.peer().is_some()), (reason, reason.is_none()), "M3: {what}");
     }
 }
 

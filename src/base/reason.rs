@@ -18,7 +18,7 @@ pub enum Blame {
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $blame:ident, $text:literal;)+) => {
-        /// Why a link ended. The code goes on the wire (u16, big-endian, in close and nack records).
+        /// Why a link ended. The code goes on the wire: u16, big-endian, in close records; a number in a nack.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         #[repr(u16)]

@@ -17,6 +17,9 @@ use std::time::Instant;
 /// Notices that wait in a queue; more push the oldest out, and are counted.
 const NOTICES_MAX: usize = 1_024;
 
+/// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
+const JOINED_BYTES_MAX: usize = 16 * 1_024;
+
 /// Why a receiver got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakeError {
@@ -67,7 +70,10 @@ struct LinkBox {
 /// A batch on its way to a receiver.
 struct Delivery {
     channel: ChannelId,
-    bytes: Bytes,
+    /// Grows while nobody has taken from it; then it is `taken`.
+    waiting: Vec<u8>,
+    /// What receivers share slices of.
+    taken: Bytes,
     entries: Vec<Entry>,
     next: usize,
     start: usize,
@@ -108,7 +114,7 @@ impl Queue {
         let Inner { boxes, turns, .. } = &mut *inner;
         let Some(of_link) = boxes.get_mut(&link) else { return };
         let was_empty = of_link.is_empty();
-        of_link.batches.extend(batches.filter_map(|batch| Delivery::of(batch, at)));
+        batches.for_each(|batch| of_link.push(batch, at));
         if was_empty && !of_link.is_empty() {
             turns.push_back(link);
         }
@@ -285,6 +291,15 @@ impl LinkBox {
         self.up.is_none() && self.batches.is_empty() && self.down.is_none()
     }
 
+    /// Queues a batch; a small one joins the last of its channel, so that many tiny steps cost no more memory than their credit.
+    fn push(&mut self, batch: Batch, at: Time) {
+        let last = self.batches.back_mut().filter(|last| last.next == 0 && Some(last.channel) == batch.channel);
+        match last.filter(|last| last.waiting.len() + batch.bytes.len() <= JOINED_BYTES_MAX) {
+            Some(last) => last.join(&batch),
+            None => self.batches.extend(Delivery::of(batch, at)),
+        }
+    }
+
     /// One turn: Up, one batch (or as much of it as fits), or Down. True after Down.
     fn take(&mut self, into: &mut Vec<Event>, end: usize, receipts: &mut Vec<Receipt>) -> bool {
         if let Some(up) = self.up.take() {
@@ -311,10 +326,21 @@ impl Delivery {
     fn of(batch: Batch, at: Time) -> Option<Delivery> {
         let channel = batch.channel?;
         let Batch { bytes, entries, cost, .. } = batch;
-        (!entries.is_empty()).then(|| Delivery { channel, bytes: Bytes::from(bytes), entries, next: 0, start: 0, cost, at })
+        let taken = Bytes::new();
+        (!entries.is_empty()).then_some(Delivery { channel, waiting: bytes, taken, entries, next: 0, start: 0, cost, at })
+    }
+
+    fn join(&mut self, batch: &Batch) {
+        let offset = self.waiting.len() as u32;
+        self.waiting.extend_from_slice(&batch.bytes);
+        self.entries.extend(batch.entries.iter().map(|entry| Entry { end: offset + entry.end, ..*entry }));
+        self.cost = self.cost.saturating_add(batch.cost);
     }
 
     fn take(&mut self, link: &Arc<Link>, into: &mut Vec<Event>, end: usize) {
+        if self.next == 0 {
+            self.taken = Bytes::from(std::mem::take(&mut self.waiting));
+        }
         let count = (end - into.len()).min(self.entries.len() - self.next);
         for entry in &self.entries[self.next..self.next + count] {
             let stop = entry.end as usize;
@@ -325,7 +351,7 @@ impl Delivery {
                 kind: entry.kind,
                 request: entry.request,
                 at: self.at,
-                body: self.bytes.slice(self.start..stop),
+                body: self.taken.slice(self.start..stop),
             }));
             self.start = stop;
         }

@@ -218,6 +218,7 @@ impl Engine {
         self.core.ambient.now = now;
         self.core.ambient.unix_seconds = unix_seconds;
         self.core.ports.counters.turns.add(1);
+        self.core.ambient.gate.set_half_open(self.core.half_open);
         for ready in ready {
             self.note(net, *ready);
         }

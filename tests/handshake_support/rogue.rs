@@ -27,9 +27,14 @@ pub fn introduction(stamp: [u8; 24], versions: Option<Versions>) -> Introduction
 impl Rogue {
     /// Dials `end`, which accepts, with the identity of seed 77, and says nothing yet.
     pub fn dial(end: &mut End, hello: Hello) -> Rogue {
-        let network_id = bowline::crypto::hash::network_id(&hello.network);
+        let noise = Rogue::dial_with(end, &hello.network, &introduction(*identity(77).stamp(), None));
+        Rogue::keyed(noise, hello)
+    }
+
+    /// Runs the handshake with `end`, which accepts, with that payload in M3.
+    pub fn dial_with(end: &mut End, network: &str, payload: &Introduction) -> Handshake {
         let us = identity(77);
-        let first = first(network_id);
+        let first = first(bowline::crypto::hash::network_id(network));
         let mut m1 = [0; 160];
         m1[..32].copy_from_slice(&first.head());
         let ephemeral = SecretKey::from_bytes([8; 32]);
@@ -39,29 +44,35 @@ impl Rogue {
         let m2 = end.write(Time::ZERO, 1_000);
         noise.read_message(&m2[4..164], &mut [0; 64]).expect("M2");
         let mut m3 = [0; 128];
-        noise.write_message(&introduction(*us.stamp(), None).encode(), &mut m3).expect("M3");
+        noise.write_message(&payload.encode(), &mut m3).expect("M3");
         end.deliver(Time::ZERO, &m3);
-        Rogue::keyed(noise, hello)
+        noise
     }
 
     /// Answers `end`, which dials, with the identity of seed 77, and says nothing yet.
     pub fn answer(end: &mut End, hello: Hello) -> Rogue {
-        let us = identity(77);
-        let m1 = end.write(Time::ZERO, 1_000);
-        let head: [u8; 32] = m1[..32].try_into().expect("32 bytes");
-        let ephemeral = SecretKey::from_bytes([8; 32]);
-        let mut noise = Handshake::xx(Role::Responder, &prologue(&head), Arc::clone(us.secret()), ephemeral);
-        noise.read_message(&m1[32..], &mut [0; 96]).expect("M1");
-        let mut m2 = [0; 164];
-        m2[..2].copy_from_slice(&[2, 1]);
-        let payload = introduction(*us.stamp(), Some(Versions { min: 1, max: 1 }));
-        noise.write_message(&payload.encode(), &mut m2[4..]).expect("M2");
-        end.deliver(Time::ZERO, &m2);
+        let payload = introduction(*identity(77).stamp(), Some(Versions { min: 1, max: 1 }));
+        let mut noise = Rogue::answer_with(end, [2, 1, 0, 0], &payload);
         let m3 = end.write(Time::ZERO, 10_000);
         noise.read_message(&m3[..128], &mut [0; 64]).expect("M3");
         let mut rogue = Rogue::keyed(noise, hello);
         assert_eq!(rogue.open(&m3[128..]).len(), 1, "the hello travels with M3");
         rogue
+    }
+
+    /// Answers the M1 of `end`, which dials, with that head and payload in M2.
+    pub fn answer_with(end: &mut End, head: [u8; 4], payload: &Introduction) -> Handshake {
+        let us = identity(77);
+        let m1 = end.write(Time::ZERO, 1_000);
+        let first: [u8; 32] = m1[..32].try_into().expect("32 bytes");
+        let ephemeral = SecretKey::from_bytes([8; 32]);
+        let mut noise = Handshake::xx(Role::Responder, &prologue(&first), Arc::clone(us.secret()), ephemeral);
+        noise.read_message(&m1[32..], &mut [0; 96]).expect("M1");
+        let mut m2 = [0; 164];
+        m2[..4].copy_from_slice(&head);
+        noise.write_message(&payload.encode(), &mut m2[4..]).expect("M2");
+        end.deliver(Time::ZERO, &m2);
+        noise
     }
 
     fn keyed(noise: Handshake, hello: Hello) -> Rogue {
