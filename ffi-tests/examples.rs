@@ -65,7 +65,7 @@ fn people_chat() {
     alice.tell("and to you");
     bob.line_with("and to you");
     bob.end();
-    alice.line_with("is gone: the peer said goodbye");
+    alice.line_with("is gone: ");
     alice.end();
 }
 

@@ -297,7 +297,8 @@ static void library_threads_never_see_a_signal(void)
     start(node);
     /* The resolver's thread, too. */
     CHECK(bowline_connect_wait(node, "name.invalid:1", 0, &peer, NULL) != BOWLINE_OK);
-    CHECK(threads_with_all_signals_blocked() >= 4);
+    while (threads_with_all_signals_blocked() < 4) { /* some may not have named themselves yet */
+    }
     pthread_sigmask(SIG_SETMASK, NULL, &after);
     CHECK(memcmp(&before, &after, sizeof before) == 0);
     bowline_node_free(node);
