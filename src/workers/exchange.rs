@@ -468,12 +468,16 @@ mod tests {
         let mut bench = Bench::new(policy());
         let link = bench.outbound(ms(0), 1);
         assert_eq!(said(&bench.hear(ms(0), link, 1, request())).len(), 1 + 1, "an answer, and our own request");
-        bench.close(ms(1), link);
-        let link = bench.inbound(ms(2), 1, hello_of(1));
+        for now in 1..=3 {
+            assert!(closes(&bench.hear(ms(now), link, 1, request())).is_empty(), "the network moves some together");
+        }
+        bench.close(ms(4), link);
+        let link = bench.inbound(ms(5), 1, hello_of(1));
         assert_eq!(closes(&bench.hear(ms(99), link, 1, request())), [CloseReason::PexTooOften]);
         bench.close(ms(99), link);
         let link = bench.inbound(ms(99), 1, hello_of(1));
         assert!(closes(&bench.hear(ms(100), link, 1, request())).is_empty(), "the refused one moved nothing");
+        assert_eq!(closes(&bench.hear(ms(199), link, 1, request())), [CloseReason::PexTooOften]);
     }
 
     #[test]
@@ -533,7 +537,8 @@ mod tests {
                 .iter()
                 .all(|c| !matches!(c, Command::Say { channel: ChannelId::PEX, .. }))
         );
-        assert_eq!(closes(&bench.hear(ms(1), link, 1, PexMessage::RequestV2.encode())), [CloseReason::PexTooOften]);
+        let mut hear = |_| closes(&bench.hear(ms(1), link, 1, PexMessage::RequestV2.encode()));
+        assert_eq!((0..4).flat_map(&mut hear).collect::<Vec<_>>(), [CloseReason::PexTooOften], "it polices all the same");
         let mut bench = Bench::new(policy());
         bench.inbound(ms(0), 1, Arc::new(Hello { is_private: true, ..Hello::default() }));
         assert!(said(&bench.wake(ms(0))).is_empty());
