@@ -1,6 +1,7 @@
 //! Known identities: what must outlive a link, above all who asked whom when. Bounded; a reconnect resets nothing.
 //! The exchange worker polices requests with it, the pool notes who came and went.
 
+use super::pace::{Allowance, Pace};
 use super::policy::Policy;
 use crate::base::address::Address;
 use crate::base::channel::ChannelId;
@@ -12,14 +13,19 @@ use crate::wire::hello::{Capability, Hello};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Requests of one peer that may come together. A peer that keeps its distance sends them one by one, but a retransmission, a shared rate or
+/// our own sleep can hand us several at once; the average is bounded all the same. It asks at most three times in vain (exchange).
+const REQUESTS_TOGETHER: u32 = 4;
 
 /// What is remembered of an identity that was authenticated once.
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub first_seen: Time,
     pub last_seen: Time,
-    /// The last request of this peer that was accepted.
-    pub asked_us: Option<Time>,
+    /// How often it has asked us lately.
+    asked_us: Pace,
     /// Our last request to this peer.
     pub asked_by_us: Option<Time>,
     /// What its selection of addresses is drawn with, and since when.
@@ -60,14 +66,10 @@ impl Peers {
         self.peers.is_empty()
     }
 
-    /// A request of `peer` comes: true if it may be answered. Only an accepted one moves the moment it is measured from.
-    pub fn admit_request(&mut self, now: Time, peer: &PeerId, interval_min: std::time::Duration) -> bool {
-        let Some(peer) = self.peers.get_mut(peer) else { return false };
-        if peer.asked_us.is_some_and(|last| now.since(last) < interval_min) {
-            return false;
-        }
-        peer.asked_us = Some(now);
-        true
+    /// A request of `peer` comes: true if it may be answered. Only accepted ones count.
+    pub fn admit_request(&mut self, now: Time, peer: &PeerId, interval_min: Duration) -> bool {
+        let allowance = Allowance { interval: interval_min, burst: REQUESTS_TOGETHER };
+        self.peers.get_mut(peer).is_some_and(|peer| peer.asked_us.take(now, allowance))
     }
 
     /// An authenticated link with `peer` is admitted. When the table is full, those longest unseen without a link go.
@@ -83,7 +85,7 @@ impl Peers {
         let known = self.peers.entry(peer).or_insert(Peer {
             first_seen: now,
             last_seen: now,
-            asked_us: None,
+            asked_us: Pace::default(),
             asked_by_us: None,
             selection: None,
             is_private: false,

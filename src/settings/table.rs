@@ -264,7 +264,7 @@ settings! {
     "pex.enabled" pex_enabled: bool = "true", ANY, "switch", start, "CometBFT pex", "none";
     /// Private node: it answers no requests for addresses, and asks others not to share its own.
     "pex.private" pex_private: bool = "false", ANY, "switch", start, "Tezos private-mode", "none";
-    /// A peer that asks twice within this breaks the protocol; a reconnect does not reset it.
+    /// A peer that asks more often than this breaks the protocol; four may come together, and a reconnect does not reset it.
     "pex.request_interval_min" pex_request_interval_min: Duration = "100ms", range("0s", "1h"), "time", live, "ReactorV2 minReceiveRequestInterval", "none";
     /// How long an answer may take before the peer counts as available again.
     "pex.request_timeout" pex_request_timeout: Duration = "30s", range("100ms", "1h"), "time", live, "bowline: ReactorV2 waits for ever", "none";

@@ -11,6 +11,7 @@ use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
+use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::Outbox;
@@ -55,6 +56,7 @@ pub struct Exchange {
     new: u64,
     discovery: Discovery,
     deadline: Time,
+    fault_lines: Throttle,
 }
 
 impl Exchange {
@@ -69,6 +71,7 @@ impl Exchange {
             new: 0,
             discovery: Discovery::default(),
             deadline: Time::ZERO,
+            fault_lines: Throttle::default(),
         }
     }
 
@@ -297,7 +300,8 @@ impl Machine for Exchange {
             let (link, peer) = (said.link, said.peer.short());
             pool.doom(now, link, reason);
             out.commands.push(Command::Close { link, reason });
-            out.log.push((log::Level::Info, LOG, format!("{link} with {peer} closed: {reason}")));
+            let line = self.fault_lines.line(now, || format!("{link} with {peer} closed: {reason}"));
+            out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
         }
         self.wake(now, pool, out);
     }
@@ -468,12 +472,16 @@ mod tests {
         let mut bench = Bench::new(policy());
         let link = bench.outbound(ms(0), 1);
         assert_eq!(said(&bench.hear(ms(0), link, 1, request())).len(), 1 + 1, "an answer, and our own request");
-        bench.close(ms(1), link);
-        let link = bench.inbound(ms(2), 1, hello_of(1));
+        for now in 1..=3 {
+            assert!(closes(&bench.hear(ms(now), link, 1, request())).is_empty(), "the network moves some together");
+        }
+        bench.close(ms(4), link);
+        let link = bench.inbound(ms(5), 1, hello_of(1));
         assert_eq!(closes(&bench.hear(ms(99), link, 1, request())), [CloseReason::PexTooOften]);
         bench.close(ms(99), link);
         let link = bench.inbound(ms(99), 1, hello_of(1));
         assert!(closes(&bench.hear(ms(100), link, 1, request())).is_empty(), "the refused one moved nothing");
+        assert_eq!(closes(&bench.hear(ms(199), link, 1, request())), [CloseReason::PexTooOften]);
     }
 
     #[test]
@@ -533,7 +541,8 @@ mod tests {
                 .iter()
                 .all(|c| !matches!(c, Command::Say { channel: ChannelId::PEX, .. }))
         );
-        assert_eq!(closes(&bench.hear(ms(1), link, 1, PexMessage::RequestV2.encode())), [CloseReason::PexTooOften]);
+        let mut hear = |_| closes(&bench.hear(ms(1), link, 1, PexMessage::RequestV2.encode()));
+        assert_eq!((0..4).flat_map(&mut hear).collect::<Vec<_>>(), [CloseReason::PexTooOften], "it polices all the same");
         let mut bench = Bench::new(policy());
         bench.inbound(ms(0), 1, Arc::new(Hello { is_private: true, ..Hello::default() }));
         assert!(said(&bench.wake(ms(0))).is_empty());
