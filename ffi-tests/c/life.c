@@ -287,7 +287,7 @@ static int threads_with_all_signals_blocked(void)
                 /* KILL (9) and STOP (19) cannot be blocked, the C library keeps 32 and 33 for itself. */
                 unsigned long long all = ~0ULL & ~(1ULL << 8) & ~(1ULL << 18) & ~(3ULL << 31);
                 if (getenv("BT_TMO") != NULL) {
-                    all &= ~(1ULL << 63) & ~0x5d8ULL; /* valgrind keeps 64, ILL, TRAP, BUS, FPE and SEGV */
+                    all &= ~(1ULL << 63) & ~0x400005d8ULL; /* valgrind keeps 64, ILL, TRAP, BUS, FPE, SEGV and SYS */
                 }
                 if ((blocked & all) != all) {
                     printf("# %s blocks %llx\n", name, blocked);
