@@ -65,17 +65,18 @@ impl Core {
                 conn.is_readable = false;
             }
         }
+        // Counted before the messages are handed on: who reads one finds its bytes counted.
         self.ports.counters.bytes_in.add(got as u64);
+        if let Some(link) = conn.link.as_ref().filter(|_| got > 0) {
+            link.counters.bytes_in.add(got as u64);
+            link.counters.last_received_ns.set(self.ambient.now.as_nanos());
+        }
         if got > 0 || conn.is_tail_fresh {
             self.buffer[..have].copy_from_slice(&conn.tail);
             conn.tail.clear();
             if let Err(reason) = self.feed(conn, have + got) {
                 return (got, Err(reason));
             }
-        }
-        if let Some(link) = conn.link.as_ref().filter(|_| got > 0) {
-            link.counters.bytes_in.add(got as u64);
-            link.counters.last_received_ns.set(self.ambient.now.as_nanos());
         }
         match end {
             // What is held back for a verdict is still worth having; the end is met again afterwards.
