@@ -160,8 +160,10 @@ impl Core {
                 return;
             }
         }
-        conn.paused_since = None;
-        if let Some(session) = &mut conn.session {
+        // Only a pause of our own excuses silence: control messages alone must not keep a peer alive that answers no ping.
+        if conn.paused_since.take().is_some()
+            && let Some(session) = &mut conn.session
+        {
             session.resume(self.ambient.now);
         }
     }
@@ -274,6 +276,10 @@ impl Core {
             return Err(CloseReason::Stalled);
         }
         let Some(session) = conn.session.as_mut() else { return Ok(()) };
+        if conn.paused_since.is_some() {
+            // We do not read it: an answer may wait in the socket.
+            session.resume(now);
+        }
         if has_passed(session.deadline()) {
             let result = session.handle_deadline(&mut self.ambient.context());
             self.signals(conn);
