@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 
 /// A dialect that echoes every byte, panics at a `!`, and reports an error at a `?`. A `*` makes it ask for three moments at once, a `+`
 /// opens the link, a `c` is a control message, a `d` sets a deadline that only `resume` puts off.
+/// A `=` waits for a verdict for ever, a `#` takes nothing more.
 #[derive(Default)]
 struct Echo {
     out: Vec<u8>,
@@ -40,6 +41,8 @@ struct Echo {
     opens: u32,
     is_open: bool,
     deadline: Option<Time>,
+    is_waiting: bool,
+    is_busy: bool,
 }
 
 /// How long a `d` gives.
@@ -51,6 +54,11 @@ impl Dialect for Echo {
         if input.contains(&b'?') {
             self.out.extend_from_slice(b"last words");
             return Err(CloseReason::BadRecord);
+        }
+        self.is_waiting |= input.contains(&b'=');
+        self.is_busy |= input.contains(&b'#');
+        if self.is_waiting || self.is_busy {
+            return Ok(0);
         }
         self.moments += 3 * u32::from(input.contains(&b'*'));
         self.opens += u32::from(input.contains(&b'+'));
@@ -110,7 +118,7 @@ impl Dialect for Echo {
         if self.moments > 0 { Some(Time::ZERO) } else { self.deadline }
     }
     fn is_waiting(&self) -> bool {
-        false
+        self.is_waiting
     }
     fn is_open(&self) -> bool {
         self.is_open
@@ -467,4 +475,22 @@ fn while_we_do_not_read_a_peer_it_is_not_late_and_in_the_end_it_is_told() {
     let mut part = [0; 16];
     rig.turn_until(|_| matches!(peer.read(&mut part), Ok(7)));
     assert_eq!(&part[..7], b"goodbye");
+}
+
+#[test]
+fn a_link_that_is_not_open_holds_one_record_at_most() {
+    for (first, reason) in [(b'=', None), (b'#', Some(CloseReason::BadHandshake))] {
+        let mut rig = Rig::new(|_| {});
+        let (mut peer, link) = rig.greeted();
+        let mut flood = vec![b'x'; 200_000];
+        flood[0] = first;
+        let sent = peer.write(&flood).expect("the kernel takes it");
+        assert!(sent > 100_000, "{sent}");
+        let begin = rig.now();
+        rig.turn_until(|rig| rig.now().since(begin) > Duration::from_millis(100));
+        assert!(rig.counters.read().bytes_in <= 2 + 65_535, "{}", rig.counters.read().bytes_in);
+        let closed = |r| if let Report::Closed { link: l, reason, .. } = r { (l == link).then_some(reason) } else { None };
+        assert_eq!(rig.reports.try_iter().find_map(closed), reason);
+        assert!(rig.counters.read().turns < 1_000, "it does not spin");
+    }
 }

@@ -5,7 +5,7 @@ use super::conn::{Conn, Stage};
 use super::engine::Core;
 use super::limits::{ARRIVED_MAX, LINGER_BYTES};
 use super::net::Net;
-use crate::base::limits::{READ_BUFFER, WRITE_BUFFER};
+use crate::base::limits::{READ_BUFFER, RECORD_LENGTH_FIELD, RECORD_LENGTH_MAX, WRITE_BUFFER};
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::bus::report::Control;
@@ -47,10 +47,15 @@ impl Core {
             return (0, Ok(()));
         }
         let have = conn.tail.len();
-        let room = (self.buffer.len() - have).min(READ_BUFFER).min(bytes_max);
+        // Before it is open a link may make us hold one record, whatever it sends while its verdict or our puzzle takes time.
+        let limit = if conn.is_open() { self.buffer.len() } else { RECORD_LENGTH_FIELD + RECORD_LENGTH_MAX };
+        let room = limit.saturating_sub(have).min(READ_BUFFER).min(bytes_max);
         let mut end = None;
         let mut got = 0;
-        if conn.is_readable {
+        if room == 0 && !conn.is_tail_fresh {
+            return (0, Err(CloseReason::BadHandshake));
+        }
+        if conn.is_readable && room > 0 {
             match net.read(conn.id, &mut self.buffer[have..have + room]) {
                 Ok(0) => end = Some(CloseReason::Truncated),
                 Ok(n) => got = n,
