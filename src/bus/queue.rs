@@ -6,6 +6,7 @@ use super::link::Link;
 use super::outbox::Notice;
 use super::sync::{Change, Guard, Lock};
 use crate::base::channel::ChannelId;
+use crate::base::limits::CHANNELS_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::time::Time;
 use crate::flow::batch::{Batch, Entry};
@@ -324,8 +325,10 @@ impl LinkBox {
 
     /// Queues a batch; a small one joins the last of its channel, so that many tiny steps cost no more memory than their credit.
     fn push(&mut self, batch: Batch, at: Time) {
-        let last = self.batches.back_mut().filter(|last| last.next == 0 && Some(last.channel) == batch.channel);
-        match last.filter(|last| last.waiting.len() + batch.bytes.len() <= JOINED_BYTES_MAX) {
+        // Also over other channels' batches: who alternates between two channels must not have it cheaper.
+        let mut recent = self.batches.iter_mut().rev().take(CHANNELS_MAX);
+        let last = recent.find(|last| Some(last.channel) == batch.channel);
+        match last.filter(|last| last.next == 0 && last.waiting.len() + batch.bytes.len() <= JOINED_BYTES_MAX) {
             Some(last) => last.join(&batch),
             None => self.batches.extend(Delivery::of(batch, at)),
         }

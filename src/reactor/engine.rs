@@ -312,7 +312,10 @@ impl Engine {
     }
 
     fn timers(&mut self, net: &mut impl Net) {
-        while let Some((at, id)) = self.core.timers.due(self.core.ambient.now) {
+        // First all that are due, then their links: one that asks for the next moment at once, to go on with a puzzle, gets it next turn.
+        let now = self.core.ambient.now;
+        let due: Vec<(Time, LinkId)> = std::iter::from_fn(|| self.core.timers.due(now)).collect();
+        for (at, id) in due {
             let Some(conn) = self.conns.get_mut(&id) else { continue };
             if conn.armed == at {
                 conn.armed = Time::MAX;
