@@ -33,7 +33,7 @@ impl Core {
             };
             counter.set(counter.value().saturating_sub(1));
         } else {
-            self.half_open = self.half_open.saturating_sub(1);
+            self.note_shaken(conn);
             let counter = match conn.direction {
                 Direction::Inbound => &self.ports.counters.arrivals_refused,
                 Direction::Outbound => &self.ports.counters.dials_failed,

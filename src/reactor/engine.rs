@@ -142,6 +142,7 @@ pub(super) struct Core {
     /// Links that wait for exchange to take their control messages.
     pub paused: VecDeque<LinkId>,
     pub draining: Option<Time>,
+    /// Accepted connections that are not open yet.
     pub half_open: usize,
 }
 
@@ -423,7 +424,7 @@ impl Engine {
         self.core.reads.add(seat, 1);
         self.core.writes.add(seat, 1);
         let conn = Conn::new(id, seat, direction, remote, &self.core.limits, now);
-        self.core.half_open += 1;
+        self.core.half_open += usize::from(direction == Direction::Inbound);
         self.conns.entry(id).or_insert(conn)
     }
 

@@ -288,8 +288,9 @@ impl Core {
             return Err(CloseReason::Stalled);
         }
         let Some(session) = conn.session.as_mut() else { return Ok(()) };
-        if conn.paused_since.is_some() {
-            // We do not read it: an answer may wait in the socket.
+        let is_throttled = conn.is_readable && (self.down.rate() > 0 || self.seats[conn.seat].down.rate() > 0);
+        if conn.paused_since.is_some() || is_throttled {
+            // We do not read it, or not yet, because its tokens are used up: an answer may wait in the socket.
             session.resume(now);
         }
         if has_passed(session.deadline()) {
