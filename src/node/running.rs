@@ -235,6 +235,7 @@ fn fail(shared: &Arc<Shared>, text: String) {
     log::error!(target: "bowline::node", "the node has failed: {text}");
     shared.status.fail(text);
     shared.waiters.lock().clear();
+    shared.resolver.stop();
     for link in shared.roster.all() {
         link.close(CloseReason::Internal);
     }
@@ -271,6 +272,7 @@ impl Running {
         let begin = shared.clock.now();
         let left = || STOP_TIMEOUT.saturating_sub(shared.clock.now().since(begin)).max(Duration::from_millis(50));
         shared.waiters.lock().clear();
+        shared.resolver.stop();
         let Threads { maintain, reactor, welcome, exchange } = threads;
         let maintain_ended = maintain.end(true, left());
         shared.order(Command::StopListening);
