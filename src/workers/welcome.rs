@@ -29,11 +29,13 @@ pub struct Welcome {
     deadline: Option<Time>,
     /// For lines that anybody who connects can provoke.
     refused_lines: Throttle,
+    /// For lines of links that opened, and that closed.
+    link_lines: Throttle,
 }
 
 impl Welcome {
     pub fn new(rng: Rng) -> Welcome {
-        Welcome { rng, deadline: None, refused_lines: Throttle::default() }
+        Welcome { rng, deadline: None, refused_lines: Throttle::default(), link_lines: Throttle::default() }
     }
 
     fn arrived(&mut self, now: Time, link: LinkId, from: SocketAddr, pool: &mut Pool, out: &mut Outbox) {
@@ -81,7 +83,8 @@ impl Welcome {
             out.outcomes.push(Outcome { link, result: Ok(peer) });
         }
         let way = if slot.direction == Direction::Inbound { "from" } else { "to" };
-        out.log.push((log::Level::Info, LOG, format!("{link} open {way} {} with {peer}", slot.remote)));
+        let text = || format!("{link} open {way} {} with {peer}", slot.remote);
+        log_throttled(&mut self.link_lines, now, log::Level::Info, out, text);
         out.changed = true;
         out.nudge_exchange = true;
         // It may have crossed a bound, and it may have claimed an address that wants proof.
@@ -101,16 +104,21 @@ impl Welcome {
             (log::Level::Trace, "not opened")
         };
         if level < log::Level::Trace {
-            out.log.push((level, LOG, format!("{link} with {} {what}: {reason}{told_text}", slot.remote)));
+            let text = || format!("{link} with {} {what}: {reason}{told_text}", slot.remote);
+            log_throttled(&mut self.link_lines, now, level, out, text);
         }
         farewell::tell(&closed, reason, told, out);
     }
 
     fn log_refusal(&mut self, now: Time, out: &mut Outbox, text: impl FnOnce() -> String) {
-        if let Some(suppressed) = self.refused_lines.allow(now) {
-            let tail = if suppressed == 0 { String::new() } else { format!(" ({suppressed} such lines suppressed before)") };
-            out.log.push((log::Level::Debug, LOG, text() + &tail));
-        }
+        log_throttled(&mut self.refused_lines, now, log::Level::Debug, out, text);
+    }
+}
+
+fn log_throttled(lines: &mut Throttle, now: Time, level: log::Level, out: &mut Outbox, text: impl FnOnce() -> String) {
+    if let Some(suppressed) = lines.allow(now) {
+        let tail = if suppressed == 0 { String::new() } else { format!(" ({suppressed} such lines suppressed before)") };
+        out.log.push((level, LOG, text() + &tail));
     }
 }
 
@@ -303,6 +311,22 @@ mod tests {
         assert!(bench.pool.slots().is_empty() && bench.welcome.deadline().is_none());
         let late = bench.introduce(link, 1, Direction::Inbound);
         assert_eq!(orders(&late), [format!("refuse {} HandshakeTimeout", link.as_u64())]);
+    }
+
+    #[test]
+    fn peers_that_come_and_go_do_not_flood_the_log() {
+        let mut bench = Bench::new();
+        let mut lines = 0;
+        for round in 0..1_000 {
+            let (now, link, number) = (ms(round * 3_000), bench.ids.next(), 1 + round as usize % 10);
+            let (peer, remote, hello) = (peer(number), at(number), hello_of(number));
+            bench.step(now, Report::Arrived { link, from: remote });
+            let direction = Direction::Inbound;
+            bench.step(now, Report::Introduced { link, peer, direction, remote, hello, observed: None });
+            lines += bench.step(now, Report::Opened { link }).log.len();
+            lines += bench.step(now, closed(link, CloseReason::Reset)).log.len();
+        }
+        assert_eq!(lines, 1_000);
     }
 
     #[test]
