@@ -11,6 +11,7 @@ use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
+use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::Outbox;
@@ -54,6 +55,8 @@ pub struct Exchange {
     total: u64,
     new: u64,
     discovery: Discovery,
+    /// For lines about peers that break the rules.
+    lines: Throttle,
     deadline: Time,
 }
 
@@ -68,6 +71,7 @@ impl Exchange {
             total: 0,
             new: 0,
             discovery: Discovery::default(),
+            lines: Throttle::default(),
             deadline: Time::ZERO,
         }
     }
@@ -251,7 +255,12 @@ impl Exchange {
         if count > pool.policy().pex_addresses_max {
             return Err(CloseReason::PexTooMany);
         }
-        let Some(from) = pool.slots().get(link).map(|slot| slot.remote) else { return Ok(()) };
+        let Some((from, peer)) = pool.slots().get(link).map(|slot| (slot.remote, slot.peer)) else { return Ok(()) };
+        // The next request keeps its distance from this moment: the peer took the last one before it answered, but perhaps long after
+        // it was sent, and measures from there.
+        if let Some(peer) = peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
+            peer.asked_by_us = Some(now);
+        }
         let new = pool.learn_all(now, offers, from);
         self.total += count as u64;
         self.new += new as u64;
@@ -297,7 +306,10 @@ impl Machine for Exchange {
             let (link, peer) = (said.link, said.peer.short());
             pool.doom(now, link, reason);
             out.commands.push(Command::Close { link, reason });
-            out.log.push((log::Level::Info, LOG, format!("{link} with {peer} closed: {reason}")));
+            if let Some(suppressed) = self.lines.allow(now) {
+                let tail = if suppressed == 0 { String::new() } else { format!(" ({suppressed} such lines suppressed before)") };
+                out.log.push((log::Level::Info, LOG, format!("{link} with {peer} closed: {reason}{tail}")));
+            }
         }
         self.wake(now, pool, out);
     }
@@ -488,6 +500,18 @@ mod tests {
         let next = bench.machine.deadline().expect("it has one");
         assert_eq!(next, ms(200), "twice the allowed interval");
         assert_eq!(said(&bench.wake(next)).len(), 1);
+    }
+
+    #[test]
+    fn a_request_that_was_long_under_way_does_not_bring_the_next_too_close_behind_it() {
+        let mut bench = Bench::new(policy());
+        let link = bench.outbound(ms(0), 1);
+        assert_eq!(said(&bench.wake(ms(0))), [(link, PexMessage::RequestV2)]);
+        // Lost once and sent again by TCP: the peer took it at 300 ms, and closes for whatever comes before 400 ms.
+        bench.hear(ms(301), link, 1, answer(50..60));
+        assert!(said(&bench.wake(ms(302))).is_empty());
+        assert!(said(&bench.wake(ms(400))).is_empty());
+        assert_eq!(said(&bench.wake(ms(1_302))), [(link, PexMessage::RequestV2)], "it looks again after a second");
     }
 
     #[test]
