@@ -86,3 +86,8 @@ pub use node::sender::{Broadcast, Sender};
 pub use pool::peers::PeerInfo;
 pub use settings::table::Settings;
 pub use wire::hello::{Capability, Hello};
+
+/// The programs of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
