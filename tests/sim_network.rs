@@ -1,7 +1,7 @@
 //! Seeded stories on simulated networks. `BOWLINE_SEEDS=n` tries n seeds of each, `BOWLINE_SEED=s` only that one; a failure prints the
 //! line that replays it.
 
-use bowline::sim::scenarios::{Failure, Outcome, bad_neighbours, crossing_dials, form_and_heal};
+use bowline::sim::scenarios::{Failure, Outcome, bad_neighbours, crossing_dials, form_and_heal, partings};
 
 /// Prints how to replay a seed, if its story panics.
 struct Replay {
@@ -42,6 +42,11 @@ fn thirty_nodes_form_a_network_and_heal() {
 #[test]
 fn crossing_dials_end_in_one_link() {
     over_seeds("crossing_dials_end_in_one_link", 30, crossing_dials);
+}
+
+#[test]
+fn who_leaves_is_missed_at_once_and_heard_to_the_end() {
+    over_seeds("who_leaves_is_missed_at_once_and_heard_to_the_end", 60, partings);
 }
 
 #[test]

@@ -110,14 +110,19 @@ impl Talk {
         let links: Vec<(HostId, LinkId)> =
             world.hosts().flat_map(|host| host.links().into_iter().map(|link| (host.id(), link))).collect();
         for (host, link) in links {
-            let number = self.sent.entry((host, link)).or_default();
-            let mut message = number.to_be_bytes().to_vec();
-            let size = if rng.percent(2) { rng.index(60_000) } else { rng.index(300) };
-            message.resize(8 + size, *number as u8);
-            // A full queue or a link that has just ended takes nothing, and then nothing is expected.
-            if world.send(host, link, CHAT, &message).is_ok() {
-                *number += 1;
-            }
+            self.say_on(world, rng, host, link);
+        }
+    }
+
+    /// A host says something on one link.
+    fn say_on(&mut self, world: &mut World, rng: &mut Rng, host: HostId, link: LinkId) {
+        let number = self.sent.entry((host, link)).or_default();
+        let mut message = number.to_be_bytes().to_vec();
+        let size = if rng.percent(2) { rng.index(60_000) } else { rng.index(300) };
+        message.resize(8 + size, *number as u8);
+        // A full queue or a link that has just ended takes nothing, and then nothing is expected.
+        if world.send(host, link, CHAT, &message).is_ok() {
+            *number += 1;
         }
     }
 
@@ -145,6 +150,11 @@ impl Talk {
     fn forget(&mut self, id: HostId) {
         self.sent.retain(|(host, _), _| *host != id);
         self.heard.retain(|(host, _), _| *host != id);
+    }
+
+    /// Messages that a host has heard.
+    fn heard_by(&self, id: HostId) -> u64 {
+        self.heard.iter().filter(|((host, _), _)| *host == id).map(|(_, count)| count).sum()
     }
 
     /// How many messages were sent on links that are open at both ends and have not arrived.
@@ -243,7 +253,9 @@ pub fn form_and_heal(seed: u64, hosts: u16) -> Result<Outcome, Failure> {
     if let Some(first) = lost.first_mut().filter(|_| loses_bootstrap) {
         *first = HostId(0);
     }
+    // They die in the middle of what they say, so that the end comes right behind the last bytes.
     talk.say(&mut world, &mut rng);
+    world.run_for(Duration::from_micros(rng.below(300)))?;
     for id in &lost {
         if rng.percent(50) {
             world.crash(*id)
@@ -305,6 +317,51 @@ pub fn crossing_dials(seed: u64) -> Result<Outcome, Failure> {
         let hangs_up = rng.index(2);
         world.disconnect(ids[hangs_up], links[hangs_up][0], CloseReason::Requested);
         world.run_for(Duration::from_micros(rng.below(400_000)))?;
+    }
+    Ok(outcome(&world, &talk))
+}
+
+/// Two hosts leave a third: one stops in order, with messages queued, and everything that it said arrives before its goodbye; the other's
+/// program dies right behind its last words, and that is noticed at once.
+///
+/// # Errors
+/// What went wrong.
+pub fn partings(seed: u64) -> Result<Outcome, Failure> {
+    let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
+    let mut talk = Talk::default();
+    for number in 0..3 {
+        world.add(plan(number, &mut rng))?;
+    }
+    await_formed(&mut world, Duration::from_secs(300))?;
+    let (stays, stops, dies) = (HostId(0), HostId(1), HostId(2));
+    let link_to_stayer = |world: &World, id| {
+        let stayer = world.peer(stays)?;
+        world.host(id)?.link_with(&stayer)
+    };
+    let (Some(from_stops), Some(from_dies)) = (link_to_stayer(&world, stops), link_to_stayer(&world, dies)) else {
+        return Err(story(&world, "three hosts that have formed have links".to_owned()));
+    };
+    let said = 1 + rng.below(20);
+    for _ in 0..said {
+        talk.say_on(&mut world, &mut rng, stops, from_stops);
+    }
+    world.stop(stops, Duration::from_secs(3));
+    talk.say_on(&mut world, &mut rng, dies, from_dies);
+    world.run_for(Duration::from_micros(rng.below(150)))?;
+    world.crash(dies);
+    world.run_for(Duration::from_secs(5))?;
+    if !world.host(stops).is_some_and(Host::has_ended) {
+        return Err(story(&world, "a stop with 3 s to drain is not over after 5 s".to_owned()));
+    }
+    talk.listen(&mut world)?;
+    let Some(stayer) = world.host(stays) else { return Err(story(&world, "the host that stays is gone".to_owned())) };
+    if !stayer.links().is_empty() {
+        return Err(story(&world, format!("links with who has gone: {:?}", stayer.links())));
+    }
+    let heard = talk.heard_by(stays);
+    if heard < said {
+        return Err(story(&world, format!("{heard} of {said} messages arrived from who stopped in order")));
     }
     Ok(outcome(&world, &talk))
 }
