@@ -2,6 +2,7 @@
 
 use crate::tools::{Link, build, cc, command, has, say, source};
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 /// A running example: what it says, line by line, and what it is told.
@@ -12,9 +13,8 @@ struct Talker {
 }
 
 impl Talker {
-    fn start(example: &str, link: Link, arguments: &[&str]) -> Talker {
-        let program = build(&source(&format!("examples/{example}.c")), link);
-        let mut command = command(&program);
+    fn start(program: &Path, arguments: &[&str]) -> Talker {
+        let mut command = command(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the example starts");
         let says = BufReader::new(child.stdout.take().expect("a pipe was asked for"));
@@ -55,10 +55,11 @@ fn people_chat() {
     if !has(&cc()) {
         return say("no C compiler: examples are not built");
     }
-    let mut alice = Talker::start("chat", Link::Shared, &["127.0.0.1:0"]);
+    let chat = build(&source("examples/chat.c"), Link::Shared);
+    let mut alice = Talker::start(&chat, &["127.0.0.1:0"]);
     let address = alice.line();
     assert!(address.starts_with("bowline://"), "{address}");
-    let mut bob = Talker::start("chat", Link::Shared, &["127.0.0.1:0", &address]);
+    let mut bob = Talker::start(&chat, &["127.0.0.1:0", &address]);
     bob.line_with("is here");
     bob.tell("good morning");
     assert!(alice.line_with("good morning").ends_with(": good morning"));
@@ -74,11 +75,12 @@ fn rumours_spread_beyond_neighbours() {
     if !has(&cc()) {
         return say("no C compiler: examples are not built");
     }
-    let mut first = Talker::start("epoll_gossip", Link::Static, &["127.0.0.1:0"]);
+    let gossip = build(&source("examples/epoll_gossip.c"), Link::Static);
+    let mut first = Talker::start(&gossip, &["127.0.0.1:0"]);
     let address = first.line();
-    let mut middle = Talker::start("epoll_gossip", Link::Static, &["127.0.0.1:0", &address]);
+    let mut middle = Talker::start(&gossip, &["127.0.0.1:0", &address]);
     let address = middle.line();
-    let mut last = Talker::start("epoll_gossip", Link::Static, &["127.0.0.1:0", &address]);
+    let mut last = Talker::start(&gossip, &["127.0.0.1:0", &address]);
     last.line();
     // The links may not be up yet: a rumour that nobody heard is told again, in other words.
     let heard = std::thread::scope(|scope| {

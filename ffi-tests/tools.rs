@@ -123,18 +123,12 @@ pub fn build(program: &Path, link: Link) -> PathBuf {
     built
 }
 
-/// A built program, in the tool of BOWLINE_WRAP if there is one.
+/// A built program, in the tool of BOWLINE_WRAP if there is one. It is ended after some minutes, so that no mistake can hang the tests.
 pub fn command(program: &Path) -> Command {
     let wrap = env::var("BOWLINE_WRAP").unwrap_or_default();
-    let mut words = words(&wrap);
-    match words.next() {
-        None => Command::new(program),
-        Some(tool) => {
-            let mut command = Command::new(tool);
-            command.args(words).arg(program);
-            command
-        }
-    }
+    let mut command = Command::new("timeout");
+    command.arg(if wrap.is_empty() { "120" } else { "1200" }).args(words(&wrap)).arg(program);
+    command
 }
 
 /// Runs a program that must succeed; what it printed.

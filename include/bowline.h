@@ -1496,7 +1496,8 @@ BOWLINE_API void bowline_events_release(struct bowline_event *events, size_t eve
 
 /**
  * A descriptor that is readable exactly while the queue is not empty, or the node has stopped: level-triggered, for poll, select, epoll and
- * what stands on them. It is made by the first call and closed with the queue. Only poll it: never read, write or close it.
+ * what stands on them. Another poller, or a link that closes before its PEER_CONNECTED was polled, can empty the queue again: then
+ * polling says BOWLINE_E_AGAIN. It is made by the first call and closed with the queue. Only poll it: never read, write or close it.
  *
  * @param queue  may be NULL
  * @return The descriptor; -1 for NULL, or if the system has none left.

@@ -46,7 +46,7 @@ fn crossing_dials_end_in_one_link() {
 
 #[test]
 fn who_leaves_is_missed_at_once_and_heard_to_the_end() {
-    over_seeds("who_leaves_is_missed_at_once_and_heard_to_the_end", 60, partings);
+    over_seeds("who_leaves_is_missed_at_once_and_heard_to_the_end", 200, partings);
 }
 
 #[test]

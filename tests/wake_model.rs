@@ -247,7 +247,6 @@ struct Had {
 }
 
 fn spawn(act: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-    #[expect(clippy::disallowed_methods, reason = "a thread of the model, not of the system")]
     thread::spawn(act)
 }
 

@@ -5,7 +5,7 @@ use super::time::Time;
 use std::time::Duration;
 
 /// Lines that one site may write per window (threat T36 bounds a site to 1 MiB an hour; 1,000 lines of at most 1 KiB).
-const LINES_MAX: u32 = 1_000;
+pub const LINES_MAX: u32 = 1_000;
 const WINDOW: Duration = Duration::from_secs(3_600);
 
 /// The allowance of one log site.
@@ -30,6 +30,13 @@ impl Throttle {
         self.lines += 1;
         Some(std::mem::take(&mut self.suppressed))
     }
+
+    /// The line to write now, if one may be written, with a word on those that were suppressed before it.
+    pub fn line(&mut self, now: Time, text: impl FnOnce() -> String) -> Option<String> {
+        let suppressed = self.allow(now)?;
+        let tail = if suppressed == 0 { String::new() } else { format!(" ({suppressed} such lines suppressed before)") };
+        Some(text() + &tail)
+    }
 }
 
 #[cfg(test)]
@@ -41,6 +48,9 @@ mod tests {
         let mut throttle = Throttle::default();
         let passed = (0..5_000).filter(|_| throttle.allow(Time::ZERO).is_some()).count();
         assert_eq!(passed, 1_000);
-        assert_eq!(throttle.allow(Time::ZERO + WINDOW), Some(4_000));
+        assert_eq!(throttle.line(Time::ZERO, || unreachable!("nobody writes it")), None);
+        let line = throttle.line(Time::ZERO + WINDOW, || "again".to_owned());
+        assert_eq!(line.as_deref(), Some("again (4001 such lines suppressed before)"));
+        assert_eq!(throttle.line(Time::ZERO + WINDOW, || "more".to_owned()).as_deref(), Some("more"));
     }
 }

@@ -11,3 +11,8 @@ pub mod report;
 pub mod roster;
 pub mod routes;
 pub mod sync;
+
+#[cfg(test)]
+mod link_tests;
+#[cfg(test)]
+mod queue_tests;

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Notices that wait in a queue; more push the oldest out, and are counted.
-const NOTICES_MAX: usize = 1_024;
+pub(super) const NOTICES_MAX: usize = 1_024;
 
 /// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
-const JOINED_BYTES_MAX: usize = 16 * 1_024;
+pub(super) const JOINED_BYTES_MAX: usize = 16 * 1_024;
 
 /// Why a receiver got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,15 +38,15 @@ type Receipt = (Arc<Link>, ChannelId, u32);
 
 /// An event queue. Any number of threads may take from it.
 pub struct Queue {
-    inner: Lock<Inner>,
+    pub(super) inner: Lock<Inner>,
     news: Change,
     /// Rings the reactor for a link: a receiver returned credit.
     ring: Box<dyn Fn(LinkId) + Send + Sync>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     /// What links have to tell. A link is in `turns` exactly while its box is not empty.
-    boxes: BTreeMap<LinkId, LinkBox>,
+    pub(super) boxes: BTreeMap<LinkId, LinkBox>,
     turns: VecDeque<LinkId>,
     /// What comes before any link: state, notices, wake-ups.
     urgent: VecDeque<Event>,
@@ -60,15 +60,15 @@ struct Inner {
     dropped: u64,
 }
 
-struct LinkBox {
+pub(super) struct LinkBox {
     link: Arc<Link>,
     up: Option<Up>,
-    batches: VecDeque<Delivery>,
+    pub(super) batches: VecDeque<Delivery>,
     down: Option<Down>,
 }
 
 /// A batch on its way to a receiver.
-struct Delivery {
+pub(super) struct Delivery {
     channel: ChannelId,
     /// Grows while nobody has taken from it; then it is `taken`.
     waiting: Vec<u8>,

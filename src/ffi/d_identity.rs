@@ -91,21 +91,18 @@ impl Keypair {
     fn work(&self, pow_bits: u32, deadline_ns: Option<u64>) -> Result<(), Failure> {
         let mut state = self.state.try_lock().ok_or_else(busy)?;
         if state.identity.pow_bits() >= pow_bits {
-            state.search = None;
             return Ok(());
         }
-        if state.search.as_ref().is_none_or(|(bits, _)| *bits != pow_bits) {
-            state.search = Some((pow_bits, Search::new(&self.id, pow_bits, [0; STAMP])));
-        }
+        let begun = state.search.take().filter(|(bits, _)| *bits == pow_bits);
+        let mut search = begun.map_or_else(|| Search::new(&self.id, pow_bits, [0; STAMP]), |(_, search)| search);
         loop {
-            let Some((_, search)) = &mut state.search else { return Err(bowline_result::BOWLINE_E_INTERNAL.into()) };
             if let Some(stamp) = search.run(TRIES_PER_LOOK) {
                 let found = Identity::new(Arc::clone(state.identity.secret()), stamp, pow_bits);
                 state.identity = found.map_err(|error| Failure::new(bowline_result::BOWLINE_E_INTERNAL, error.to_string()))?;
-                state.search = None;
                 return Ok(());
             }
             if deadline_ns.is_some_and(|deadline| clock_ns() >= deadline) {
+                state.search = Some((pow_bits, search));
                 return Err(bowline_result::BOWLINE_E_TIMEOUT.into());
             }
         }

@@ -7,6 +7,8 @@ use super::limits::{ARRIVED_MAX, LINGER_BYTES};
 use super::net::Net;
 use crate::base::limits::{READ_BUFFER, WRITE_BUFFER};
 use crate::base::reason::CloseReason;
+use crate::base::text::shown;
+use crate::base::throttle::LINES_MAX;
 use crate::base::time::Time;
 use crate::bus::report::Control;
 use crate::session::intake::Intake;
@@ -92,7 +94,11 @@ impl Core {
         let result = catch_unwind(AssertUnwindSafe(|| session.handle_bytes(&mut cx, input, intake)));
         let result = result.unwrap_or_else(|panic| {
             self.ports.counters.panics_contained.add(1);
-            log::error!(target: "bowline::reactor", "{}: a panic while decoding was contained: {}", conn.id, panic_text(&*panic));
+            // A peer can provoke this line, and its text: the counter goes on when the lines do not.
+            if self.ports.counters.panics_contained.value() <= u64::from(LINES_MAX) {
+                let text = shown(&panic_text(&*panic));
+                log::error!(target: "bowline::reactor", "{}: a panic while decoding was contained: {text}", conn.id);
+            }
             self.intake = Intake::default();
             Err(CloseReason::PanicContained)
         });

@@ -174,6 +174,44 @@ pub(super) struct End {
     pub told: Option<CloseReason>,
 }
 
+/// What a simulated node says of itself.
+fn hello(settings: &Checked) -> Hello {
+    let (agent, network) = ("bowline/simulated".to_owned(), settings.network_name.clone());
+    Hello { agent, network, is_private: settings.pex_private, ..Hello::default() }
+}
+
+/// The tables of a node that can be dialed at `at`.
+fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>) -> Pool {
+    let mut pool = Pool::new(own, Policy::from(settings), ids);
+    pool.set_own_addresses(at);
+    pool
+}
+
+/// Listens at every address, numbered in order.
+fn listen(id: HostId, listening: &[SocketAddr], network: &mut Network) -> Result<(), StartError> {
+    for (number, at) in listening.iter().enumerate() {
+        network.port(id).listen(number as u32, *at).map_err(|error| StartError::Listen(*at, error))?;
+    }
+    Ok(())
+}
+
+/// A bell, and whether it was rung.
+fn bell() -> (Arc<Bell>, Arc<AtomicBool>) {
+    let is_rung = Arc::new(AtomicBool::new(false));
+    let rung = Arc::clone(&is_rung);
+    (Arc::new(Bell::new(Box::new(move || rung.store(true, Ordering::Relaxed)))), is_rung)
+}
+
+/// The application's queue, and whether something is in it.
+fn queue(bell: &Arc<Bell>) -> (Arc<Queue>, Arc<AtomicBool>) {
+    let ringer = Arc::clone(bell);
+    let queue = Arc::new(Queue::new(Box::new(move |link| ringer.ring_for(link))));
+    let is_readable = Arc::new(AtomicBool::new(false));
+    let shown = Arc::clone(&is_readable);
+    queue.set_readable(Box::new(move |is_readable| shown.store(is_readable, Ordering::Relaxed)));
+    (queue, is_readable)
+}
+
 impl Host {
     /// Starts a host: it listens, and its machines take their first turns when the world lets them.
     ///
@@ -188,31 +226,16 @@ impl Host {
     ) -> Result<Host, StartError> {
         let settings = plan.settings.clone().check().map_err(StartError::Settings)?;
         let listening = plan.listen();
-        let hello = Hello {
-            agent: "bowline/simulated".to_owned(),
-            network: settings.network_name.clone(),
-            is_private: settings.pex_private,
-            ..Hello::default()
-        };
-        let profile = Profile::of(&settings, identity.clone(), &plan.channels, &hello, &listening);
+        let profile = Profile::of(&settings, identity.clone(), &plan.channels, &hello(&settings), &listening);
         let (own, pot) = (profile.hello.listen.clone(), profile.pot.clone());
         let local = Local::new(profile)?;
-        for (number, at) in listening.iter().enumerate() {
-            network.port(id).listen(number as u32, *at).map_err(|error| StartError::Listen(*at, error))?;
-        }
+        listen(id, &listening, network)?;
         let limits = Limits::of(&settings, None);
-        let conns_max = limits.conns_max;
         let (commands, orders) = bounded(COMMANDS_MAX);
-        let (report, reports) = bounded(Engine::reports_max(conns_max));
+        let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
         let (control, controls) = bounded(CONTROL_MAX);
-        let is_rung = Arc::new(AtomicBool::new(false));
-        let rung = Arc::clone(&is_rung);
-        let bell = Arc::new(Bell::new(Box::new(move || rung.store(true, Ordering::Relaxed))));
-        let ringer = Arc::clone(&bell);
-        let queue = Arc::new(Queue::new(Box::new(move |link| ringer.ring_for(link))));
-        let is_readable = Arc::new(AtomicBool::new(false));
-        let shown = Arc::clone(&is_readable);
-        queue.set_readable(Box::new(move |is_readable| shown.store(is_readable, Ordering::Relaxed)));
+        let (bell, is_rung) = bell();
+        let (queue, is_readable) = queue(&bell);
         let (roster, counters, ids) = (Arc::new(Roster::default()), Arc::new(NodeCounters::default()), LinkIds::default());
         let ports = Ports {
             commands: orders,
@@ -225,12 +248,12 @@ impl Host {
             ids: ids.clone(),
         };
         let mut entropy = rng.fork("entropy");
+        let conns_max = limits.conns_max;
         let gate = Gate::new(&mut entropy, settings.puzzle_difficulty as u8, limits.half_open_max);
         let dialects = Box::new(Native::new(Arc::new(local)));
         let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO);
         (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
-        let mut pool = Pool::new(identity.id(), Policy::from(&settings), ids);
-        pool.set_own_addresses(own);
+        let pool = pool(&settings, identity.id(), ids, own);
         let (persistent, seeds) = (&settings.discovery_persistent, &settings.discovery_seeds);
         Ok(Host {
             id,

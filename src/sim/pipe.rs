@@ -124,7 +124,7 @@ impl Pipe {
             let len = if rng.percent(50) { most } else { 1 + rng.index(most) };
             let (piece, later) = rest.split_at(len);
             rest = later;
-            let sending = if weather.rate == 0 { 0 } else { len as u64 * 1_000_000_000 / weather.rate };
+            let sending = (len as u64 * 1_000_000_000).checked_div(weather.rate).unwrap_or(0);
             let leaves = self.line_free.max(now);
             self.line_free = leaves + Duration::from_nanos(sending);
             let late = Duration::from_nanos(rng.below(nanos(weather.jitter) + 1));

@@ -183,9 +183,8 @@ impl Discovery {
         *failures = failures.saturating_add(1);
         pool.note_answer(link, *failures);
         out.changed |= *failures == pool.policy().unhealthy_after;
-        if self.lines.allow(now).is_some() {
-            out.log.push((log::Level::Info, LOG, format!("{link}: discovery failed {failures} times in a row: {what}")));
-        }
+        let line = self.lines.line(now, || format!("{link}: discovery failed {failures} times in a row: {what}"));
+        out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
     }
 }
 

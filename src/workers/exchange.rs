@@ -11,6 +11,7 @@ use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
+use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::Outbox;
@@ -55,6 +56,7 @@ pub struct Exchange {
     new: u64,
     discovery: Discovery,
     deadline: Time,
+    fault_lines: Throttle,
 }
 
 impl Exchange {
@@ -69,6 +71,7 @@ impl Exchange {
             new: 0,
             discovery: Discovery::default(),
             deadline: Time::ZERO,
+            fault_lines: Throttle::default(),
         }
     }
 
@@ -297,7 +300,8 @@ impl Machine for Exchange {
             let (link, peer) = (said.link, said.peer.short());
             pool.doom(now, link, reason);
             out.commands.push(Command::Close { link, reason });
-            out.log.push((log::Level::Info, LOG, format!("{link} with {peer} closed: {reason}")));
+            let line = self.fault_lines.line(now, || format!("{link} with {peer} closed: {reason}"));
+            out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
         }
         self.wake(now, pool, out);
     }

@@ -284,9 +284,7 @@ impl Maintenance {
     }
 
     fn log_stuck(&mut self, now: Time, out: &mut Outbox, text: impl FnOnce() -> String) {
-        if self.stuck_lines.allow(now).is_some() {
-            out.log.push((log::Level::Info, LOG, text()));
-        }
+        out.log.extend(self.stuck_lines.line(now, text).map(|line| (log::Level::Info, LOG, line)));
     }
 }
 

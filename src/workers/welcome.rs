@@ -29,11 +29,19 @@ pub struct Welcome {
     deadline: Option<Time>,
     /// For lines that anybody who connects can provoke.
     refused_lines: Throttle,
+    opened_lines: Throttle,
+    closed_lines: Throttle,
 }
 
 impl Welcome {
     pub fn new(rng: Rng) -> Welcome {
-        Welcome { rng, deadline: None, refused_lines: Throttle::default() }
+        Welcome {
+            rng,
+            deadline: None,
+            refused_lines: Throttle::default(),
+            opened_lines: Throttle::default(),
+            closed_lines: Throttle::default(),
+        }
     }
 
     fn arrived(&mut self, now: Time, link: LinkId, from: SocketAddr, pool: &mut Pool, out: &mut Outbox) {
@@ -81,7 +89,8 @@ impl Welcome {
             out.outcomes.push(Outcome { link, result: Ok(peer) });
         }
         let way = if slot.direction == Direction::Inbound { "from" } else { "to" };
-        out.log.push((log::Level::Info, LOG, format!("{link} open {way} {} with {peer}", slot.remote)));
+        let line = self.opened_lines.line(now, || format!("{link} open {way} {} with {peer}", slot.remote));
+        out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
         out.changed = true;
         out.nudge_exchange = true;
         // It may have crossed a bound, and it may have claimed an address that wants proof.
@@ -101,16 +110,14 @@ impl Welcome {
             (log::Level::Trace, "not opened")
         };
         if level < log::Level::Trace {
-            out.log.push((level, LOG, format!("{link} with {} {what}: {reason}{told_text}", slot.remote)));
+            let line = self.closed_lines.line(now, || format!("{link} with {} {what}: {reason}{told_text}", slot.remote));
+            out.log.extend(line.map(|line| (level, LOG, line)));
         }
         farewell::tell(&closed, reason, told, out);
     }
 
     fn log_refusal(&mut self, now: Time, out: &mut Outbox, text: impl FnOnce() -> String) {
-        if let Some(suppressed) = self.refused_lines.allow(now) {
-            let tail = if suppressed == 0 { String::new() } else { format!(" ({suppressed} such lines suppressed before)") };
-            out.log.push((log::Level::Debug, LOG, text() + &tail));
-        }
+        out.log.extend(self.refused_lines.line(now, text).map(|line| (log::Level::Debug, LOG, line)));
     }
 }
 

@@ -1,0 +1,95 @@
+//! Tests of a link's mailbox. In a file of their own, because the model checker takes in `link.rs` as it stands.
+
+use super::link::{Body, Link, PushError};
+use crate::base::channel::Channel;
+use crate::base::channel::{ChannelId, Kind};
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::base::verdict::Direction;
+use crate::wire::hello::{ChannelOffer, Hello};
+use std::sync::Arc;
+
+const CHAT: Channel = Channel {
+    id: ChannelId(0x10),
+    name: String::new(),
+    priority: 1,
+    message_bytes_max: 100,
+    send_queue_bytes: 100,
+    send_queue_messages: 3,
+    receive_queue_bytes: 65_536,
+};
+
+/// A link on which the peer has CHAT, with a smaller largest message, and not the second channel.
+fn link() -> Link {
+    let other = Channel { id: ChannelId(0x11), ..CHAT };
+    let offer = ChannelOffer { id: CHAT.id, name: "chat".to_owned(), message_bytes_max: 90, credit: 65_536 };
+    let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
+    let remote = "127.0.0.1:1".parse().expect("an address");
+    Link::new(LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Direction::Outbound, remote, hello, &[CHAT, other])
+}
+
+fn push(link: &Link, lane: usize, len: usize) -> Result<bool, PushError> {
+    link.push(lane, Kind::Message, 0, &Body::Slice(&vec![0; len]), None)
+}
+
+#[test]
+fn the_bell_is_asked_for_once_until_the_mail_is_collected() {
+    let link = link();
+    assert_eq!((push(&link, 0, 1), push(&link, 0, 1)), (Ok(true), Ok(false)));
+    assert!(!link.give_back(CHAT.id, 5), "the mark is on already");
+    let mut seen = Vec::new();
+    assert!(
+        link.collect(|lane, pending, taken| seen.push((lane, pending.len(), std::mem::take(taken)))),
+        "nothing was taken out"
+    );
+    assert_eq!(seen, [(0, 2, 5), (1, 0, 0)]);
+    assert_eq!(push(&link, 0, 1), Ok(true));
+}
+
+#[test]
+fn a_queue_is_full_by_bytes_and_by_count_but_takes_one_message_of_any_size() {
+    let link = link();
+    assert_eq!(push(&link, 0, 60), Ok(true));
+    assert_eq!(push(&link, 0, 41), Err(PushError::Full));
+    assert_eq!((push(&link, 0, 1), push(&link, 0, 1)), (Ok(false), Ok(false)));
+    assert_eq!(push(&link, 0, 1), Err(PushError::Full), "three messages");
+    let small = Link::new(
+        link.id,
+        link.peer,
+        link.direction,
+        link.remote,
+        Arc::clone(&link.hello),
+        &[Channel { send_queue_bytes: 10, ..CHAT }],
+    );
+    assert_eq!(push(&small, 0, 90), Ok(true), "larger than the queue, but alone");
+    assert_eq!(push(&small, 0, 0), Err(PushError::Full));
+}
+
+#[test]
+fn the_smaller_limit_of_both_sides_holds_and_a_channel_needs_both() {
+    let link = link();
+    assert_eq!(push(&link, 0, 91), Err(PushError::TooBig { max: 90 }));
+    assert_eq!((push(&link, 1, 1), push(&link, 7, 1)), (Err(PushError::NoChannel), Err(PushError::NoChannel)));
+    assert_eq!((link.lane(CHAT.id), link.lane(ChannelId(0x11))), (Some(0), None));
+}
+
+#[test]
+fn a_closed_link_takes_nothing_and_counts_what_was_left() {
+    let link = link();
+    push(&link, 0, 30).expect("room");
+    push(&link, 0, 20).expect("room");
+    assert_eq!(link.close(CloseReason::Reset), (2, 50));
+    assert_eq!(push(&link, 0, 1), Err(PushError::Closed(CloseReason::Reset)));
+    assert_eq!(link.close(CloseReason::Stopped), (0, 0));
+    assert!(!link.give_back(CHAT.id, 5), "nobody collects any more");
+}
+
+#[test]
+fn an_orderly_stop_refuses_new_messages_and_keeps_the_old() {
+    let link = link();
+    push(&link, 0, 30).expect("room");
+    link.refuse_new(CloseReason::Stopped);
+    assert_eq!(push(&link, 0, 1), Err(PushError::Closed(CloseReason::Stopped)));
+    assert_eq!(link.waiting_bytes(), 30);
+}
