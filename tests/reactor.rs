@@ -31,9 +31,11 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A dialect that echoes every byte, panics at a `!`, and reports an error at a `?`.
+/// A dialect that echoes every byte, panics at a `!`, reports an error at a `?`, and at a `*` has a hundred slices of work to do at once.
+#[derive(Default)]
 struct Echo {
     out: Vec<u8>,
+    slices: u32,
 }
 
 impl Dialect for Echo {
@@ -43,6 +45,7 @@ impl Dialect for Echo {
             self.out.extend_from_slice(b"last words");
             return Err(CloseReason::BadRecord);
         }
+        self.slices += 100 * input.iter().filter(|byte| **byte == b'*').count() as u32;
         self.out.extend_from_slice(input);
         Ok(input.len())
     }
@@ -50,7 +53,8 @@ impl Dialect for Echo {
         Ok(())
     }
     fn handle_deadline(&mut self, _: &mut Context<'_>) -> Result<(), CloseReason> {
-        Ok(())
+        self.slices -= 1;
+        if self.slices == 0 { Err(CloseReason::Requested) } else { Ok(()) }
     }
     fn say(&mut self, _: ChannelId, _: Kind, _: u32, _: Bytes) -> Result<(), CloseReason> {
         Ok(())
@@ -77,7 +81,7 @@ impl Dialect for Echo {
         None
     }
     fn deadline(&self) -> Option<Time> {
-        None
+        (self.slices > 0).then_some(Time::ZERO)
     }
     fn is_waiting(&self) -> bool {
         false
@@ -97,10 +101,10 @@ struct Echoes;
 
 impl Dialects for Echoes {
     fn dial(&mut self, _: &mut Context<'_>, _: SocketAddr, _: Option<PeerId>) -> Box<dyn Dialect> {
-        Box::new(Echo { out: Vec::new() })
+        Box::new(Echo::default())
     }
     fn accept(&mut self, _: &mut Context<'_>, _: SocketAddr) -> Box<dyn Dialect> {
-        Box::new(Echo { out: Vec::new() })
+        Box::new(Echo::default())
     }
     fn channels(&self) -> &[Channel] {
         &[]
@@ -293,6 +297,16 @@ fn last_words_reach_a_peer_that_still_sends() {
     });
     drop(peer);
     rig.turn_until(|rig| rig.engine.is_empty());
+}
+
+#[test]
+fn work_in_slices_leaves_the_others_their_turns() {
+    let mut rig = Rig::new(|_| {});
+    let (mut stream, link) = rig.greeted();
+    rig.echo(&mut stream, b"*");
+    let before = rig.counters.turns.value();
+    assert_eq!(rig.closed(link), CloseReason::Requested, "all slices were done");
+    assert!(rig.counters.turns.value() - before >= 90, "one slice a turn");
 }
 
 #[test]

@@ -311,8 +311,11 @@ impl Engine {
         }
     }
 
+    /// Timers that are due when the turn begins. One that is due again at once, such as a puzzle's next slice, waits for the next turn.
     fn timers(&mut self, net: &mut impl Net) {
-        while let Some((at, id)) = self.core.timers.due(self.core.ambient.now) {
+        let now = self.core.ambient.now;
+        let due: Vec<(Time, LinkId)> = std::iter::from_fn(|| self.core.timers.due(now)).collect();
+        for (at, id) in due {
             let Some(conn) = self.conns.get_mut(&id) else { continue };
             if conn.armed == at {
                 conn.armed = Time::MAX;
