@@ -110,15 +110,15 @@ impl Talk {
         let links: Vec<(HostId, LinkId)> =
             world.hosts().flat_map(|host| host.links().into_iter().map(|link| (host.id(), link))).collect();
         for (host, link) in links {
-            self.say_on(world, rng, host, link);
+            let size = if rng.percent(2) { rng.index(60_000) } else { rng.index(300) };
+            self.say_on(world, host, link, size);
         }
     }
 
-    /// A host says something on one link.
-    fn say_on(&mut self, world: &mut World, rng: &mut Rng, host: HostId, link: LinkId) {
+    /// A host says something of that size on one link.
+    fn say_on(&mut self, world: &mut World, host: HostId, link: LinkId, size: usize) {
         let number = self.sent.entry((host, link)).or_default();
         let mut message = number.to_be_bytes().to_vec();
-        let size = if rng.percent(2) { rng.index(60_000) } else { rng.index(300) };
         message.resize(8 + size, *number as u8);
         // A full queue or a link that has just ended takes nothing, and then nothing is expected.
         if world.send(host, link, CHAT, &message).is_ok() {
@@ -344,10 +344,11 @@ pub fn partings(seed: u64) -> Result<Outcome, Failure> {
     };
     let said = 1 + rng.below(20);
     for _ in 0..said {
-        talk.say_on(&mut world, &mut rng, stops, from_stops);
+        // Together less than the smallest buffer, so that the slowest way carries it within the drain.
+        talk.say_on(&mut world, stops, from_stops, rng.index(300));
     }
     world.stop(stops, Duration::from_secs(3));
-    talk.say_on(&mut world, &mut rng, dies, from_dies);
+    talk.say_on(&mut world, dies, from_dies, rng.index(300));
     world.run_for(Duration::from_micros(rng.below(150)))?;
     world.crash(dies);
     world.run_for(Duration::from_secs(5))?;
