@@ -5,7 +5,7 @@
 use super::checks::Violation;
 use super::host::{Host, Plan, StartError};
 use super::net::HostId;
-use super::pipe::Weather;
+use super::pipe::{Weather, nanos};
 use super::world::World;
 use crate::base::address::Address;
 use crate::base::channel::{Channel, ChannelId};
@@ -321,6 +321,37 @@ pub fn crossing_dials(seed: u64) -> Result<Outcome, Failure> {
     Ok(outcome(&world, &talk))
 }
 
+/// A network is cut in two for so long, while everybody talks, and joined again. A cut that is shorter than anybody's patience loses
+/// nothing: every message arrives in the end, and nobody is to blame.
+///
+/// # Errors
+/// What went wrong.
+pub fn part_and_join(seed: u64, hosts: u16, longest: Duration) -> Result<Outcome, Failure> {
+    let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
+    let mut talk = Talk::default();
+    for number in 0..hosts {
+        world.add(plan(number, &mut rng))?;
+    }
+    await_formed(&mut world, Duration::from_secs(300))?;
+    talk.converse(&mut world, &mut rng, 3)?;
+    let mut ids: Vec<HostId> = world.hosts().map(Host::id).collect();
+    rng.shuffle(&mut ids);
+    let (here, there) = ids.split_at(ids.len() / 2);
+    let ways: Vec<(HostId, HostId)> = here.iter().flat_map(|one| there.iter().map(|other| (*one, *other))).collect();
+    ways.iter().for_each(|(one, other)| world.part(*one, *other));
+    let joins_at = world.now() + longest / 4 + Duration::from_nanos(rng.below(nanos(longest) * 3 / 4));
+    while world.now() < joins_at {
+        talk.say(&mut world, &mut rng);
+        world.run_for(Duration::from_millis(200 + rng.below(800)))?;
+        talk.listen(&mut world)?;
+    }
+    ways.iter().for_each(|(one, other)| world.join(*one, *other));
+    await_formed(&mut world, Duration::from_secs(600))?;
+    talk.converse(&mut world, &mut rng, 3)?;
+    Ok(outcome(&world, &talk))
+}
+
 /// Two hosts leave a third: one stops in order, with messages queued, and everything that it said arrives before its goodbye; the other's
 /// program dies right behind its last words, and that is noticed at once.
 ///
@@ -367,8 +398,8 @@ pub fn partings(seed: u64) -> Result<Outcome, Failure> {
     Ok(outcome(&world, &talk))
 }
 
-/// Six hosts talk while others misbehave: one sends garbage, one connects and says nothing, one of them stands still as a program, one
-/// does not take its messages. The rest notice nothing.
+/// Eight hosts talk while others misbehave: one sends garbage, one connects and says nothing; of the eight, one stands still as a program,
+/// one does not take its messages, and one has no descriptor to spare for those who come. The rest notice nothing.
 ///
 /// # Errors
 /// What went wrong.
@@ -385,6 +416,8 @@ pub fn bad_neighbours(seed: u64) -> Result<Outcome, Failure> {
     let good: Vec<HostId> = (0..HOSTS - 2).map(HostId).collect();
     let before = links_among(&world, &good);
     let mut noise = [Neighbour::new(&mut world, 100, true), Neighbour::new(&mut world, 101, false)];
+    let sockets = world.network().sockets(good[0]) + 1;
+    world.network().set_sockets_max(good[0], sockets);
     world.freeze(frozen);
     world.set_taking(deaf, false);
     let thaws_at = rng.index(100);
@@ -401,6 +434,9 @@ pub fn bad_neighbours(seed: u64) -> Result<Outcome, Failure> {
         talk.listen(&mut world)?;
     }
     let after = links_among(&world, &good);
+    if world.host(good[0]).is_none_or(|host| host.stats().accept_no_files == 0) {
+        return Err(story(&world, "the shortage of descriptors never came".to_owned()));
+    }
     if !before.is_subset(&after) {
         return Err(story(&world, format!("links among the good were lost: {:?}", &before - &after)));
     }
