@@ -878,7 +878,7 @@ typedef struct bowline_metrics {
      */
     uint64_t msgs_out;
     /**
-     * Messages received from peers that came and went before anybody polled.
+     * Messages of peers that came and went before anybody polled, dropped because more than 1,024 such stories waited.
      */
     uint64_t msgs_dropped_in;
     /**

@@ -13,7 +13,7 @@ use bowline::bus::bell::Bell;
 use bowline::bus::command::Command;
 use bowline::bus::counters::NodeCounters;
 use bowline::bus::queue::Queue;
-use bowline::bus::report::Report;
+use bowline::bus::report::{Control, Report};
 use bowline::bus::roster::Roster;
 use bowline::bus::routes::Routes;
 use bowline::flow::batch::Pending;
@@ -23,7 +23,7 @@ use bowline::reactor::mio_net::MioNet;
 use bowline::reactor::net::{Net, Ready};
 use bowline::session::dialect::{Context, Dialect, Signal};
 use bowline::session::gate::Gate;
-use bowline::session::intake::Intake;
+use bowline::session::intake::{ControlMessage, Intake};
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io::{self, Read, Write};
@@ -31,35 +31,65 @@ use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A dialect that echoes every byte, panics at a `!`, reports an error at a `?`, and at a `*` has a hundred slices of work to do at once.
+/// A dialect that echoes every byte, panics at a `!`, and reports an error at a `?`. A `*` makes it ask for three moments at once, a `+`
+/// opens the link, a `c` is a control message, a `d` sets a deadline that only `resume` puts off.
+/// A `=` waits for a verdict for ever, a `#` takes nothing more.
 #[derive(Default)]
 struct Echo {
     out: Vec<u8>,
-    slices: u32,
+    moments: u32,
+    opens: u32,
+    is_open: bool,
+    deadline: Option<Time>,
+    is_waiting: bool,
+    is_busy: bool,
 }
 
+/// How long a `d` gives.
+const ECHO_DEADLINE: Duration = Duration::from_millis(300);
+
 impl Dialect for Echo {
-    fn handle_bytes(&mut self, _: &mut Context<'_>, input: &mut [u8], _: &mut Intake) -> Result<usize, CloseReason> {
+    fn handle_bytes(&mut self, cx: &mut Context<'_>, input: &mut [u8], intake: &mut Intake) -> Result<usize, CloseReason> {
         assert!(!input.contains(&b'!'), "the test asked for a panic");
         if input.contains(&b'?') {
             self.out.extend_from_slice(b"last words");
             return Err(CloseReason::BadRecord);
         }
-        self.slices += 100 * input.iter().filter(|byte| **byte == b'*').count() as u32;
+        self.is_waiting |= input.contains(&b'=');
+        self.is_busy |= input.contains(&b'#');
+        if self.is_waiting || self.is_busy {
+            return Ok(0);
+        }
+        self.moments += 3 * u32::from(input.contains(&b'*'));
+        self.opens += u32::from(input.contains(&b'+'));
+        if input.contains(&b'd') {
+            self.deadline = Some(cx.now + ECHO_DEADLINE);
+        }
+        for _ in input.iter().filter(|byte| **byte == b'c') {
+            let (channel, kind) = (ChannelId::PEX, Kind::Message);
+            intake.control.push(ControlMessage { channel, kind, request: 0, body: Vec::new() });
+        }
         self.out.extend_from_slice(input);
         Ok(input.len())
     }
     fn handle_verdict(&mut self, _: &mut Context<'_>, _: Verdict) -> Result<(), CloseReason> {
         Ok(())
     }
-    fn handle_deadline(&mut self, _: &mut Context<'_>) -> Result<(), CloseReason> {
-        self.slices -= 1;
-        if self.slices == 0 { Err(CloseReason::Requested) } else { Ok(()) }
+    fn handle_deadline(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if self.deadline.is_some_and(|at| at <= cx.now) {
+            return Err(CloseReason::PingTimeout);
+        }
+        self.moments = self.moments.saturating_sub(1);
+        Ok(())
     }
     fn say(&mut self, _: ChannelId, _: Kind, _: u32, _: Bytes) -> Result<(), CloseReason> {
         Ok(())
     }
-    fn close(&mut self, _: CloseReason) {}
+    fn close(&mut self, reason: CloseReason) {
+        if reason == CloseReason::Stalled {
+            self.out = b"goodbye".to_vec();
+        }
+    }
     fn grant(&mut self, _: ChannelId, _: u32) {}
     fn is_drained(&self, _: usize) -> bool {
         true
@@ -70,7 +100,9 @@ impl Dialect for Echo {
     fn unsent(&self) -> (usize, usize) {
         (0, 0)
     }
-    fn resume(&mut self, _: Time) {}
+    fn resume(&mut self, now: Time) {
+        self.deadline = self.deadline.map(|_| now + ECHO_DEADLINE);
+    }
     fn poll_write(&mut self, _: Time, out: &mut Vec<u8>, _: usize) {
         out.append(&mut self.out);
     }
@@ -78,19 +110,21 @@ impl Dialect for Echo {
         !self.out.is_empty()
     }
     fn poll_signal(&mut self) -> Option<Signal> {
-        None
+        self.opens = self.opens.checked_sub(1)?;
+        self.is_open = true;
+        Some(Signal::Opened)
     }
     fn deadline(&self) -> Option<Time> {
-        (self.slices > 0).then_some(Time::ZERO)
+        if self.moments > 0 { Some(Time::ZERO) } else { self.deadline }
     }
     fn is_waiting(&self) -> bool {
-        false
+        self.is_waiting
     }
     fn is_open(&self) -> bool {
-        false
+        self.is_open
     }
     fn peer(&self) -> Option<PeerId> {
-        None
+        Some(PeerId::from_bytes([7; 32]))
     }
     fn rtt(&self) -> Option<Duration> {
         None
@@ -162,6 +196,7 @@ struct Rig {
     at: SocketAddr,
     commands: Sender<Command>,
     reports: Receiver<Report>,
+    control: Receiver<Control>,
     counters: Arc<NodeCounters>,
     start: Instant,
     next: Next,
@@ -186,7 +221,7 @@ impl Rig {
         change(&mut limits);
         let (commands, orders) = bounded(64);
         let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
-        let (control, _) = bounded(4);
+        let (control, controls) = bounded(4);
         let counters = Arc::new(NodeCounters::default());
         let ports = Ports {
             commands: orders,
@@ -204,7 +239,7 @@ impl Rig {
         let mut net = Scarce { inner: MioNet::new().expect("descriptors"), failures: 0, shed: 0 };
         let at = net.listen(0, "127.0.0.1:0".parse().expect("an address")).expect("a port");
         engine.add_listener(0);
-        Rig { engine, net, at, commands, reports, counters, start: Instant::now(), next: Next::Now }
+        Rig { engine, net, at, commands, reports, control: controls, counters, start: Instant::now(), next: Next::Now }
     }
 
     fn now(&self) -> Time {
@@ -297,16 +332,6 @@ fn last_words_reach_a_peer_that_still_sends() {
     });
     drop(peer);
     rig.turn_until(|rig| rig.engine.is_empty());
-}
-
-#[test]
-fn work_in_slices_leaves_the_others_their_turns() {
-    let mut rig = Rig::new(|_| {});
-    let (mut stream, link) = rig.greeted();
-    rig.echo(&mut stream, b"*");
-    let before = rig.counters.turns.value();
-    assert_eq!(rig.closed(link), CloseReason::Requested, "all slices were done");
-    assert!(rig.counters.turns.value() - before >= 90, "one slice a turn");
 }
 
 #[test]
@@ -403,4 +428,69 @@ fn a_refused_dial_is_reported_and_a_drain_ends_everything() {
     assert_eq!(rig.closed(link), CloseReason::Stopped);
     rig.turn_until(|rig| rig.next == Next::Ended);
     assert!(TcpStream::connect(rig.at).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn a_deadline_that_is_always_now_gets_one_slice_a_turn() {
+    let mut rig = Rig::new(|_| {});
+    let (mut peer, _) = rig.greeted();
+    peer.write_all(b"*").expect("sent");
+    // The turn that reads it, and at least one more for each slice: what else is ready has its chance between them.
+    let mut turns = 0;
+    rig.turn_until(|rig| {
+        turns += u32::from(matches!(rig.next, Next::At(Time::ZERO)));
+        let mut part = [0; 8];
+        turns > 0 && matches!(peer.read(&mut part), Err(_)) && !matches!(rig.next, Next::At(Time::ZERO))
+    });
+    assert_eq!(turns, 3, "one slice in each turn");
+}
+
+#[test]
+fn control_messages_do_not_put_a_missing_pong_off() {
+    let mut rig = Rig::new(|_| {});
+    let (mut peer, link) = rig.greeted();
+    rig.echo(&mut peer, b"+d");
+    let mut closed = None;
+    let begin = rig.now();
+    rig.turn_until(|rig| {
+        let _ = peer.write(b"c");
+        rig.control.try_iter().for_each(drop);
+        let reason = |r| if let Report::Closed { link: l, reason, .. } = r { (l == link).then_some(reason) } else { None };
+        closed = closed.or_else(|| rig.reports.try_iter().find_map(reason));
+        closed.is_some() || rig.now().since(begin) > 4 * ECHO_DEADLINE
+    });
+    assert_eq!(closed, Some(CloseReason::PingTimeout));
+}
+
+#[test]
+fn while_we_do_not_read_a_peer_it_is_not_late_and_in_the_end_it_is_told() {
+    let mut rig = Rig::new(|limits| limits.stall_timeout = 3 * ECHO_DEADLINE);
+    let (mut peer, link) = rig.greeted();
+    rig.echo(&mut peer, b"+d");
+    let begin = rig.now();
+    // The queue to exchange takes four and nobody takes them from it.
+    rig.echo(&mut peer, b"cccccc");
+    assert_eq!(rig.closed(link), CloseReason::Stalled);
+    assert!(rig.now().since(begin) >= 3 * ECHO_DEADLINE);
+    let mut part = [0; 16];
+    rig.turn_until(|_| matches!(peer.read(&mut part), Ok(7)));
+    assert_eq!(&part[..7], b"goodbye");
+}
+
+#[test]
+fn a_link_that_is_not_open_holds_one_record_at_most() {
+    for (first, reason) in [(b'=', None), (b'#', Some(CloseReason::BadHandshake))] {
+        let mut rig = Rig::new(|_| {});
+        let (mut peer, link) = rig.greeted();
+        let mut flood = vec![b'x'; 200_000];
+        flood[0] = first;
+        let sent = peer.write(&flood).expect("the kernel takes it");
+        assert!(sent > 100_000, "{sent}");
+        let begin = rig.now();
+        rig.turn_until(|rig| rig.now().since(begin) > Duration::from_millis(100));
+        assert!(rig.counters.read().bytes_in <= 2 + 65_535, "{}", rig.counters.read().bytes_in);
+        let closed = |r| if let Report::Closed { link: l, reason, .. } = r { (l == link).then_some(reason) } else { None };
+        assert_eq!(rig.reports.try_iter().find_map(closed), reason);
+        assert!(rig.counters.read().turns < 1_000, "it does not spin");
+    }
 }

@@ -598,7 +598,7 @@ static void a_link_is_told_whole_or_not_at_all(void)
     CHECK_INT(hear(child.from), 2);
     while (bowline_peer_get(node, peer, &info) == BOWLINE_OK) {
     }
-    /* Most likely it came and went unseen. */
+    /* It came and went before anybody polled. */
     while (bowline_queue_poll(bowline_node_main_queue(node), &event, sizeof event, 200) == BOWLINE_OK) {
         begun += event.kind == BOWLINE_EV_PEER_CONNECTED;
         ended += event.kind == BOWLINE_EV_PEER_DISCONNECTED;

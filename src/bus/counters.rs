@@ -99,7 +99,7 @@ counters! {
     payload_out,
     /// Messages that were queued when their link closed.
     messages_unsent,
-    /// Messages received for links that closed before anybody took them, after an unseen Up.
+    /// Messages of links that closed before anybody read their Up, dropped because too many such stories waited.
     messages_unseen,
     /// Notices dropped because nobody polled the queue.
     notices_dropped,

@@ -1,11 +1,12 @@
-//! An event queue: everything an application receives. Bounded without a bound of its own: messages by each link's credit, links by the
-//! links whose Up was taken, notices by a ring. The reactor pushes and never waits; receivers wait here. `tests/wake_model.rs` models it.
+//! An event queue: everything an application receives. Bounded: messages by each link's credit, the stories of links
+//! that closed before anybody read their Up by a number and by bytes, notices by a ring. The reactor pushes and never waits; receivers wait here. `tests/wake_model.rs` models it.
 
 use super::event::{Down, Event, Message, NodeState, Up};
 use super::link::Link;
 use super::outbox::Notice;
 use super::sync::{Change, Guard, Lock};
 use crate::base::channel::ChannelId;
+use crate::base::limits::CHANNELS_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::time::Time;
 use crate::flow::batch::{Batch, Entry};
@@ -17,6 +18,9 @@ use std::time::Instant;
 /// Notices that wait in a queue; more push the oldest out, and are counted.
 pub(super) const NOTICES_MAX: usize = 1_024;
 
+/// Closed links whose Up nobody has taken: so many, and so many bytes of their messages, are kept for a receiver that comes late.
+pub(super) const STORIES_MAX: usize = 1_024;
+const STORIES_BYTES_MAX: usize = 16 << 20;
 /// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
 pub(super) const JOINED_BYTES_MAX: usize = 16 * 1_024;
 
@@ -56,6 +60,9 @@ pub(super) struct Inner {
     is_closed: bool,
     readable: Option<ReadableFn>,
     is_raised: bool,
+    /// Closed links whose Up nobody has taken, oldest first, with the bytes of their messages; and the sum of these.
+    pub(super) stories: VecDeque<(LinkId, usize)>,
+    pub(super) stories_bytes: usize,
     unseen: u64,
     dropped: u64,
 }
@@ -93,6 +100,8 @@ impl Queue {
             is_closed: false,
             readable: None,
             is_raised: false,
+            stories: VecDeque::new(),
+            stories_bytes: 0,
             unseen: 0,
             dropped: 0,
         };
@@ -121,21 +130,18 @@ impl Queue {
         self.tell(inner);
     }
 
-    /// A link closed. If its Up was not taken yet, the peer came and went unseen, and everything of it is dropped and counted.
+    /// A link closed. If its Up was not taken yet, its whole story is kept for later, as long as there is room for such stories; then
+    /// the oldest of them is dropped, and its messages are counted.
     pub fn close_link(&self, down: Down) {
         let mut inner = self.inner.lock();
         let id = down.link;
         let Some(of_link) = inner.boxes.get_mut(&id) else { return };
-        if of_link.up.is_some() {
-            let unseen: usize = of_link.batches.iter().map(|batch| batch.entries.len()).sum();
-            inner.unseen += unseen as u64;
-            inner.boxes.remove(&id);
-            inner.turns.retain(|turn| *turn != id);
-            self.settle(&mut inner);
-            return;
-        }
         let was_empty = of_link.is_empty();
         of_link.down = Some(down);
+        if of_link.up.is_some() {
+            let bytes = of_link.batches.iter().map(Delivery::memory).sum();
+            inner.keep_unseen(id, bytes);
+        }
         if was_empty {
             inner.turns.push_back(id);
         }
@@ -263,6 +269,28 @@ impl Inner {
         self.urgent.is_empty() && self.turns.is_empty()
     }
 
+    /// Keeps the story of a closed link that nobody has begun to read; the oldest go when there is no room.
+    fn keep_unseen(&mut self, id: LinkId, bytes: usize) {
+        self.stories.push_back((id, bytes));
+        self.stories_bytes += bytes;
+        while self.stories.len() > STORIES_MAX || self.stories_bytes > STORIES_BYTES_MAX {
+            let Some((oldest, bytes)) = self.stories.pop_front() else { break };
+            self.stories_bytes -= bytes;
+            if let Some(dropped) = self.boxes.remove(&oldest) {
+                let messages: usize = dropped.batches.iter().map(|batch| batch.entries.len()).sum();
+                self.unseen += messages as u64;
+            }
+            self.turns.retain(|turn| *turn != oldest);
+        }
+    }
+
+    /// A receiver has begun to read the story of a closed link: it is kept for it now.
+    fn note_seen(&mut self, id: LinkId) {
+        if let Some(at) = self.stories.iter().position(|(story, _)| *story == id) {
+            self.stories_bytes -= self.stories.remove(at).map_or(0, |(_, bytes)| bytes);
+        }
+    }
+
     fn take(&mut self, into: &mut Vec<Event>, max: usize, receipts: &mut Vec<Receipt>) {
         let end = into.len() + max;
         while into.len() < end {
@@ -273,8 +301,12 @@ impl Inner {
             }
             let Some(id) = self.turns.pop_front() else { break };
             let of_link = self.boxes.get_mut(&id).expect("a link in the ring has a box");
+            let is_begun_late = of_link.up.is_some() && of_link.down.is_some();
             let is_over = of_link.take(into, end, receipts);
             let is_empty = of_link.is_empty();
+            if is_begun_late {
+                self.note_seen(id);
+            }
             if is_over {
                 self.boxes.remove(&id);
             } else if !is_empty {
@@ -293,8 +325,10 @@ impl LinkBox {
 
     /// Queues a batch; a small one joins the last of its channel, so that many tiny steps cost no more memory than their credit.
     fn push(&mut self, batch: Batch, at: Time) {
-        let last = self.batches.back_mut().filter(|last| last.next == 0 && Some(last.channel) == batch.channel);
-        match last.filter(|last| last.waiting.len() + batch.bytes.len() <= JOINED_BYTES_MAX) {
+        // Also over other channels' batches: who alternates between two channels must not have it cheaper.
+        let mut recent = self.batches.iter_mut().rev().take(CHANNELS_MAX);
+        let last = recent.find(|last| Some(last.channel) == batch.channel);
+        match last.filter(|last| last.next == 0 && last.waiting.len() + batch.bytes.len() <= JOINED_BYTES_MAX) {
             Some(last) => last.join(&batch),
             None => self.batches.extend(Delivery::of(batch, at)),
         }
@@ -323,6 +357,11 @@ impl LinkBox {
 }
 
 impl Delivery {
+    /// Bytes that it holds, for the bound on stories that nobody reads.
+    fn memory(&self) -> usize {
+        self.waiting.capacity() + self.taken.len() + self.entries.capacity() * size_of::<Entry>()
+    }
+
     fn of(batch: Batch, at: Time) -> Option<Delivery> {
         let channel = batch.channel?;
         let Batch { bytes, entries, cost, .. } = batch;

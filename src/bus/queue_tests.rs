@@ -3,7 +3,7 @@
 use super::event::{Down, Event, NodeState, Up};
 use super::link::Link;
 use super::outbox::Notice;
-use super::queue::{JOINED_BYTES_MAX, NOTICES_MAX, Queue, TakeError};
+use super::queue::{JOINED_BYTES_MAX, NOTICES_MAX, Queue, STORIES_MAX, TakeError};
 use crate::base::channel::ChannelId;
 use crate::base::channel::{Channel, Kind};
 use crate::base::link_id::LinkId;
@@ -113,14 +113,33 @@ fn tiny_batches_are_joined_until_somebody_takes_from_them() {
 }
 
 #[test]
-fn a_link_that_came_and_went_unseen_leaves_a_count() {
+fn a_link_that_came_and_went_before_anybody_looked_is_told_whole() {
     let (queue, one) = (queue(), link(1));
     queue.open(&one, up(&one));
     queue.deliver(one.id, [batch(&[b"a", b"b"], 9)].into_iter(), Time::ZERO);
     queue.close_link(down(&one));
-    assert!(story(&queue, 9).is_empty());
-    assert_eq!(queue.losses(), (2, 0));
-    assert!(queue.inner.lock().boxes.is_empty());
+    assert_eq!(story(&queue, 9), ["+1", "1:a", "1:b", "-1"]);
+    assert_eq!(queue.losses(), (0, 0));
+    let inner = queue.inner.lock();
+    assert!(inner.boxes.is_empty() && inner.stories.is_empty() && inner.stories_bytes == 0);
+}
+
+#[test]
+fn stories_that_nobody_reads_are_bounded_by_number_and_by_bytes() {
+    let queue = queue();
+    let come_and_go = |number: u64, message: &[u8]| {
+        let link = link(number);
+        queue.open(&link, up(&link));
+        queue.deliver(link.id, [batch(&[message], 9)].into_iter(), Time::ZERO);
+        queue.close_link(down(&link));
+    };
+    (1..=STORIES_MAX as u64 + 3).for_each(|number| come_and_go(number, b"x"));
+    assert_eq!(queue.losses(), (3, 0));
+    assert_eq!(story(&queue, 1), ["+4"], "the oldest went");
+    (2_000..2_030).for_each(|number| come_and_go(number, &[0; 1 << 20]));
+    let inner = queue.inner.lock();
+    assert!(inner.stories_bytes <= 16 << 20, "{} bytes", inner.stories_bytes);
+    assert!(inner.stories.len() < 20 && inner.boxes.len() < 20);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 /// A message of at least this many bytes is queued by reference instead of copied: below it the copy is cheaper than an allocation.
 pub const BY_REFERENCE_MIN: usize = 32 * 1_024;
 
+/// A buffer above this size is given back when it is empty: twice the default send queue.
+const KEPT_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+
 /// One message inside a `Batch`: it ends at `end` and begins where the one before it ends.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
@@ -108,6 +111,9 @@ impl Pending {
 
     /// Drops everything, keeping buffers of ordinary size.
     pub fn clear(&mut self) {
+        if self.bytes.capacity() > KEPT_BYTES_MAX {
+            self.bytes = Vec::new();
+        }
         self.bytes.clear();
         self.large.clear();
         self.entries.clear();

@@ -33,7 +33,7 @@ impl Core {
             };
             counter.set(counter.value().saturating_sub(1));
         } else {
-            self.half_open = self.half_open.saturating_sub(1);
+            self.note_shaken(conn);
             let counter = match conn.direction {
                 Direction::Inbound => &self.ports.counters.arrivals_refused,
                 Direction::Outbound => &self.ports.counters.dials_failed,
@@ -71,6 +71,8 @@ impl Engine {
         conn.paused_since = None;
         conn.tail = Vec::new();
         if let Some(mut session) = conn.session.take().filter(|_| spoke && is_stream_whole(reason)) {
+            // A reason that the session does not know of yet: it says so, and seals nothing that was just reported as unsent.
+            session.close(reason);
             session.poll_write(core.ambient.now, &mut conn.out, usize::MAX);
         }
         if conn.unwritten() == 0 || !spoke || !is_stream_whole(reason) {

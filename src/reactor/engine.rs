@@ -142,6 +142,7 @@ pub(super) struct Core {
     /// Links that wait for exchange to take their control messages.
     pub paused: VecDeque<LinkId>,
     pub draining: Option<Time>,
+    /// Accepted connections that are not open yet.
     pub half_open: usize,
 }
 
@@ -311,8 +312,8 @@ impl Engine {
         }
     }
 
-    /// Timers that are due when the turn begins. One that is due again at once, such as a puzzle's next slice, waits for the next turn.
     fn timers(&mut self, net: &mut impl Net) {
+        // First all that are due, then their links: one that asks for the next moment at once, to go on with a puzzle, gets it next turn.
         let now = self.core.ambient.now;
         let due: Vec<(Time, LinkId)> = std::iter::from_fn(|| self.core.timers.due(now)).collect();
         for (at, id) in due {
@@ -423,7 +424,7 @@ impl Engine {
         self.core.reads.add(seat, 1);
         self.core.writes.add(seat, 1);
         let conn = Conn::new(id, seat, direction, remote, &self.core.limits, now);
-        self.core.half_open += 1;
+        self.core.half_open += usize::from(direction == Direction::Inbound);
         self.conns.entry(id).or_insert(conn)
     }
 

@@ -96,13 +96,18 @@ impl Core {
         }
     }
 
+    /// A handshake is over, well or not. Only accepted ones count as half open: our own dials must not raise a puzzle for others.
+    pub(super) fn note_shaken(&mut self, conn: &Conn) {
+        self.half_open = self.half_open.saturating_sub(usize::from(conn.direction == Direction::Inbound));
+    }
+
     /// The link is open: it gets a mailbox, and everybody hears of it in order.
     fn open(&mut self, conn: &mut Conn) {
         let peer = conn.session.as_ref().and_then(|session| session.peer()).expect("an open session has authenticated its peer");
         let hello = conn.hello.take().unwrap_or_default();
         let link = Arc::new(Link::new(conn.id, peer, conn.direction, conn.remote, Arc::clone(&hello), self.dialects.channels()));
         let up = Up { link: conn.id, peer, direction: conn.direction, remote: conn.remote, hello };
-        self.half_open = self.half_open.saturating_sub(1);
+        self.note_shaken(conn);
         let counter = match conn.direction {
             Direction::Inbound => &self.ports.counters.links_in,
             Direction::Outbound => &self.ports.counters.links_out,
@@ -156,7 +161,10 @@ impl Engine {
                 self.core.accept_rest = Some(self.core.ambient.now + ACCEPT_REST);
             }
             // The connection died in the backlog, or the call was interrupted: the next one.
-            Err(_) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Whatever else it is may be so again at once: rest, and look again.
+            Err(_) => self.core.accept_rest = Some(self.core.ambient.now + ACCEPT_REST),
         }
     }
 

@@ -5,7 +5,7 @@ use super::conn::{Conn, Stage};
 use super::engine::Core;
 use super::limits::{ARRIVED_MAX, LINGER_BYTES};
 use super::net::Net;
-use crate::base::limits::{READ_BUFFER, WRITE_BUFFER};
+use crate::base::limits::{READ_BUFFER, RECORD_LENGTH_FIELD, RECORD_LENGTH_MAX, WRITE_BUFFER};
 use crate::base::reason::CloseReason;
 use crate::base::text::shown;
 use crate::base::throttle::LINES_MAX;
@@ -49,10 +49,15 @@ impl Core {
             return (0, Ok(()));
         }
         let have = conn.tail.len();
-        let room = (self.buffer.len() - have).min(READ_BUFFER).min(bytes_max);
+        // Before it is open a link may make us hold one record, whatever it sends while its verdict or our puzzle takes time.
+        let limit = if conn.is_open() { self.buffer.len() } else { RECORD_LENGTH_FIELD + RECORD_LENGTH_MAX };
+        let room = limit.saturating_sub(have).min(READ_BUFFER).min(bytes_max);
         let mut end = None;
         let mut got = 0;
-        if conn.is_readable {
+        if room == 0 && !conn.is_tail_fresh {
+            return (0, Err(CloseReason::BadHandshake));
+        }
+        if conn.is_readable && room > 0 {
             match net.read(conn.id, &mut self.buffer[have..have + room]) {
                 Ok(0) => end = Some(CloseReason::Truncated),
                 Ok(n) => got = n,
@@ -65,17 +70,18 @@ impl Core {
                 conn.is_readable = false;
             }
         }
+        // Counted before the messages are handed on: who reads one finds its bytes counted.
         self.ports.counters.bytes_in.add(got as u64);
+        if let Some(link) = conn.link.as_ref().filter(|_| got > 0) {
+            link.counters.bytes_in.add(got as u64);
+            link.counters.last_received_ns.set(self.ambient.now.as_nanos());
+        }
         if got > 0 || conn.is_tail_fresh {
             self.buffer[..have].copy_from_slice(&conn.tail);
             conn.tail.clear();
             if let Err(reason) = self.feed(conn, have + got) {
                 return (got, Err(reason));
             }
-        }
-        if let Some(link) = conn.link.as_ref().filter(|_| got > 0) {
-            link.counters.bytes_in.add(got as u64);
-            link.counters.last_received_ns.set(self.ambient.now.as_nanos());
         }
         match end {
             // What is held back for a verdict is still worth having; the end is met again afterwards.
@@ -166,8 +172,10 @@ impl Core {
                 return;
             }
         }
-        conn.paused_since = None;
-        if let Some(session) = &mut conn.session {
+        // Only a pause of our own excuses silence: control messages alone must not keep a peer alive that answers no ping.
+        if conn.paused_since.take().is_some()
+            && let Some(session) = &mut conn.session
+        {
             session.resume(self.ambient.now);
         }
     }
@@ -280,6 +288,11 @@ impl Core {
             return Err(CloseReason::Stalled);
         }
         let Some(session) = conn.session.as_mut() else { return Ok(()) };
+        let is_throttled = conn.is_readable && (self.down.rate() > 0 || self.seats[conn.seat].down.rate() > 0);
+        if conn.paused_since.is_some() || is_throttled {
+            // We do not read it, or not yet, because its tokens are used up: an answer may wait in the socket.
+            session.resume(now);
+        }
         if has_passed(session.deadline()) {
             let result = session.handle_deadline(&mut self.ambient.context());
             self.signals(conn);

@@ -64,13 +64,14 @@ impl Checked {
         };
         let per_channel = channels.len() as u64 * CHANNEL_STATE;
         let parts = vec![
-            self.messages(channels, links),
+            Self::queues(channels, links),
+            self.reassembly(channels, links),
             part("links", links, LINK_STATE + LINK_BUFFERS + LINK_CONTROL + per_channel, "links with buffers and control queue"),
             part("handshakes", handshakes, HANDSHAKE, "accepted or dialed"),
             part("events", EVENTS_PER_LINK * (links + handshakes), EVENT, "lifecycle events"),
             part("commands", commands, message, "commands to the reactor"),
             part("control", control, message, "control messages to the exchange worker"),
-            part("reactor", 1, limits::READ_BUFFER as u64, "read buffer"),
+            part("reactor", 1, (limits::READ_BUFFER + limits::RECORD_LENGTH_MAX) as u64, "read buffer"),
             part("greylist", u64::from(self.greylist_entries_max), GREYLIST_ENTRY, "entries"),
             part("accept", u64::from(self.accept_ip_entries_max), ACCEPT_ENTRY, "IP addresses with tokens"),
             part("addresses", addresses, ADDRESS, "configured addresses"),
@@ -78,24 +79,25 @@ impl Checked {
         Memory { parts }
     }
 
-    /// Messages draw on one budget; with few links or small queues they cannot even use it up.
-    fn messages(&self, channels: &[Channel], links: u64) -> Part {
+    /// Messages that wait, in both directions. A send queue exists twice, in the mailbox and in the reactor's hand, and each takes one
+    /// message of any size when it is empty. Of a received message at most half of the window is held back, so that two whole ones of any
+    /// size may wait to be taken.
+    fn queues(channels: &[Channel], links: u64) -> Part {
         let queued = |channel: &Channel| {
-            // The last message of a send queue may pass its bound, and one may be half arrived beyond the credit's window.
-            let each =
-                [channel.send_queue_bytes, channel.receive_queue_bytes, channel.message_bytes_max, channel.message_bytes_max];
-            each.into_iter().map(u64::from).sum::<u64>()
+            let message = u64::from(channel.message_bytes_max);
+            2 * message.max(channel.send_queue_bytes.into()) + u64::from(channel.receive_queue_bytes).max(2 * message)
         };
-        let all = links.saturating_mul(channels.iter().map(queued).sum());
+        let each: u64 = channels.iter().map(queued).sum();
+        let why = format!("{links} links x {each} bytes in the queues of {} channels", channels.len());
+        Part { name: "queues", bytes: links.saturating_mul(each), why }
+    }
+
+    /// Half-arrived messages draw on one budget; with few links or small messages they cannot even use it up.
+    fn reassembly(&self, channels: &[Channel], links: u64) -> Part {
+        let all = links.saturating_mul(channels.iter().map(|channel| u64::from(channel.message_bytes_max)).sum());
         let budget = self.memory_messages_max;
-        Part {
-            name: "messages",
-            bytes: budget.min(all),
-            why: format!(
-                "memory.messages_max is {budget} bytes; the queues of {} channels on {links} links could hold {all}",
-                channels.len()
-            ),
-        }
+        let why = format!("memory.messages_max is {budget} bytes; half-arrived messages on {links} links could take {all}");
+        Part { name: "reassembly", bytes: budget.min(all), why }
     }
 }
 
@@ -111,11 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn the_default_node_stays_below_half_a_gibibyte() {
-        let channels: Vec<Channel> = (0x10..0x18).map(|id| Channel::new(id, "any")).collect();
-        let memory = checked(|_| ()).memory_bytes_max(&channels);
-        assert!(memory.bytes() < 512 << 20, "{memory:#?}");
-        assert_eq!(memory.parts[0].bytes, 256 << 20);
+    fn a_default_node_with_a_default_channel_stays_below_a_gibibyte() {
+        let memory = checked(|_| ()).memory_bytes_max(&[Channel::new(0x10, "any")]);
+        assert!(memory.bytes() < 1 << 30, "{memory:#?}");
+        // 100 links: two queues of 1 MiB to send, two whole messages of 1 MiB received, one of 1 MiB half arrived.
+        assert_eq!((memory.parts[0].bytes, memory.parts[1].bytes), (400 << 20, 100 << 20));
         assert!(memory.parts.iter().all(|part| !part.why.is_empty()));
     }
 
@@ -124,7 +126,11 @@ mod tests {
         let few = checked(|s| s.pool_max = 60).memory_bytes_max(&[]);
         let many = checked(|s| s.pool_max = 600).memory_bytes_max(&[]);
         assert!(few.bytes() < many.bytes());
-        assert_eq!(few.parts[0].bytes, 0);
+        assert_eq!((few.parts[0].bytes, few.parts[1].bytes), (0, 0));
+        let huge = Channel { message_bytes_max: 100 << 20, ..Channel::new(0x10, "huge") };
+        let memory = checked(|_| ()).memory_bytes_max(&[huge]);
+        assert_eq!(memory.parts[1].bytes, 256 << 20, "the budget bounds what is half arrived");
+        assert_eq!(memory.parts[0].bytes, 100 * 400 << 20, "and not what waits whole");
     }
 
     #[test]

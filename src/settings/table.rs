@@ -293,7 +293,7 @@ settings! {
     /// Bytes received per second on one link; 0: no limit.
     "bandwidth.peer_down" bandwidth_peer_down: u64 = "0", range("0", "1TiB"), "bytes/s", live, "threat T33; Avalanche per-peer throttle", "none";
 
-    /// Bytes of messages on all links together: to send, received and not yet taken, half arrived.
+    /// Bytes of half-arrived messages on all links together; a message whose next piece finds no room ends its link.
     "memory.messages_max" memory_messages_max: u64 = "256MiB", range("1MiB", "1TiB"), "bytes", start, "threat T32", "itself";
 
     /// Time that stop gives links to send what is queued and say goodbye; stop ends within 5 s in any case.
