@@ -26,8 +26,12 @@
 //! let alice = node("true", "")?;
 //! let bob = node("false", &alice.listen_addresses()[0].to_string())?;
 //!
-//! let link = bob.connect(&alice.listen_addresses()[0].to_string(), Duration::from_secs(5))
-//!     .or_else(|_| bob.find_peer(&alice.id()).ok_or("no link"))?;
+//! // Nobody has to say connect: maintenance dials the seed. `Node::connect` is for those who want one peer now.
+//! let link = loop {
+//!     if let Event::Up(up) = bob.recv_timeout(Duration::from_secs(5))? {
+//!         break up.link;
+//!     }
+//! };
 //! bob.send(link, ChannelId(0x10), b"hello")?;
 //! loop {
 //!     if let Event::Message(message) = alice.recv_timeout(Duration::from_secs(5))? {

@@ -303,6 +303,22 @@ fn stop_releases_everybody_who_waits_and_is_final() {
 }
 
 #[test]
+fn a_stop_that_races_a_start_leaves_nothing_running() {
+    for _ in 0..50 {
+        let node = builder().build().expect("valid");
+        std::thread::scope(|scope| {
+            let start = scope.spawn(|| node.start());
+            std::thread::yield_now();
+            node.stop(Duration::ZERO).expect("nothing to drain");
+            let started = start.join().expect("no panic");
+            assert!(matches!(started, Ok(()) | Err(Error::State(_))), "{started:?}");
+        });
+        assert_eq!(node.state(), NodeState::Stopped);
+        assert!(node.listen_addresses().iter().all(|at| TcpStream::connect(at).is_err()), "nobody listens");
+    }
+}
+
+#[test]
 fn what_is_queued_leaves_before_a_stop() {
     let (a, b, _, from_b) = pair();
     for _ in 0..1_000 {

@@ -421,7 +421,7 @@ fn a_refused_dial_is_reported_and_a_drain_ends_everything() {
     let (_peer, link) = rig.greeted();
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let dialed = LinkId::from_u64(1_000);
-    rig.commands.send(Command::Dial { link: dialed, to: free, expect: None }).expect("room");
+    rig.commands.send(Command::Dial { link: dialed, to: free, expect: None, tag: None }).expect("room");
     assert_eq!(rig.closed(dialed), CloseReason::ConnectionRefused);
     let deadline = rig.now() + Duration::from_millis(200);
     rig.commands.send(Command::Drain { deadline }).expect("room");

@@ -428,7 +428,14 @@ fn queue() -> (Arc<Queue>, Arc<Link>) {
 }
 
 fn up(link: &Link) -> Up {
-    Up { link: link.id, peer: link.peer, direction: link.direction, remote: link.remote, hello: Arc::clone(&link.hello) }
+    Up {
+        link: link.id,
+        peer: link.peer,
+        direction: link.direction,
+        remote: link.remote,
+        hello: Arc::clone(&link.hello),
+        tag: None,
+    }
 }
 
 fn down(link: &Link) -> Down {

@@ -14,7 +14,8 @@ use std::net::SocketAddr;
 #[derive(Clone, Debug)]
 pub enum Command {
     /// Open a connection for a link that the pool has claimed. Ends in `Recognised` or `Closed`.
-    Dial { link: LinkId, to: SocketAddr, expect: Option<PeerId> },
+    /// `tag` names the wish of the application, if it was one: it comes back in Up.
+    Dial { link: LinkId, to: SocketAddr, expect: Option<PeerId>, tag: Option<u64> },
     /// The arrival may go on: read its first message.
     Greet { link: LinkId },
     /// The answer to `Recognised` or `Introduced`.

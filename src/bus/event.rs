@@ -20,6 +20,8 @@ pub struct Up {
     pub direction: Direction,
     pub remote: SocketAddr,
     pub hello: Arc<Hello>,
+    /// The tag of the `dial` that opened it, if the application asked for it with one.
+    pub tag: Option<u64>,
 }
 
 /// A message of a peer.

@@ -24,7 +24,14 @@ fn link(number: u64) -> Arc<Link> {
 }
 
 fn up(link: &Link) -> Up {
-    Up { link: link.id, peer: link.peer, direction: link.direction, remote: link.remote, hello: Arc::clone(&link.hello) }
+    Up {
+        link: link.id,
+        peer: link.peer,
+        direction: link.direction,
+        remote: link.remote,
+        hello: Arc::clone(&link.hello),
+        tag: None,
+    }
 }
 
 fn down(link: &Link) -> Down {

@@ -135,7 +135,7 @@ impl bowline_event {
                     Direction::Inbound => BOWLINE_DIRECTION_INBOUND,
                     Direction::Outbound => BOWLINE_DIRECTION_OUTBOUND,
                 };
-                let tag = node.dial_tag(up.link);
+                let tag = up.tag.unwrap_or(0);
                 bowline_event { peer: up.link.as_u64(), detail, tag, ..Self::new(K::BOWLINE_EV_PEER_CONNECTED) }
             }
             Event::Down(down) => {

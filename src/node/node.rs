@@ -25,6 +25,7 @@ use crate::crypto::identity::Identity;
 use crate::crypto::sodium;
 use crate::pool::peers::PeerInfo;
 use crate::pool::slots::Purpose;
+use crate::pool::table::DialError;
 use crate::settings::check::Checked;
 use crate::wire::hello::Hello;
 use bytes::Bytes;
@@ -119,6 +120,7 @@ impl Node {
     /// Some milliseconds.
     pub fn start(&self) -> Result<(), Error> {
         const TWICE: Error = Error::State("the node was started already; a stopped one cannot be started again: build another");
+        let _starting = self.0.status.begin_start();
         let mut taken = self.0.routes.lock();
         let routes = taken.take().ok_or(TWICE)?;
         drop(taken);
@@ -176,7 +178,8 @@ impl Node {
     /// Connects to `address` (`[bowline://][<peer id>@]host:port`) and waits until the link is open.
     ///
     /// # Errors
-    /// `Address`, `Unresolved`, `Link` with the reason (a refusal by the peer comes as the motive it gave), `Timeout`, `Stopped`.
+    /// `Address`, `Unresolved`, `Dial` when it is refused at once (as for `dial`), `Link` with the reason (a refusal by the peer comes as
+    /// the motive it gave), `Timeout`, `State` before the start, `Stopped`, `Failed`.
     ///
     /// # Blocks
     /// At most `timeout`.
@@ -188,11 +191,15 @@ impl Node {
             Host::Ip(ip) => vec![SocketAddr::new(*ip, address.port)],
             Host::Name(name) => shared.resolver.wait(name, address.port, timeout),
         };
+        // A stop ends the wait for a name, too.
+        self.shared()?;
         let mut last = Error::Unresolved(address.to_string());
         for to in candidates {
             let left = shared.clock.now().until(deadline);
             match self.connect_once(shared, to, address.id, left) {
                 Ok(link) => return Ok(link),
+                // The time is over for the others as well: dialing them would only disturb them.
+                Err(Error::Timeout) => return Err(Error::Timeout),
                 Err(error) => last = error,
             }
         }
@@ -240,7 +247,10 @@ impl Node {
         answer: Option<crossbeam_channel::Sender<Answer>>,
     ) -> Result<LinkId, Error> {
         let now = shared.clock.now();
-        let link = shared.pool.lock().claim_dial(now, to, expect, Purpose::Asked { tag }).map_err(Error::Dial)?;
+        let link = shared.pool.lock().claim_dial(now, to, expect, Purpose::Asked { tag }).map_err(|error| match error {
+            DialError::Stopping => self.gone(),
+            error => Error::Dial(error),
+        })?;
         if let Some(answer) = answer {
             // Registered before the order goes out, so that the outcome cannot be missed; and the state is looked at after that, so
             // that a stop either finds the waiter or is found here.
@@ -250,7 +260,7 @@ impl Node {
                 return Err(self.gone());
             }
         }
-        shared.order(Command::Dial { link, to, expect });
+        shared.order(Command::Dial { link, to, expect, tag });
         Ok(link)
     }
 
@@ -408,12 +418,6 @@ impl Node {
         self.0.running.get().and_then(|running| running.shared.roster.find(link))
     }
 
-    /// The `tag` of the `dial` that opened a link; 0 if it came about otherwise.
-    pub fn dial_tag(&self, link: LinkId) -> u64 {
-        let purpose = self.0.running.get().and_then(|running| running.shared.pool.lock().slots().get(link)?.purpose);
-        if let Some(Purpose::Asked { tag: Some(tag) }) = purpose { tag } else { 0 }
-    }
-
     /// Counters of an open link.
     pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
         self.0.running.get().and_then(|running| running.shared.roster.find(link)).map(|link| link.counters.read())
@@ -475,14 +479,23 @@ impl Node {
 
 impl Inner {
     fn stop(&self, drain: Duration) -> Result<(), Error> {
-        let Some(running) = self.running.get() else {
-            // Never started: receivers must not wait for ever.
-            self.status.set(NodeState::Stopped);
+        loop {
+            if let Some(running) = self.running.get() {
+                return running.stop(drain);
+            }
             let routes = self.routes.lock().take();
-            routes.iter().for_each(Routes::close);
-            return Ok(());
-        };
-        running.stop(drain)
+            if let Some(routes) = routes {
+                // Never started, and without routes it never will be: receivers must not wait for ever.
+                self.status.set(NodeState::Stopped);
+                routes.close();
+                return Ok(());
+            }
+            if self.status.state() == NodeState::Stopped {
+                return Ok(());
+            }
+            // A start has the routes: it brings a running node, or the routes back.
+            self.status.wait_started();
+        }
     }
 }
 

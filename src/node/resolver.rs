@@ -4,8 +4,9 @@
 use super::system;
 use crate::base::limits::RESOLVE_TIMEOUT;
 use crate::bus::sync::Lock;
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,9 @@ struct State {
 pub struct Resolver {
     state: Arc<Lock<State>>,
     lookup: Lookup,
+    /// Cut by `stop`; nothing is ever sent.
+    life: Arc<Lock<Option<Sender<Infallible>>>>,
+    ended: Receiver<Infallible>,
 }
 
 /// How one name is looked up; it may block for as long as it likes.
@@ -48,7 +52,8 @@ fn ask_system(name: &str, port: u16) -> Vec<SocketAddr> {
 
 impl Default for Resolver {
     fn default() -> Resolver {
-        Resolver { state: Arc::default(), lookup: ask_system }
+        let (life, ended) = bounded(0);
+        Resolver { state: Arc::default(), lookup: ask_system, life: Arc::new(Lock::new(Some(life))), ended }
     }
 }
 
@@ -78,11 +83,20 @@ impl Resolver {
         }
     }
 
+    /// Releases everybody who waits here, now and later: the node stops.
+    pub fn stop(&self) {
+        drop(self.life.lock().take());
+    }
+
     /// Resolves and waits, at most `RESOLVE_TIMEOUT` and `patience`. Empty if nothing came.
     pub fn wait(&self, name: &str, port: u16, patience: Duration) -> Vec<SocketAddr> {
         let (send, answer): (_, Receiver<Vec<SocketAddr>>) = bounded(1);
         self.ask(name.to_owned(), port, Box::new(move |addresses| drop(send.try_send(addresses))));
-        answer.recv_timeout(patience.min(RESOLVE_TIMEOUT)).unwrap_or_default()
+        select! {
+            recv(answer) -> addresses => addresses.unwrap_or_default(),
+            recv(self.ended) -> _ => Vec::new(),
+            default(patience.min(RESOLVE_TIMEOUT)) => Vec::new(),
+        }
     }
 }
 
@@ -132,6 +146,25 @@ mod tests {
         assert_eq!(full.count(), 2, "what does not fit the queue is answered at once");
         resolver.state.lock().waiting.clear();
         HANGING.wait();
+    }
+
+    #[test]
+    fn a_stop_releases_who_waits_for_a_name() {
+        fn sleep(_: &str, _: u16) -> Vec<SocketAddr> {
+            std::thread::park_timeout(RESOLVE_TIMEOUT);
+            Vec::new()
+        }
+        let resolver = Resolver { lookup: sleep, ..Resolver::default() };
+        let begin = crate::node::clock::Clock::start();
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| resolver.wait("a.example", 1, RESOLVE_TIMEOUT));
+            while resolver.state.lock().threads == 0 {
+                std::thread::yield_now();
+            }
+            resolver.stop();
+            assert!(waiter.join().expect("no panic").is_empty());
+        });
+        assert!(begin.now().since(crate::base::time::Time::ZERO) < RESOLVE_TIMEOUT / 2);
     }
 
     #[test]

@@ -235,6 +235,7 @@ fn fail(shared: &Arc<Shared>, text: String) {
     log::error!(target: "bowline::node", "the node has failed: {text}");
     shared.status.fail(text);
     shared.waiters.lock().clear();
+    shared.resolver.stop();
     for link in shared.roster.all() {
         link.close(CloseReason::Internal);
     }
@@ -252,12 +253,17 @@ impl Running {
         let status = &self.shared.status;
         if !status.begin_stop() {
             status.wait_stopped();
-            return Ok(());
+            return self.outcome();
         }
         let threads = self.threads.lock().take();
-        let result = threads.map_or(Ok(()), |threads| self.end(threads, drain.min(DRAIN_MAX)));
+        let result = threads.map_or_else(|| self.outcome(), |threads| self.end(threads, drain.min(DRAIN_MAX)));
         status.end_stop();
         result
+    }
+
+    /// How a stop went that was carried out before: well, unless the node had failed.
+    fn outcome(&self) -> Result<(), Error> {
+        self.shared.status.failure().map_or(Ok(()), |text| Err(Error::Failed(text)))
     }
 
     /// Ends the threads: first who begins work, then who carries it, last who only answers.
@@ -271,19 +277,24 @@ impl Running {
         let begin = shared.clock.now();
         let left = || STOP_TIMEOUT.saturating_sub(shared.clock.now().since(begin)).max(Duration::from_millis(50));
         shared.waiters.lock().clear();
+        shared.resolver.stop();
+        shared.pool.lock().stop();
         let Threads { maintain, reactor, welcome, exchange } = threads;
         let maintain_ended = maintain.end(true, left());
-        shared.order(Command::StopListening);
-        shared.order(Command::Drain { deadline: begin + drain });
+        for command in [Command::StopListening, Command::Drain { deadline: begin + drain }] {
+            // A reactor that takes no commands any more has failed; it must not hold the stop up.
+            if shared.commands.send_timeout(command, left()).is_ok() {
+                shared.bell.ring();
+            }
+        }
         let reactor_ended = reactor.end(false, left());
         let welcome_ended = welcome.end(!reactor_ended, left());
         let exchange_ended = exchange.end(!reactor_ended, left());
         let all_ended = maintain_ended && reactor_ended && welcome_ended && exchange_ended;
         shared.waiters.lock().clear();
         shared.publish(Vec::new());
-        if has_failed {
-            return Err(Error::Failed(shared.status.failure().unwrap_or_default()));
-        }
+        // A thread may have panicked meanwhile.
+        self.outcome()?;
         shared.status.set(NodeState::Stopped);
         shared.routes.change_state(NodeState::Stopped);
         shared.routes.close();

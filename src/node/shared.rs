@@ -63,6 +63,19 @@ pub struct Status {
     failure: Lock<Option<String>>,
     stopping: Lock<bool>,
     stopped: Change,
+    /// Starts under way: at most one gets further than taking the routes.
+    starting: Lock<u32>,
+    started: Change,
+}
+
+/// A start under way; it ends with this.
+pub struct Starting<'a>(&'a Status);
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        *self.0.starting.lock() -= 1;
+        self.0.started.notify_all();
+    }
 }
 
 impl Status {
@@ -88,6 +101,19 @@ impl Status {
 
     pub fn failure(&self) -> Option<String> {
         self.failure.lock().clone()
+    }
+
+    /// To be held from before a start takes the routes until what it has made can be seen: a stop waits for that.
+    pub fn begin_start(&self) -> Starting<'_> {
+        *self.starting.lock() += 1;
+        Starting(self)
+    }
+
+    pub fn wait_started(&self) {
+        let mut starting = self.starting.lock();
+        while *starting > 0 {
+            self.started.wait(&mut starting, None);
+        }
     }
 
     /// True for the one caller that carries the stop out; others wait in `wait_stopped`.

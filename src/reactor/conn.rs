@@ -36,6 +36,8 @@ pub struct Conn {
     pub direction: Direction,
     pub remote: SocketAddr,
     pub expect: Option<PeerId>,
+    /// The application's name for the dial.
+    pub tag: Option<u64>,
     pub session: Option<Box<dyn Dialect>>,
     /// The mailbox, once open.
     pub link: Option<Arc<Link>>,
@@ -96,6 +98,7 @@ impl Conn {
             direction,
             remote,
             expect: None,
+            tag: None,
             session: None,
             link: None,
             hello: None,

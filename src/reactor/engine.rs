@@ -100,6 +100,7 @@ pub(super) struct WaitingDial {
     pub link: LinkId,
     pub to: SocketAddr,
     pub expect: Option<PeerId>,
+    pub tag: Option<u64>,
     pub closed: Option<CloseReason>,
 }
 
@@ -267,9 +268,9 @@ impl Engine {
 
     fn command(&mut self, command: Command, net: &mut impl Net) {
         match command {
-            Command::Dial { link, to, expect } => {
+            Command::Dial { link, to, expect, tag } => {
                 let closed = self.core.draining.map(|_| CloseReason::Stopped);
-                self.core.dials.push_back(WaitingDial { link, to, expect, closed });
+                self.core.dials.push_back(WaitingDial { link, to, expect, tag, closed });
             }
             Command::Greet { link } => self.step(link, net, Core::greet),
             Command::Judge { link, verdict } => self.step(link, net, |core, conn| core.judge(conn, verdict)),

@@ -106,7 +106,7 @@ impl Core {
         let peer = conn.session.as_ref().and_then(|session| session.peer()).expect("an open session has authenticated its peer");
         let hello = conn.hello.take().unwrap_or_default();
         let link = Arc::new(Link::new(conn.id, peer, conn.direction, conn.remote, Arc::clone(&hello), self.dialects.channels()));
-        let up = Up { link: conn.id, peer, direction: conn.direction, remote: conn.remote, hello };
+        let up = Up { link: conn.id, peer, direction: conn.direction, remote: conn.remote, hello, tag: conn.tag };
         self.note_shaken(conn);
         let counter = match conn.direction {
             Direction::Inbound => &self.ports.counters.links_in,
@@ -171,7 +171,7 @@ impl Engine {
     /// Begins the dials that wait, as long as there is room.
     pub(super) fn dial_waiting(&mut self, net: &mut impl Net) {
         while !self.core.dials.is_empty() && self.core.has_room(self.conns.len()) {
-            let Some(WaitingDial { link: id, to, expect, closed }) = self.core.dials.pop_front() else { break };
+            let Some(WaitingDial { link: id, to, expect, tag, closed }) = self.core.dials.pop_front() else { break };
             self.core.ports.counters.dials.add(1);
             if let Some(reason) = closed {
                 self.core.report(Report::Closed { link: id, reason, told: None, alternatives: Vec::new() });
@@ -181,6 +181,7 @@ impl Engine {
             let begun = net.dial(id, to, from);
             let conn = self.insert(id, Direction::Outbound, to);
             conn.expect = expect;
+            conn.tag = tag;
             if let Err(error) = begun {
                 self.end(id, dial_reason(&error), net);
             } else if let Some(conn) = self.conns.get_mut(&id) {

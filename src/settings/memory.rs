@@ -130,7 +130,7 @@ mod tests {
         let huge = Channel { message_bytes_max: 100 << 20, ..Channel::new(0x10, "huge") };
         let memory = checked(|_| ()).memory_bytes_max(&[huge]);
         assert_eq!(memory.parts[1].bytes, 256 << 20, "the budget bounds what is half arrived");
-        assert_eq!(memory.parts[0].bytes, 100 * 400 << 20, "and not what waits whole");
+        assert_eq!(memory.parts[0].bytes, (100 * 400) << 20, "and not what waits whole");
     }
 
     #[test]

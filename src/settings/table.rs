@@ -154,7 +154,7 @@ settings! {
     /// Take private, loopback and other special addresses as dialable and worth sharing: for private networks and tests.
     "network.allow_private" network_allow_private: bool = "false", ANY, "switch", start, "threat T26 (RFC 6890)", "none";
 
-    /// Where to accept links; empty: nowhere. The default works on every machine; add [::]:9732 where IPv6 is there
+    /// Where to accept links; empty: nowhere. The default works on every machine; add `[::]:9732` where IPv6 is there
     /// (it is bound for IPv6 alone, so both may stand side by side). Port 0 lets the system choose.
     "listen.addresses" listen_addresses: Vec<SocketAddr> = "0.0.0.0:9732", range("0", "8"), "addresses", start, "Tezos listen-addr, port 9732", "a descriptor each";
     /// The address that others should dial, where it differs from what is listened on (behind NAT). Empty: the listened ones.

@@ -242,7 +242,7 @@ impl World {
         let now = self.now();
         let host = self.seat(id).host.as_mut().ok_or(DialError::Stopping)?;
         let link = host.pool.claim_dial(host.clock(now), to, expect, Purpose::Asked { tag: Some(tag) })?;
-        host.order(Command::Dial { link, to, expect });
+        host.order(Command::Dial { link, to, expect, tag: Some(tag) });
         self.plan_turns(id);
         Ok(link)
     }

@@ -315,7 +315,7 @@ fn dial(
 ) -> bool {
     match pool.claim_dial(now, to, expect, why) {
         Ok(link) => {
-            out.commands.push(Command::Dial { link, to, expect });
+            out.commands.push(Command::Dial { link, to, expect, tag: None });
             true
         }
         Err(DialError::TooFast(next_at)) => {

@@ -137,7 +137,7 @@ impl World {
     pub fn dial(&mut self, from: usize, to: usize) -> LinkId {
         let now = self.now;
         let link = self.nodes[from].pool.claim_dial(now, at(to), None, Purpose::Asked { tag: Some(0) }).expect("may dial");
-        self.command(from, Command::Dial { link, to: at(to), expect: None });
+        self.command(from, Command::Dial { link, to: at(to), expect: None, tag: None });
         link
     }
 

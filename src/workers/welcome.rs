@@ -29,19 +29,13 @@ pub struct Welcome {
     deadline: Option<Time>,
     /// For lines that anybody who connects can provoke.
     refused_lines: Throttle,
-    opened_lines: Throttle,
-    closed_lines: Throttle,
+    /// For lines of links that opened, and that closed.
+    link_lines: Throttle,
 }
 
 impl Welcome {
     pub fn new(rng: Rng) -> Welcome {
-        Welcome {
-            rng,
-            deadline: None,
-            refused_lines: Throttle::default(),
-            opened_lines: Throttle::default(),
-            closed_lines: Throttle::default(),
-        }
+        Welcome { rng, deadline: None, refused_lines: Throttle::default(), link_lines: Throttle::default() }
     }
 
     fn arrived(&mut self, now: Time, link: LinkId, from: SocketAddr, pool: &mut Pool, out: &mut Outbox) {
@@ -89,7 +83,7 @@ impl Welcome {
             out.outcomes.push(Outcome { link, result: Ok(peer) });
         }
         let way = if slot.direction == Direction::Inbound { "from" } else { "to" };
-        let line = self.opened_lines.line(now, || format!("{link} open {way} {} with {peer}", slot.remote));
+        let line = self.link_lines.line(now, || format!("{link} open {way} {} with {peer}", slot.remote));
         out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
         out.changed = true;
         out.nudge_exchange = true;
@@ -110,7 +104,7 @@ impl Welcome {
             (log::Level::Trace, "not opened")
         };
         if level < log::Level::Trace {
-            let line = self.closed_lines.line(now, || format!("{link} with {} {what}: {reason}{told_text}", slot.remote));
+            let line = self.link_lines.line(now, || format!("{link} with {} {what}: {reason}{told_text}", slot.remote));
             out.log.extend(line.map(|line| (level, LOG, line)));
         }
         farewell::tell(&closed, reason, told, out);
@@ -310,6 +304,22 @@ mod tests {
         assert!(bench.pool.slots().is_empty() && bench.welcome.deadline().is_none());
         let late = bench.introduce(link, 1, Direction::Inbound);
         assert_eq!(orders(&late), [format!("refuse {} HandshakeTimeout", link.as_u64())]);
+    }
+
+    #[test]
+    fn peers_that_come_and_go_do_not_flood_the_log() {
+        let mut bench = Bench::new();
+        let mut lines = 0;
+        for round in 0..1_000 {
+            let (now, link, number) = (ms(round * 3_000), bench.ids.next(), 1 + round as usize % 10);
+            let (peer, remote, hello) = (peer(number), at(number), hello_of(number));
+            bench.step(now, Report::Arrived { link, from: remote });
+            let direction = Direction::Inbound;
+            bench.step(now, Report::Introduced { link, peer, direction, remote, hello, observed: None });
+            lines += bench.step(now, Report::Opened { link }).log.len();
+            lines += bench.step(now, closed(link, CloseReason::Reset)).log.len();
+        }
+        assert_eq!(lines, 1_000);
     }
 
     #[test]

@@ -152,7 +152,8 @@ impl Figures {
         self.forming = Some(Forming {
             samples: std::mem::take(&mut self.samples),
             took,
-            missed: reached.len() - times.len(),
+            // Who never had it, or has lost it again by now.
+            missed: (reached.len() - times.len()).max(degrees.iter().filter(|links| **links < self.target).count()),
             reached: times,
             degrees,
             totals: self.formed.since(self.begin),
@@ -213,6 +214,21 @@ mod tests {
     fn a_spread_is_of_the_sorted_values() {
         assert_eq!(Spread::of(&[5, 1, 3]), Spread { min: 1, median: 3, max: 5 });
         assert_eq!(Spread::of(&[]), Spread::default());
+    }
+
+    #[test]
+    fn what_is_missed_lost_or_left_behind_is_a_problem_and_an_interruption_excuses_no_leak() {
+        let args = Testnet { nodes: 2, messages: 1, size: 64, json: true, seed: 1, patience: Duration::ZERO };
+        let mut figures = Figures::new(&args);
+        assert!(figures.problems(false).is_empty());
+        figures.forming = Some(Forming { missed: 1, ..Forming::default() });
+        figures.gossiped(&[], Duration::ZERO, Tally { published: 3, complete: 1, ..Tally::default() });
+        assert_eq!(figures.problems(false).len(), 2);
+        assert!(figures.problems(true).is_empty());
+        figures.leaked(vec!["bwl-reactor".to_owned()], vec!["9 -> socket:[1]".to_owned()]);
+        assert_eq!(figures.problems(true).len(), 2);
+        figures.fault("node 1 failed".to_owned());
+        assert_eq!(figures.problems(false).len(), 5);
     }
 
     #[test]

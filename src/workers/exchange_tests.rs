@@ -1,0 +1,277 @@
+//! Tests of the exchange machine: who is asked when, what is answered, and what costs a peer its link.
+
+use super::super::testbed::{at, hello_of, ms, peer, policy};
+use super::*;
+use crate::base::address::Address;
+use crate::base::link_id::LinkIds;
+use crate::bus::report::Control;
+use crate::pool::policy::Policy;
+use crate::pool::slots::Purpose;
+use crate::wire::hello::Hello;
+use crate::wire::pex::PexAddress;
+use std::sync::Arc;
+
+struct Bench {
+    pool: Pool,
+    ids: LinkIds,
+    rng: Rng,
+    machine: Exchange,
+}
+
+impl Bench {
+    fn new(policy: Policy) -> Bench {
+        let ids = LinkIds::default();
+        let pool = Pool::new(peer(0), policy, ids.clone());
+        Bench { pool, ids, rng: Rng::from_seed(2), machine: Exchange::new(Rng::from_seed(3)) }
+    }
+
+    fn inbound(&mut self, now: Time, number: usize, hello: Arc<Hello>) -> LinkId {
+        let link = self.ids.next();
+        self.pool.claim_arrival(now, link, at(number)).expect("may come");
+        self.pool.introduce(now, link, peer(number), &hello, &mut self.rng);
+        self.pool.open(now, link);
+        link
+    }
+
+    fn outbound(&mut self, now: Time, number: usize) -> LinkId {
+        let link = self.pool.claim_dial(now, at(number), None, Purpose::Asked { tag: Some(0) }).expect("may dial");
+        self.pool.recognise(now, link, peer(number));
+        self.pool.introduce(now, link, peer(number), &hello_of(number), &mut self.rng);
+        self.pool.open(now, link);
+        link
+    }
+
+    fn close(&mut self, now: Time, link: LinkId) {
+        self.pool.close(now, link, CloseReason::Reset, None, &[], &mut self.rng);
+    }
+
+    fn wake(&mut self, now: Time) -> Outbox {
+        let mut out = Outbox::default();
+        self.machine.wake(now, &mut self.pool, &mut out);
+        out
+    }
+
+    fn hear(&mut self, now: Time, link: LinkId, from: usize, body: Vec<u8>) -> Outbox {
+        let (channel, kind) = (ChannelId::PEX, Kind::Message);
+        self.control(now, Control { link, peer: peer(from), channel, kind, request: 0, body: body.into() })
+    }
+
+    fn control(&mut self, now: Time, control: Control) -> Outbox {
+        let mut out = Outbox::default();
+        self.machine.handle(now, Said::decode(control), &mut self.pool, &mut out);
+        out
+    }
+}
+
+/// PEX messages said, with their links.
+fn said(out: &Outbox) -> Vec<(LinkId, PexMessage)> {
+    let decode = |command: &Command| match command {
+        Command::Say { link, channel: ChannelId::PEX, body, .. } => {
+            Some((*link, PexMessage::decode(body).expect("ours are valid").message))
+        }
+        _ => None,
+    };
+    out.commands.iter().filter_map(decode).collect()
+}
+
+fn closes(out: &Outbox) -> Vec<CloseReason> {
+    let reason = |command: &Command| if let Command::Close { reason, .. } = command { Some(*reason) } else { None };
+    out.commands.iter().filter_map(reason).collect()
+}
+
+/// An answer with addresses of these nodes.
+fn answer(numbers: std::ops::Range<usize>) -> Vec<u8> {
+    let entry = |number| PexAddress { address: Address::of(at(number), Some(peer(number))), capabilities: Vec::new() };
+    PexMessage::ResponseV2(numbers.map(entry).collect()).encode()
+}
+
+#[test]
+fn a_new_peer_is_asked_at_once_and_what_it_tells_is_dialed() {
+    let mut bench = Bench::new(policy());
+    assert!(said(&bench.wake(ms(0))).is_empty());
+    let link = bench.outbound(ms(10), 1);
+    assert_eq!(said(&bench.wake(ms(10))), [(link, PexMessage::RequestV2)]);
+    assert!(said(&bench.wake(ms(11))).is_empty(), "one request at a time");
+    let out = bench.hear(ms(20), link, 1, answer(50..60));
+    assert!(out.nudge_maintenance && closes(&out).is_empty());
+    assert_eq!(bench.pool.points().len(), 11);
+}
+
+#[test]
+fn what_breaks_the_rules_closes_the_link() {
+    let cases: [(Vec<u8>, CloseReason); 5] = [
+        (answer(50..51), CloseReason::PexUnsolicited),
+        (vec![0xff], CloseReason::PexMalformed),
+        (vec![], CloseReason::UnknownMessage),
+        (vec![0x2a, 0], CloseReason::UnknownMessage),
+        ([&[0x22, 202, 1][..], &[0x0a, 0].repeat(101)].concat(), CloseReason::PexTooMany),
+    ];
+    for (body, reason) in cases {
+        let mut bench = Bench::new(policy());
+        let link = bench.outbound(ms(0), 1);
+        let out = bench.hear(ms(0), link, 1, body.clone());
+        assert_eq!(closes(&out), [reason], "{body:?}");
+        assert!(bench.hear(ms(1), link, 1, body).commands.is_empty(), "closed once");
+    }
+    for (channel, kind) in [(ChannelId::PEX, Kind::Request), (ChannelId(5), Kind::Message), (ChannelId::DISCOVER, Kind::Message)]
+    {
+        let mut bench = Bench::new(policy());
+        let link = bench.outbound(ms(0), 1);
+        let control = Control { link, peer: peer(1), channel, kind, request: 0, body: Bytes::new() };
+        assert_eq!(closes(&bench.control(ms(0), control)), [CloseReason::UnknownMessage]);
+    }
+}
+
+#[test]
+fn a_second_answer_to_one_request_is_unsolicited() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    bench.wake(ms(0));
+    assert!(closes(&bench.hear(ms(1), link, 1, answer(50..51))).is_empty());
+    assert_eq!(closes(&bench.hear(ms(2), link, 1, answer(50..51))), [CloseReason::PexUnsolicited]);
+}
+
+#[test]
+fn an_answer_after_the_timeout_is_late_and_not_unsolicited() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    bench.wake(ms(0));
+    assert_eq!(bench.machine.deadline().map(|at| at <= ms(30_000)), Some(true));
+    assert_eq!(said(&bench.wake(ms(30_000))).len(), 1, "it is available again");
+    for now in [40_000, 40_001] {
+        assert!(closes(&bench.hear(ms(now), link, 1, answer(50..51))).is_empty());
+    }
+    let mut silent = Bench::new(policy());
+    silent.outbound(ms(0), 1);
+    let asked: usize = (0..100).map(|n| said(&silent.wake(ms(n * 31_000))).len()).sum();
+    assert_eq!(asked, 3, "who never answers is asked three times");
+}
+
+#[test]
+fn requests_faster_than_100_ms_close_the_link_and_a_reconnect_does_not_help() {
+    let request = || PexMessage::RequestV2.encode();
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    assert_eq!(said(&bench.hear(ms(0), link, 1, request())).len(), 1 + 1, "an answer, and our own request");
+    for now in 1..=3 {
+        assert!(closes(&bench.hear(ms(now), link, 1, request())).is_empty(), "the network moves some together");
+    }
+    bench.close(ms(4), link);
+    let link = bench.inbound(ms(5), 1, hello_of(1));
+    assert_eq!(closes(&bench.hear(ms(99), link, 1, request())), [CloseReason::PexTooOften]);
+    bench.close(ms(99), link);
+    let link = bench.inbound(ms(99), 1, hello_of(1));
+    assert!(closes(&bench.hear(ms(100), link, 1, request())).is_empty(), "the refused one moved nothing");
+    assert_eq!(closes(&bench.hear(ms(199), link, 1, request())), [CloseReason::PexTooOften]);
+}
+
+#[test]
+fn we_keep_the_pace_that_we_expect_across_reconnects_too() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    assert_eq!(said(&bench.wake(ms(0))).len(), 1);
+    bench.close(ms(1), link);
+    bench.inbound(ms(2), 1, hello_of(1));
+    assert!(said(&bench.wake(ms(2))).is_empty());
+    assert!(said(&bench.wake(ms(199))).is_empty());
+    let next = bench.machine.deadline().expect("it has one");
+    assert_eq!(next, ms(200), "twice the allowed interval");
+    assert_eq!(said(&bench.wake(next)).len(), 1);
+}
+
+#[test]
+fn a_request_that_was_long_under_way_does_not_bring_the_next_too_close_behind_it() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    assert_eq!(said(&bench.wake(ms(0))), [(link, PexMessage::RequestV2)]);
+    // Lost once and sent again by TCP: the peer took it at 300 ms, and closes for whatever comes before 400 ms.
+    bench.hear(ms(301), link, 1, answer(50..60));
+    assert!(said(&bench.wake(ms(302))).is_empty());
+    assert!(said(&bench.wake(ms(400))).is_empty());
+    assert_eq!(said(&bench.wake(ms(1_302))), [(link, PexMessage::RequestV2)], "it looks again after a second");
+}
+
+#[test]
+fn the_answer_is_of_the_type_of_the_request() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    bench.outbound(ms(0), 2);
+    let of = |bench: &mut Bench, now, request: PexMessage| {
+        let said = said(&bench.hear(ms(now), link, 1, request.encode())).into_iter().map(|(_, message)| message);
+        said.into_iter().find(|message| matches!(message, PexMessage::Response(_) | PexMessage::ResponseV2(_)))
+    };
+    bench.wake(ms(0));
+    let address = Address::of(at(2), Some(peer(2)));
+    assert_eq!(of(&mut bench, 500, PexMessage::Request), Some(PexMessage::Response(vec![address.clone()])));
+    let entry = PexAddress { address, capabilities: Vec::new() };
+    assert_eq!(of(&mut bench, 700, PexMessage::RequestV2), Some(PexMessage::ResponseV2(vec![entry])));
+}
+
+#[test]
+fn peers_without_bowline_addresses_are_asked_with_v1() {
+    let mut bench = Bench::new(policy());
+    let mconn = Hello { listen: vec!["mconn://10.1.0.1:1".parse().expect("an address")], ..Hello::default() };
+    for (number, hello, request) in [
+        (1, Arc::new(mconn), PexMessage::Request),
+        (2, Arc::new(Hello::default()), PexMessage::Request),
+        (3, hello_of(3), PexMessage::RequestV2),
+    ] {
+        let now = ms(number as u64 * 1_000);
+        let link = bench.inbound(now, number, hello);
+        assert!(said(&bench.wake(now)).contains(&(link, request)), "{number}");
+    }
+}
+
+#[test]
+fn private_nodes_neither_ask_nor_answer_nor_are_asked() {
+    let mut bench = Bench::new(Policy { is_private: true, is_bootstrap: false, ..policy() });
+    let link = bench.outbound(ms(0), 1);
+    assert!(said(&bench.wake(ms(0))).is_empty());
+    assert!(
+        bench
+            .hear(ms(0), link, 1, PexMessage::RequestV2.encode())
+            .commands
+            .iter()
+            .all(|c| !matches!(c, Command::Say { channel: ChannelId::PEX, .. }))
+    );
+    let mut hear = |_| closes(&bench.hear(ms(1), link, 1, PexMessage::RequestV2.encode()));
+    assert_eq!((0..4).flat_map(&mut hear).collect::<Vec<_>>(), [CloseReason::PexTooOften], "it polices all the same");
+    let mut bench = Bench::new(policy());
+    bench.inbound(ms(0), 1, Arc::new(Hello { is_private: true, ..Hello::default() }));
+    assert!(said(&bench.wake(ms(0))).is_empty());
+}
+
+#[test]
+fn the_interval_follows_reactor_v2() {
+    let mut bench = Bench::new(policy());
+    let mut interval = |total, new, available| {
+        (bench.machine.total, bench.machine.new) = (total, new);
+        bench.machine.interval(available, &bench.pool)
+    };
+    assert_eq!(interval(0, 0, 0), Duration::from_millis(100));
+    assert_eq!(interval(0, 0, 1), Duration::from_millis(200));
+    assert_eq!(interval(100, 100, 10), Duration::from_millis(20));
+    assert_eq!(interval(100, 100, 80), Duration::from_millis(4), "50 count");
+    assert_eq!(interval(100, 66, 1), Duration::from_millis(400), "(101/67)^2 = 2.27 is cut");
+    assert_eq!(interval(100, 0, 50), Duration::from_millis(4 * 10_201));
+    assert_eq!(interval(0, 0, 50), Duration::from_millis(4 * 10_201), "nothing heard changes nothing");
+    assert_eq!(interval(u64::MAX - 1, 0, 1), Duration::from_secs(600));
+    let full = Policy { points_max: 0, ..policy() };
+    bench.pool.set_policy(full);
+    assert_eq!(bench.machine.interval(3, &bench.pool), Duration::from_secs(600));
+}
+
+#[test]
+fn without_anybody_to_ask_it_looks_again_after_a_second() {
+    let mut bench = Bench::new(policy());
+    bench.wake(ms(0));
+    assert_eq!(bench.machine.deadline(), Some(ms(1_000)));
+}
+
+#[test]
+fn messages_of_links_that_are_gone_are_ignored() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    bench.close(ms(1), link);
+    assert!(bench.hear(ms(2), link, 1, vec![0xff]).commands.is_empty());
+}
