@@ -354,6 +354,18 @@ fn a_reset_is_an_error<T: Transport>() {
     assert!(matches!(error, ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
 }
 
+fn what_arrived_before_a_reset_is_still_read<T: Transport>() {
+    let mut bench = Bench::<T>::linked();
+    assert_eq!(bench.write(0, A, b"unread"), Ok(6));
+    bench.await_told(1, Source::Link(B), |told| told.is_readable);
+    assert_eq!(bench.write(1, B, b"!"), Ok(1));
+    bench.await_told(0, Source::Link(A), |told| told.is_readable);
+    bench.on(1, |net| net.close(B));
+    bench.await_told(0, Source::Link(A), |told| told.is_ended);
+    assert_eq!(bench.read_exactly(0, A, 1), b"!");
+    assert_eq!(bench.read(0, A, 64), Err(ErrorKind::ConnectionReset));
+}
+
 fn writing_to_who_has_gone_fails_in_the_end<T: Transport>() {
     let mut bench = Bench::<T>::linked();
     bench.on(1, |net| net.close(B));
@@ -502,6 +514,7 @@ contract! {
     the_end_is_told_with_the_last_bytes_or_after_them
     a_finished_stream_still_reads
     a_reset_is_an_error
+    what_arrived_before_a_reset_is_still_read
     writing_to_who_has_gone_fails_in_the_end
     a_dial_that_nobody_hears_is_refused
     a_closed_link_is_forgotten

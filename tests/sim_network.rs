@@ -1,7 +1,8 @@
 //! Seeded stories on simulated networks. `BOWLINE_SEEDS=n` tries n seeds of each, `BOWLINE_SEED=s` only that one; a failure prints the
 //! line that replays it.
 
-use bowline::sim::scenarios::{Failure, Outcome, bad_neighbours, crossing_dials, form_and_heal};
+use bowline::sim::scenarios::{Failure, Outcome, bad_neighbours, crossing_dials, form_and_heal, part_and_join, partings};
+use std::time::Duration;
 
 /// Prints how to replay a seed, if its story panics.
 struct Replay {
@@ -42,6 +43,17 @@ fn thirty_nodes_form_a_network_and_heal() {
 #[test]
 fn crossing_dials_end_in_one_link() {
     over_seeds("crossing_dials_end_in_one_link", 30, crossing_dials);
+}
+
+#[test]
+fn a_short_cut_of_the_network_loses_nothing() {
+    // The kernel gives a stream up after 30 s without an acknowledgement.
+    over_seeds("a_short_cut_of_the_network_loses_nothing", 3, |seed| part_and_join(seed, 10, Duration::from_secs(25)));
+}
+
+#[test]
+fn who_leaves_is_missed_at_once_and_heard_to_the_end() {
+    over_seeds("who_leaves_is_missed_at_once_and_heard_to_the_end", 200, partings);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! `reactor::net::Net`; `world.rs` moves it, and tests may do so too.
 //!
 //! It behaves like TCP where TCP promises something and like its worst day where not: pieces are cut anywhere, readiness is told once per
-//! change and only to who ran out, what was not read when a reset comes is lost.
+//! change and only to who ran out, a reset overtakes what has not left yet.
 
 use super::pipe::{Freight, Pipe, Weather};
 use super::port::Port;
@@ -535,8 +535,7 @@ impl Network {
         if end.error.is_none() {
             end.error = Some(error);
             let (host, link) = (end.host, end.link.unwrap_or_default());
-            pipes[1 - side].clear();
-            pipes[side].clear();
+            pipes.iter_mut().for_each(Pipe::clear);
             let what = if error == ErrorKind::TimedOut { What::TimedOut } else { What::Reset };
             self.note(host, what, link, 0);
             self.tell((number, side), true, true);

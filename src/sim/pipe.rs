@@ -69,11 +69,19 @@ pub(super) enum Freight {
     Reset,
 }
 
+#[derive(Debug)]
+struct Piece {
+    /// When the line takes it.
+    leaves: Time,
+    arrives: Time,
+    freight: Freight,
+}
+
 /// See the file's head.
 #[derive(Debug)]
 pub(super) struct Pipe {
-    /// What is on its way, with its time of arrival; in order.
-    under_way: VecDeque<(Time, Freight)>,
+    /// What is on its way, in order.
+    under_way: VecDeque<Piece>,
     /// What has arrived and was not read.
     pub arrived: VecDeque<u8>,
     /// Bytes that may be written now, and when nothing is written and not read.
@@ -117,43 +125,44 @@ impl Pipe {
             let (piece, later) = rest.split_at(len);
             rest = later;
             let sending = (len as u64 * 1_000_000_000).checked_div(weather.rate).unwrap_or(0);
-            self.line_free = self.line_free.max(now) + Duration::from_nanos(sending);
+            let leaves = self.line_free.max(now);
+            self.line_free = leaves + Duration::from_nanos(sending);
             let late = Duration::from_nanos(rng.below(nanos(weather.jitter) + 1));
-            arrivals.push(self.put(self.line_free + self.latency + late, Freight::Bytes(piece.to_vec())));
+            arrivals.push(self.put(leaves, self.line_free + self.latency + late, Freight::Bytes(piece.to_vec())));
         }
         (taken, arrivals)
     }
 
     /// Sends an end behind everything; gives the moment of its arrival.
     pub fn end(&mut self, now: Time) -> Time {
-        self.put(self.line_free.max(now) + self.latency, Freight::End)
+        let leaves = self.line_free.max(now);
+        self.put(leaves, leaves + self.latency, Freight::End)
     }
 
-    /// Sends a reset: what has not arrived by then never will.
+    /// Sends a reset: what has not left yet never will. Gives the moment of its arrival.
     pub fn reset(&mut self, now: Time) -> Time {
-        let at = now + self.latency;
-        self.under_way.retain(|(arrival, _)| *arrival <= at);
-        self.last_arrival = self.under_way.back().map_or(Time::ZERO, |(arrival, _)| *arrival);
-        self.put(at, Freight::Reset)
+        self.under_way.retain(|piece| piece.leaves <= now);
+        self.last_arrival = self.under_way.back().map_or(Time::ZERO, |piece| piece.arrives);
+        self.put(now, now + self.latency, Freight::Reset)
     }
 
-    fn put(&mut self, at: Time, freight: Freight) -> Time {
+    fn put(&mut self, leaves: Time, at: Time, freight: Freight) -> Time {
         self.last_arrival = self.last_arrival.max(at);
-        self.under_way.push_back((self.last_arrival, freight));
+        self.under_way.push_back(Piece { leaves, arrives: self.last_arrival, freight });
         self.last_arrival
     }
 
     /// The next piece whose time has come.
     pub fn deliver(&mut self, now: Time) -> Option<Freight> {
-        let is_due = self.under_way.front().is_some_and(|(at, _)| *at <= now);
-        if is_due { self.under_way.pop_front().map(|(_, freight)| freight) } else { None }
+        let is_due = self.under_way.front().is_some_and(|piece| piece.arrives <= now);
+        if is_due { self.under_way.pop_front().map(|piece| piece.freight) } else { None }
     }
 
     /// Nothing got through for a while: what waits is sent again from now on. Gives the moment at which it arrives.
     pub fn resume(&mut self, now: Time) -> Option<Time> {
         self.blocked_since = None;
         let at = now + self.latency;
-        self.under_way.iter_mut().for_each(|(arrival, _)| *arrival = at.max(*arrival));
+        self.under_way.iter_mut().for_each(|piece| piece.arrives = at.max(piece.arrives));
         self.last_arrival = self.last_arrival.max(at);
         self.under_way.front().map(|_| at)
     }
@@ -172,10 +181,9 @@ impl Pipe {
         count
     }
 
-    /// The stream is void: nothing that it carries will be read.
+    /// The stream is void: nothing more arrives.
     pub fn clear(&mut self) {
         self.under_way.clear();
-        self.arrived.clear();
         self.blocked_since = None;
     }
 }
@@ -231,13 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn a_reset_overtakes_what_is_far_behind() {
+    fn a_reset_overtakes_what_has_not_left() {
         let weather = Weather { rate: 1_000, segment_bytes: 1_000, ..Weather::default() };
         let mut pipe = Pipe::new(weather.latency_min, &weather);
-        pipe.write(Time::ZERO, &[1; 10_000], &weather, &mut Rng::from_seed(1));
-        let at = pipe.reset(Time::ZERO);
-        assert_eq!(at, Time::ZERO + weather.latency_min);
+        let (_, arrivals) = pipe.write(Time::ZERO, &[1; 10_000], &weather, &mut Rng::from_seed(1));
+        // The first piece is on the line, and the reset comes behind it.
+        assert_eq!(pipe.reset(Time::ZERO), arrivals[0]);
         let (bytes, has_ended) = drain(&mut pipe, Time::ZERO + Duration::from_secs(60));
-        assert!(bytes.is_empty() && has_ended);
+        assert!((1..=1_000).contains(&bytes.len()) && has_ended);
     }
 }

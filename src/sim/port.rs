@@ -162,7 +162,8 @@ impl Net for Port<'_> {
     fn read(&mut self, link: LinkId, into: &mut [u8]) -> io::Result<usize> {
         let (id, stream) = self.end(link)?;
         let (end, pipe) = (&mut stream.ends[id.1], &mut stream.pipes[1 - id.1]);
-        if let Some(error) = end.error {
+        // As on Linux, what has arrived can be read although a reset came behind it.
+        if let Some(error) = end.error.filter(|_| pipe.arrived.is_empty()) {
             return Err(error.into());
         }
         let count = pipe.read(into);

@@ -5,7 +5,7 @@
 use super::checks::Violation;
 use super::host::{Host, Plan, StartError};
 use super::net::HostId;
-use super::pipe::Weather;
+use super::pipe::{Weather, nanos};
 use super::world::World;
 use crate::base::address::Address;
 use crate::base::channel::{Channel, ChannelId};
@@ -110,14 +110,19 @@ impl Talk {
         let links: Vec<(HostId, LinkId)> =
             world.hosts().flat_map(|host| host.links().into_iter().map(|link| (host.id(), link))).collect();
         for (host, link) in links {
-            let number = self.sent.entry((host, link)).or_default();
-            let mut message = number.to_be_bytes().to_vec();
             let size = if rng.percent(2) { rng.index(60_000) } else { rng.index(300) };
-            message.resize(8 + size, *number as u8);
-            // A full queue or a link that has just ended takes nothing, and then nothing is expected.
-            if world.send(host, link, CHAT, &message).is_ok() {
-                *number += 1;
-            }
+            self.say_on(world, host, link, size);
+        }
+    }
+
+    /// A host says something of that size on one link.
+    fn say_on(&mut self, world: &mut World, host: HostId, link: LinkId, size: usize) {
+        let number = self.sent.entry((host, link)).or_default();
+        let mut message = number.to_be_bytes().to_vec();
+        message.resize(8 + size, *number as u8);
+        // A full queue or a link that has just ended takes nothing, and then nothing is expected.
+        if world.send(host, link, CHAT, &message).is_ok() {
+            *number += 1;
         }
     }
 
@@ -145,6 +150,11 @@ impl Talk {
     fn forget(&mut self, id: HostId) {
         self.sent.retain(|(host, _), _| *host != id);
         self.heard.retain(|(host, _), _| *host != id);
+    }
+
+    /// Messages that a host has heard.
+    fn heard_by(&self, id: HostId) -> u64 {
+        self.heard.iter().filter(|((host, _), _)| *host == id).map(|(_, count)| count).sum()
     }
 
     /// How many messages were sent on links that are open at both ends and have not arrived.
@@ -243,7 +253,9 @@ pub fn form_and_heal(seed: u64, hosts: u16) -> Result<Outcome, Failure> {
     if let Some(first) = lost.first_mut().filter(|_| loses_bootstrap) {
         *first = HostId(0);
     }
+    // They die in the middle of what they say, so that the end comes right behind the last bytes.
     talk.say(&mut world, &mut rng);
+    world.run_for(Duration::from_micros(rng.below(300)))?;
     for id in &lost {
         if rng.percent(50) {
             world.crash(*id)
@@ -309,8 +321,85 @@ pub fn crossing_dials(seed: u64) -> Result<Outcome, Failure> {
     Ok(outcome(&world, &talk))
 }
 
-/// Six hosts talk while others misbehave: one sends garbage, one connects and says nothing, one of them stands still as a program, one
-/// does not take its messages. The rest notice nothing.
+/// A network is cut in two for so long, while everybody talks, and joined again. A cut that is shorter than anybody's patience loses
+/// nothing: every message arrives in the end, and nobody is to blame.
+///
+/// # Errors
+/// What went wrong.
+pub fn part_and_join(seed: u64, hosts: u16, longest: Duration) -> Result<Outcome, Failure> {
+    let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
+    let mut talk = Talk::default();
+    for number in 0..hosts {
+        world.add(plan(number, &mut rng))?;
+    }
+    await_formed(&mut world, Duration::from_secs(300))?;
+    talk.converse(&mut world, &mut rng, 3)?;
+    let mut ids: Vec<HostId> = world.hosts().map(Host::id).collect();
+    rng.shuffle(&mut ids);
+    let (here, there) = ids.split_at(ids.len() / 2);
+    let ways: Vec<(HostId, HostId)> = here.iter().flat_map(|one| there.iter().map(|other| (*one, *other))).collect();
+    ways.iter().for_each(|(one, other)| world.part(*one, *other));
+    let joins_at = world.now() + longest / 4 + Duration::from_nanos(rng.below(nanos(longest) * 3 / 4));
+    while world.now() < joins_at {
+        talk.say(&mut world, &mut rng);
+        world.run_for(Duration::from_millis(200 + rng.below(800)))?;
+        talk.listen(&mut world)?;
+    }
+    ways.iter().for_each(|(one, other)| world.join(*one, *other));
+    await_formed(&mut world, Duration::from_secs(600))?;
+    talk.converse(&mut world, &mut rng, 3)?;
+    Ok(outcome(&world, &talk))
+}
+
+/// Two hosts leave a third: one stops in order, with messages queued, and everything that it said arrives before its goodbye; the other's
+/// program dies right behind its last words, and that is noticed at once.
+///
+/// # Errors
+/// What went wrong.
+pub fn partings(seed: u64) -> Result<Outcome, Failure> {
+    let mut rng = Rng::from_seed(seed).fork("story");
+    let mut world = World::new(seed, weather(&mut rng));
+    let mut talk = Talk::default();
+    for number in 0..3 {
+        world.add(plan(number, &mut rng))?;
+    }
+    await_formed(&mut world, Duration::from_secs(300))?;
+    let (stays, stops, dies) = (HostId(0), HostId(1), HostId(2));
+    let link_to_stayer = |world: &World, id| {
+        let stayer = world.peer(stays)?;
+        world.host(id)?.link_with(&stayer)
+    };
+    let (Some(from_stops), Some(from_dies)) = (link_to_stayer(&world, stops), link_to_stayer(&world, dies)) else {
+        return Err(story(&world, "three hosts that have formed have links".to_owned()));
+    };
+    let said = 1 + rng.below(20);
+    for _ in 0..said {
+        // Together less than the smallest buffer, so that the slowest way carries it within the drain.
+        talk.say_on(&mut world, stops, from_stops, rng.index(300));
+    }
+    world.stop(stops, Duration::from_secs(3));
+    talk.say_on(&mut world, dies, from_dies, rng.index(300));
+    world.run_for(Duration::from_micros(rng.below(150)))?;
+    world.crash(dies);
+    world.run_for(Duration::from_secs(5))?;
+    if !world.host(stops).is_some_and(Host::has_ended) {
+        return Err(story(&world, "a stop with 3 s to drain is not over after 5 s".to_owned()));
+    }
+    talk.listen(&mut world)?;
+    let Some(stayer) = world.host(stays) else { return Err(story(&world, "the host that stays is gone".to_owned())) };
+    if !stayer.links().is_empty() {
+        return Err(story(&world, format!("links with who has gone: {:?}", stayer.links())));
+    }
+    let heard = talk.heard_by(stays);
+    if heard < said {
+        return Err(story(&world, format!("{heard} of {said} messages arrived from who stopped in order")));
+    }
+    Ok(outcome(&world, &talk))
+}
+
+/// Eight hosts talk while others misbehave: one sends garbage, one connects and says nothing; of the eight, one stands still as a program,
+/// one does not take its messages, and one has no descriptor to spare for those who come. The rest notice nothing.
 ///
 /// # Errors
 /// What went wrong.
@@ -327,11 +416,14 @@ pub fn bad_neighbours(seed: u64) -> Result<Outcome, Failure> {
     let good: Vec<HostId> = (0..HOSTS - 2).map(HostId).collect();
     let before = links_among(&world, &good);
     let mut noise = [Neighbour::new(&mut world, 100, true), Neighbour::new(&mut world, 101, false)];
+    let sockets = world.network().sockets(good[0]) + 1;
+    world.network().set_sockets_max(good[0], sockets);
     world.freeze(frozen);
     world.set_taking(deaf, false);
-    for round in 0..60 {
-        // Longer than a peer waits for a write (30 s) it must not sleep, or its peers rightly let go of it.
-        if round == 20 {
+    let thaws_at = rng.index(100);
+    for round in 0..100 {
+        // It may sleep longer than its peers wait for it; then they let go of it, and nobody is to blame.
+        if round == thaws_at {
             world.thaw(frozen);
         }
         for neighbour in &mut noise {
@@ -342,6 +434,9 @@ pub fn bad_neighbours(seed: u64) -> Result<Outcome, Failure> {
         talk.listen(&mut world)?;
     }
     let after = links_among(&world, &good);
+    if world.host(good[0]).is_none_or(|host| host.stats().accept_no_files == 0) {
+        return Err(story(&world, "the shortage of descriptors never came".to_owned()));
+    }
     if !before.is_subset(&after) {
         return Err(story(&world, format!("links among the good were lost: {:?}", &before - &after)));
     }
