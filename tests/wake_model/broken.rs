@@ -1,7 +1,9 @@
 //! What the models must catch: the production mailboxes in a few lines, with one careless step each. Every one must leave a thread
 //! asleep for ever. Without a fault they pass, so that it is the fault that is caught and not the copy.
 
+use super::bus::event::Event;
 use super::bus::sync::{AtomicBool, Change, Guard, Lock, Ordering};
+use super::queues::two_receivers_and_a_deliverer;
 use super::*;
 
 const NONE: u8 = 0;
