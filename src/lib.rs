@@ -58,6 +58,8 @@ pub mod flow;
 pub mod node;
 pub mod pool;
 pub mod reactor;
+#[cfg(doctest)]
+mod readme;
 pub mod session;
 pub mod settings;
 pub mod sim;
@@ -86,8 +88,3 @@ pub use node::sender::{Broadcast, Sender};
 pub use pool::peers::PeerInfo;
 pub use settings::table::Settings;
 pub use wire::hello::{Capability, Hello};
-
-/// The programs of the README compile.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
