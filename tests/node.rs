@@ -254,6 +254,22 @@ fn dials_from_both_sides_end_in_one_link() {
 }
 
 #[test]
+fn a_connect_joins_the_dial_that_is_under_way() {
+    let a = started(builder());
+    for _ in 0..10 {
+        // Its maintenance dials the seed at the same time.
+        let b =
+            started(builder().set("discovery.bootstrap", "false").and_then(|b| b.set("discovery.seeds", &at(&a))).expect("set"));
+        let links: Vec<LinkId> = std::thread::scope(|scope| {
+            let calls: Vec<_> = (0..3).map(|_| scope.spawn(|| b.connect(&at(&a), PATIENCE).expect("a link"))).collect();
+            calls.into_iter().map(|call| call.join().expect("no panic")).collect()
+        });
+        assert!(links.iter().all(|link| Some(*link) == b.find_peer(&a.id())), "{links:?}");
+        assert_eq!(b.connect(&at(&a), PATIENCE).expect("it is open already"), links[0]);
+    }
+}
+
+#[test]
 fn a_goodbye_carries_its_reason_and_the_count_of_the_unsent() {
     let (a, b, from_a, from_b) = pair();
     let part = vec![7; 16 * 1_024];

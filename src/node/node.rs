@@ -175,7 +175,8 @@ impl Node {
         self.0.running.get().map(|running| running.listening.clone()).unwrap_or_default()
     }
 
-    /// Connects to `address` (`[bowline://][<peer id>@]host:port`) and waits until the link is open.
+    /// Connects to `address` (`[bowline://][<peer id>@]host:port`) and waits until the link is open. A dial of it that is under way already
+    /// is joined, a link that it has already is returned.
     ///
     /// # Errors
     /// `Address`, `Unresolved`, `Dial` when it is refused at once (as for `dial`), `Link` with the reason (a refusal by the peer comes as
@@ -214,18 +215,42 @@ impl Node {
         left: Duration,
     ) -> Result<LinkId, Error> {
         let (answer, wait): (_, Receiver<Answer>) = bounded(1);
-        let link = self.begin(shared, to, expect, None, Some(answer))?;
-        match wait.recv_timeout(left) {
-            Ok(Ok(_)) => Ok(link),
-            Ok(Err(reason)) => Err(Error::Link(reason)),
-            Err(error) => {
-                shared.waiters.lock().remove(&link);
-                if error.is_timeout() {
-                    shared.order(Command::Close { link, reason: CloseReason::Requested });
-                    return Err(Error::Timeout);
-                }
-                Err(self.gone())
+        let (link, is_ours) = match self.begin(shared, to, expect, None, Some(&answer)) {
+            // Somebody dials it already, maintenance perhaps: its link is as good.
+            Err(Error::Dial(DialError::Exists(_, link))) => {
+                self.join(shared, link, &answer);
+                (link, false)
             }
+            begun => (begun?, true),
+        };
+        match wait.recv_timeout(left) {
+            Ok(Ok(peer)) if expect.is_some_and(|expect| expect != peer) => Err(Error::Link(CloseReason::WrongIdentity)),
+            Ok(Ok(_)) => Ok(link),
+            Ok(Err(_)) if self.0.status.state() != NodeState::Running => Err(self.gone()),
+            Ok(Err(reason)) => Err(Error::Link(reason)),
+            Err(_) => {
+                shared.give_up(link, &answer);
+                if is_ours {
+                    shared.order(Command::Close { link, reason: CloseReason::Requested });
+                }
+                Err(Error::Timeout)
+            }
+        }
+    }
+
+    /// Waits, with others, for the end of a dial that is under way, or gets the answer at once if it has ended meanwhile.
+    fn join(&self, shared: &Arc<Shared>, link: LinkId, answer: &crossbeam_channel::Sender<Answer>) {
+        shared.waiters.lock().entry(link).or_default().push(answer.clone());
+        let is_gone = shared.pool.lock().slots().get(link).is_none();
+        let ended = match shared.roster.find(link) {
+            Some(open) => Some(Ok(open.peer)),
+            None if self.0.status.state() != NodeState::Running => Some(Err(CloseReason::Stopped)),
+            None => is_gone.then_some(Err(CloseReason::Duplicate)),
+        };
+        if let Some(ended) = ended {
+            shared.give_up(link, answer);
+            // The channel holds one answer, and an earlier one is as true as this.
+            let _ = answer.try_send(ended);
         }
     }
 
@@ -244,7 +269,7 @@ impl Node {
         to: SocketAddr,
         expect: Option<PeerId>,
         tag: Option<u64>,
-        answer: Option<crossbeam_channel::Sender<Answer>>,
+        answer: Option<&crossbeam_channel::Sender<Answer>>,
     ) -> Result<LinkId, Error> {
         let now = shared.clock.now();
         let link = shared.pool.lock().claim_dial(now, to, expect, Purpose::Asked { tag }).map_err(|error| match error {
@@ -254,9 +279,9 @@ impl Node {
         if let Some(answer) = answer {
             // Registered before the order goes out, so that the outcome cannot be missed; and the state is looked at after that, so
             // that a stop either finds the waiter or is found here.
-            shared.waiters.lock().insert(link, answer);
+            shared.waiters.lock().entry(link).or_default().push(answer.clone());
             if self.0.status.state() != NodeState::Running {
-                shared.waiters.lock().remove(&link);
+                shared.give_up(link, answer);
                 return Err(self.gone());
             }
         }

@@ -88,10 +88,10 @@ fn carry_out(out: Outbox, shared: &Arc<Shared>, jobs: &mut Jobs) {
         log::log!(target: target, level, "{text}");
     }
     for outcome in out.outcomes {
-        let waiter = shared.waiters.lock().remove(&outcome.link);
-        if let Some(waiter) = waiter {
+        let waiting = shared.waiters.lock().remove(&outcome.link);
+        for waiter in waiting.unwrap_or_default() {
             // Who does not wait any more has left a full or closed channel behind; the outcome is then nobody's.
-            let _ = waiter.try_send(outcome.result);
+            let _ = waiter.try_send(outcome.result.clone());
         }
     }
     for command in out.commands {

@@ -234,7 +234,7 @@ fn spawn(
 fn fail(shared: &Arc<Shared>, text: String) {
     log::error!(target: "bowline::node", "the node has failed: {text}");
     shared.status.fail(text);
-    shared.waiters.lock().clear();
+    shared.release_waiters();
     shared.resolver.stop();
     for link in shared.roster.all() {
         link.close(CloseReason::Internal);
@@ -276,7 +276,7 @@ impl Running {
         }
         let begin = shared.clock.now();
         let left = || STOP_TIMEOUT.saturating_sub(shared.clock.now().since(begin)).max(Duration::from_millis(50));
-        shared.waiters.lock().clear();
+        shared.release_waiters();
         shared.resolver.stop();
         shared.pool.lock().stop();
         let Threads { maintain, reactor, welcome, exchange } = threads;
@@ -291,7 +291,7 @@ impl Running {
         let welcome_ended = welcome.end(!reactor_ended, left());
         let exchange_ended = exchange.end(!reactor_ended, left());
         let all_ended = maintain_ended && reactor_ended && welcome_ended && exchange_ended;
-        shared.waiters.lock().clear();
+        shared.release_waiters();
         shared.publish(Vec::new());
         // A thread may have panicked meanwhile.
         self.outcome()?;

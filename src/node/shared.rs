@@ -38,7 +38,7 @@ pub struct Shared {
     /// Who is connected: replaced whole, so that readers never wait for a writer.
     pub peers: RwLock<Arc<[PeerInfo]>>,
     /// Calls that wait for the end of a dial.
-    pub waiters: Lock<BTreeMap<LinkId, Sender<Answer>>>,
+    pub waiters: Lock<BTreeMap<LinkId, Vec<Sender<Answer>>>>,
     pub status: Arc<Status>,
 }
 
@@ -47,6 +47,26 @@ impl Shared {
     pub fn order(&self, command: Command) {
         if self.commands.send(command).is_ok() {
             self.bell.ring();
+        }
+    }
+
+    /// Nobody's dial will end any more: all who wait are told.
+    pub fn release_waiters(&self) {
+        let waiting = std::mem::take(&mut *self.waiters.lock());
+        for answer in waiting.into_values().flatten() {
+            // A full channel has its answer already.
+            let _ = answer.try_send(Err(CloseReason::Stopped));
+        }
+    }
+
+    /// Whoever listens to `answer` does not wait for the end of this dial any more.
+    pub fn give_up(&self, link: LinkId, answer: &Sender<Answer>) {
+        let mut waiters = self.waiters.lock();
+        if let Some(of_link) = waiters.get_mut(&link) {
+            of_link.retain(|waiting| !waiting.same_channel(answer));
+            if of_link.is_empty() {
+                waiters.remove(&link);
+            }
         }
     }
 

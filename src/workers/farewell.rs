@@ -16,11 +16,14 @@ use crate::pool::table::{Closed, Pool};
 pub(super) fn tell(closed: &Closed, reason: CloseReason, told: Option<CloseReason>, out: &mut Outbox) {
     let slot = &closed.slot;
     let reason = told.unwrap_or(reason);
-    if let Some(Purpose::Asked { tag }) = slot.purpose
+    // Whoever dialed first, a caller may wait for the end of it.
+    if slot.direction == Direction::Outbound && slot.phase != Phase::Open {
+        out.outcomes.push(Outcome { link: slot.link, result: Err(reason) });
+    }
+    if let Some(Purpose::Asked { tag: Some(tag) }) = slot.purpose
         && slot.phase != Phase::Open
     {
-        out.outcomes.push(Outcome { link: slot.link, result: Err(reason) });
-        out.notices.extend(tag.map(|tag| Notice::DialFailed { tag, to: slot.remote, reason }));
+        out.notices.push(Notice::DialFailed { tag, to: slot.remote, reason });
     }
     if let Some(culprit) = closed.greylisted {
         let peer = if let Culprit::Peer(peer) = culprit { Some(peer) } else { None };

@@ -14,7 +14,7 @@ use crate::base::verdict::{Direction, Verdict};
 use crate::bus::command::Command;
 use crate::bus::outbox::{Notice, Outbox, Outcome};
 use crate::bus::report::Report;
-use crate::pool::slots::{Phase, Purpose};
+use crate::pool::slots::Phase;
 use crate::pool::table::Pool;
 use crate::wire::hello::Hello;
 use std::net::SocketAddr;
@@ -79,7 +79,7 @@ impl Welcome {
     fn opened(&mut self, now: Time, link: LinkId, pool: &mut Pool, out: &mut Outbox) {
         let Some(slot) = pool.open(now, link) else { return };
         let Some(peer) = slot.peer else { return };
-        if let Some(Purpose::Asked { .. }) = slot.purpose {
+        if slot.direction == Direction::Outbound {
             out.outcomes.push(Outcome { link, result: Ok(peer) });
         }
         let way = if slot.direction == Direction::Inbound { "from" } else { "to" };
@@ -155,6 +155,7 @@ mod tests {
     use super::*;
     use crate::base::link_id::LinkIds;
     use crate::pool::lists::Subject;
+    use crate::pool::slots::Purpose;
     use std::time::Duration;
 
     struct Bench {
