@@ -91,7 +91,7 @@ fn carry_out(out: Outbox, shared: &Arc<Shared>, jobs: &mut Jobs) {
         let waiting = shared.waiters.lock().remove(&outcome.link);
         for waiter in waiting.unwrap_or_default() {
             // Who does not wait any more has left a full or closed channel behind; the outcome is then nobody's.
-            let _ = waiter.try_send(outcome.result.clone());
+            let _ = waiter.try_send(outcome.result);
         }
     }
     for command in out.commands {
