@@ -23,6 +23,20 @@ fn the_program_of_the_guide_runs() {
 }
 
 #[test]
+fn the_program_of_the_readme_compiles_and_links() {
+    if !has(&cc()) {
+        return say("no C compiler: the README's program is not compiled");
+    }
+    let readme = std::fs::read_to_string(source("README.md")).expect("the README is there");
+    let program = readme.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the README has a program");
+    let file = scratch("readme").join("readme.c");
+    std::fs::write(&file, program).expect("writable");
+    for link in [Link::Shared, Link::Static] {
+        build(&file, link);
+    }
+}
+
+#[test]
 fn the_tables_of_the_guide_are_those_of_the_code() {
     let guide = guide();
     let fresh = with_table(&with_table(&guide, "<!-- results:", &results()), "<!-- reasons:", &reasons());

@@ -58,6 +58,8 @@ pub mod flow;
 pub mod node;
 pub mod pool;
 pub mod reactor;
+#[cfg(doctest)]
+mod readme;
 pub mod session;
 pub mod settings;
 pub mod sim;

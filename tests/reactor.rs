@@ -440,7 +440,7 @@ fn a_deadline_that_is_always_now_gets_one_slice_a_turn() {
     rig.turn_until(|rig| {
         turns += u32::from(matches!(rig.next, Next::At(Time::ZERO)));
         let mut part = [0; 8];
-        turns > 0 && matches!(peer.read(&mut part), Err(_)) && !matches!(rig.next, Next::At(Time::ZERO))
+        turns > 0 && peer.read(&mut part).is_err() && !matches!(rig.next, Next::At(Time::ZERO))
     });
     assert_eq!(turns, 3, "one slice in each turn");
 }
