@@ -341,6 +341,8 @@ impl Host {
     /// When an actor wants its turn, by the world's time.
     pub(super) fn wish(&self, actor: Actor, has_ready: bool) -> Wish {
         let deadline = match actor {
+            // Its threads are over; what the application has not taken it still may.
+            Actor::Reactor | Actor::Welcome | Actor::Maintenance | Actor::Exchange if self.has_ended() => return Wish::Idle,
             Actor::Reactor => {
                 return match self.next {
                     Next::Ended => Wish::Idle,

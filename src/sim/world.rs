@@ -149,8 +149,12 @@ impl World {
         }
         let (plan, identity) = seat.plan.as_ref().ok_or(StartError::Bare(id))?;
         self.network.come_back(id);
-        let host = Host::start(id, plan, identity, rng, &mut self.network)?;
-        seat.host = Some(Box::new(host));
+        let host = Host::start(id, plan, identity, rng, &mut self.network);
+        if host.is_err() {
+            // The addresses at which it could listen are free again.
+            self.network.crash(id);
+        }
+        seat.host = Some(Box::new(host?));
         seat.starts += 1;
         (seat.is_frozen, seat.has_crashed, seat.turns) = (false, false, BTreeMap::new());
         self.network.note(id, What::Started, LinkId::NONE, 0);
