@@ -133,7 +133,12 @@ impl Node {
             }
             Err(failed) => {
                 let (error, routes) = *failed;
-                *self.0.routes.lock() = Some(routes);
+                if self.state() == NodeState::Failed {
+                    // Some threads were there already: what they shared cannot be started from again.
+                    routes.close();
+                } else {
+                    *self.0.routes.lock() = Some(routes);
+                }
                 Err(error)
             }
         }
@@ -495,7 +500,7 @@ impl Node {
     /// Why there is nothing to work with.
     fn gone(&self) -> Error {
         match self.0.status.state() {
-            NodeState::New => Error::State("the node has not been started"),
+            NodeState::New | NodeState::Running => Error::State("the node has not been started"),
             NodeState::Failed => Error::Failed(self.0.status.failure().unwrap_or_default()),
             _ => Error::Stopped,
         }
