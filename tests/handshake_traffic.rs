@@ -234,7 +234,8 @@ fn a_channel_whose_messages_nobody_takes_stops_alone() {
     pair.run();
     let cost = |channel: u16, end: &End| end.owed.iter().filter(|owed| owed.0.0 == channel).map(|owed| owed.1).sum::<u32>();
     let (blocks, votes) = (cost(0x20, &pair.b), cost(0x21, &pair.b));
-    assert!(blocks <= 1 << 20 && blocks > (1 << 20) - 2_000, "{blocks}");
+    let window = bowline::base::limits::RECEIVE_QUEUE_BYTES_DEFAULT;
+    assert!(blocks <= window && blocks > window - 2_000, "{blocks}");
     assert!(votes <= 4_096 && votes > 2_000, "{votes}");
     assert!(!pair.a.session.wants_write() && !pair.b.session.wants_write());
     // The application takes one channel's messages: only that one goes on.

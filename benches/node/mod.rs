@@ -4,6 +4,7 @@
 use crate::harness::measure::{Figures, Trips, Window};
 use crate::harness::task::{Cell, Task};
 use bowline::{Builder, Channel, ChannelId, Error, Event, Node, RecvError, SendError, Sender, generate_identity};
+use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -81,7 +82,7 @@ fn count(task: &Task, node: &Node) -> Result<Figures, String> {
 
 /// Sends until the receiver has seen enough and closes.
 fn pour(size: usize, sender: &Sender) -> Figures {
-    let message = vec![0x5a; size];
+    let message = Bytes::from(vec![0x5a; size]);
     // The clock is read about as often as in the pipe, once for 64 KiB.
     let step = (64 * 1_024 / size).max(1) as u64;
     let mut window = Window::endless();
@@ -96,15 +97,16 @@ fn pour(size: usize, sender: &Sender) -> Figures {
     window.end()
 }
 
-fn push(sender: &Sender, message: &[u8]) -> Result<(), SendError> {
-    match sender.try_send(message) {
-        Err(SendError::Full) => sender.send_timeout(message, PATIENCE),
+/// A message of many bytes is shared with the library instead of copied, as a program does that has it in a `Bytes`.
+fn push(sender: &Sender, message: &Bytes) -> Result<(), SendError> {
+    match sender.try_send_bytes(message) {
+        Err(SendError::Full) => sender.send_bytes(message, Some(PATIENCE)),
         other => other,
     }
 }
 
 fn echo(size: usize, node: &Node) -> Result<Figures, String> {
-    let answer = vec![0x5a; size];
+    let answer = Bytes::from(vec![0x5a; size]);
     let mut events = Vec::with_capacity(BATCH);
     let mut sender = None;
     loop {
@@ -124,7 +126,7 @@ fn echo(size: usize, node: &Node) -> Result<Figures, String> {
 }
 
 fn trips(task: &Task, size: usize, node: &Node, sender: &Sender) -> Result<Figures, String> {
-    let question = vec![0x5a; size];
+    let question = Bytes::from(vec![0x5a; size]);
     let mut trips = Trips::new(task.warm_up, task.span);
     let mut events = Vec::with_capacity(BATCH);
     loop {

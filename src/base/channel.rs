@@ -75,7 +75,7 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// A channel with the defaults: priority 1, 1 MiB messages, 1 MiB and 4,096 messages to send, 1 MiB to receive per link.
+    /// A channel with the defaults: priority 1, 1 MiB messages, 256 KiB and 16,384 messages to send, 2 MiB to receive per link.
     pub fn new(id: u16, name: &str) -> Channel {
         use super::limits;
         Channel {
