@@ -66,8 +66,8 @@ impl Limits {
 
 /// Bytes that a turn reads, and writes, at most (architecture reference 2.3): timers and commands never wait longer than about 1 ms.
 pub const TURN_BYTES: usize = 1_024 * 1_024;
-/// Bytes that one link may read or write in a turn when no rate is set: two full writes, about 50 us of sealing each.
-pub const UNCAPPED_SHARE: u64 = 128 * 1_024;
+/// Bytes that one link may read or write in a turn when no rate is set: four full records, about 25 us of sealing each.
+pub const UNCAPPED_SHARE: u64 = 256 * 1_024;
 /// What a read or write turn counts at least, so that at most 256 of them fit one turn of the engine.
 pub const MOVED_MIN: usize = TURN_BYTES / 256;
 /// Bytes of messages that a turn gathers before it hands them on; more would only push them out of the caches.
