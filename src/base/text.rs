@@ -22,6 +22,12 @@ pub fn shown(text: &str) -> String {
     out
 }
 
+/// What a caught panic says. It may hold what a peer sent: `shown` makes it safe for the log.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@ use super::shared::{Shared, Status};
 use super::{reactor_thread, system, workers};
 use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
+use crate::base::text::panic_text;
 use crate::bus::command::Command;
 use crate::bus::event::NodeState;
 use crate::bus::report::{Control, Report};
@@ -222,9 +223,7 @@ fn spawn(
     let handle = system::spawn(name, move || {
         let _end: Sender<Infallible> = end;
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| body(line))) {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            fail(&shared, format!("{name} panicked: {text}"));
+            fail(&shared, format!("{name} panicked: {}", panic_text(&*panic)));
         }
     })?;
     Ok(Thread { life: Some(life), handle, ended })

@@ -7,7 +7,7 @@ use super::limits::{ARRIVED_MAX, LINGER_BYTES};
 use super::net::Net;
 use crate::base::limits::{READ_BUFFER, RECORD_LENGTH_FIELD, RECORD_LENGTH_MAX, WRITE_BUFFER};
 use crate::base::reason::CloseReason;
-use crate::base::text::shown;
+use crate::base::text::{panic_text, shown};
 use crate::base::throttle::LINES_MAX;
 use crate::base::time::Time;
 use crate::bus::report::Control;
@@ -300,10 +300,4 @@ impl Core {
         }
         Ok(())
     }
-}
-
-/// What a panic says, for the log.
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no text".to_owned())
 }
