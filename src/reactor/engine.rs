@@ -130,9 +130,10 @@ pub(super) struct Core {
     /// The one read buffer: a link's tail is put in front, so there is room for a record more.
     pub buffer: Vec<u8>,
     pub intake: Intake,
-    /// Messages taken in during this turn's reading, by link in the order they came, and their bytes.
+    /// Messages taken in and not handed on, by link in the order they came; their bytes; since when.
     pub arrived: Vec<(Arc<Link>, Vec<Batch>)>,
     pub arrived_bytes: usize,
+    pub arrived_since: Time,
     pub mail: Vec<LinkId>,
     /// Listeners, and whether a connection may be waiting there.
     pub listeners: Vec<(u32, bool)>,
@@ -173,6 +174,7 @@ impl Engine {
             intake: Intake::default(),
             arrived: Vec::new(),
             arrived_bytes: 0,
+            arrived_since: now,
             mail: Vec::new(),
             listeners: Vec::new(),
             accept_rest: None,
@@ -230,8 +232,9 @@ impl Engine {
         self.retry_control();
         self.accept(net);
         self.dial_waiting(net);
+        let gathered = self.core.arrived_bytes;
         self.read(net);
-        self.core.deliver();
+        self.core.deliver_if_due(gathered);
         self.write(net);
         self.drain(net);
         self.next()
@@ -405,7 +408,8 @@ impl Engine {
         // Whoever came into the turns after their loops were over, or was cut off, has work; who waits for tokens has a moment instead.
         let reads = core.read_wait.is_none() && !core.reads.is_idle();
         let writes = core.write_wait.is_none() && !core.writes.is_idle();
-        if reads || writes || !core.mail.is_empty() || accepts || !core.ports.commands.is_empty() {
+        let mail = !core.mail.is_empty() || !core.arrived.is_empty();
+        if reads || writes || mail || accepts || !core.ports.commands.is_empty() {
             return Next::Now;
         }
         let retry =

@@ -70,8 +70,10 @@ pub const TURN_BYTES: usize = 1_024 * 1_024;
 pub const UNCAPPED_SHARE: u64 = 256 * 1_024;
 /// What a read or write turn counts at least, so that at most 256 of them fit one turn of the engine.
 pub const MOVED_MIN: usize = TURN_BYTES / 256;
-/// Bytes of messages that a turn gathers before it hands them on; more would only push them out of the caches.
+/// Bytes of messages that the engine gathers before it hands them on; more would only push them out of the caches.
 pub const ARRIVED_MAX: usize = 256 * 1_024;
+/// A message is handed on by the first turn that ends so much later, however many more come: what opening `ARRIVED_MAX` bytes takes.
+pub const ARRIVED_WAIT: Duration = Duration::from_micros(250);
 /// Commands and links with mail that a turn serves at most (architecture reference 2.3).
 pub const TURN_COMMANDS: usize = 256;
 /// Connections that a turn accepts at most.

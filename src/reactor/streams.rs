@@ -3,7 +3,7 @@
 
 use super::conn::{Conn, Stage};
 use super::engine::Core;
-use super::limits::{ARRIVED_MAX, LINGER_BYTES};
+use super::limits::{ARRIVED_MAX, ARRIVED_WAIT, LINGER_BYTES};
 use super::net::Net;
 use crate::base::limits::{READ_BUFFER, RECORD_LENGTH_FIELD, RECORD_LENGTH_MAX, WRITE_BUFFER};
 use crate::base::reason::CloseReason;
@@ -127,6 +127,9 @@ impl Core {
             self.ports.counters.messages_in.add(messages as u64);
             self.ports.counters.payload_in.add(payload as u64);
             // Handed on together: a receiver that sleeps is woken once for much instead of often for little.
+            if self.arrived.is_empty() {
+                self.arrived_since = self.ambient.now;
+            }
             self.arrived_bytes += payload;
             match self.arrived.last_mut().filter(|(last, _)| last.id == conn.id) {
                 Some((_, batches)) => batches.append(&mut self.intake.batches),
@@ -140,6 +143,14 @@ impl Core {
         if !self.intake.control.is_empty() {
             conn.control.extend(self.intake.control.drain(..));
             self.hand_control(conn);
+        }
+    }
+
+    /// Hands on what has arrived when a turn has read nothing more (`before` bytes were there when it began), or it has waited long
+    /// enough. Until then the engine asks for another turn at once: to look whether more is there costs less than to wake a receiver.
+    pub(super) fn deliver_if_due(&mut self, before: usize) {
+        if self.arrived_bytes == before || self.ambient.now >= self.arrived_since + ARRIVED_WAIT {
+            self.deliver();
         }
     }
 

@@ -108,7 +108,7 @@ impl Arrivals {
                         push_control(intake, ControlMessage { channel, kind, request, body: bytes.to_vec() })?;
                         inlet.owed += cost;
                     } else {
-                        let batch = inlet.open_batch(intake, rest.len());
+                        let batch = inlet.open_batch(intake);
                         self.touched |= 1 << lane;
                         append(batch, kind, request, bytes, cost);
                     }
@@ -239,7 +239,7 @@ impl Arrivals {
             inlet.owed += held;
             self.note_due(lane);
         } else if bytes.len() < BY_REFERENCE_MIN {
-            append(inlet.open_batch(intake, bytes.len()), kind, request, &bytes, held);
+            append(inlet.open_batch(intake), kind, request, &bytes, held);
             self.touched |= 1 << lane;
             inlet.keep(bytes);
         } else {
@@ -266,12 +266,12 @@ impl Inlet {
         self.owed += cost - held;
     }
 
-    /// The batch that this step's messages go to. `bytes` are a hint of how much follows.
+    /// The batch that this step's messages go to.
     #[inline]
-    fn open_batch<'a>(&mut self, intake: &'a mut Intake, bytes: usize) -> &'a mut Batch {
+    fn open_batch<'a>(&mut self, intake: &'a mut Intake) -> &'a mut Batch {
         let index = match self.batch {
             Some(index) => index,
-            None => *self.batch.insert(intake.begin(self.channel, bytes)),
+            None => *self.batch.insert(intake.begin(self.channel)),
         };
         &mut intake.batches[index]
     }

@@ -18,12 +18,15 @@ pub struct Intake {
     /// Application messages: one batch per channel and step, a large message in a batch of its own.
     pub batches: Vec<Batch>,
     pub control: Vec<ControlMessage>,
+    /// Bytes that the step has to read: a batch has room for what can come out of them, because growing it step by step would copy
+    /// every message twice.
+    pub(super) expected: usize,
 }
 
 impl Intake {
-    /// Begins a batch for `channel` with room for `bytes`, and returns its index in `batches`.
-    pub(super) fn begin(&mut self, channel: ChannelId, bytes: usize) -> usize {
-        self.batches.push(Batch { channel: Some(channel), bytes: Vec::with_capacity(bytes), ..Batch::default() });
+    /// Begins a batch for `channel`, and returns its index in `batches`.
+    pub(super) fn begin(&mut self, channel: ChannelId) -> usize {
+        self.batches.push(Batch { channel: Some(channel), bytes: Vec::with_capacity(self.expected), ..Batch::default() });
         self.batches.len() - 1
     }
 

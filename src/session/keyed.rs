@@ -246,6 +246,7 @@ impl Keyed {
     ) -> Result<usize, CloseReason> {
         let length_max = RECORD_TAG + self.local.profile.frame_max;
         let mut used = 0;
+        intake.expected = input.len();
         while !self.is_waiting() {
             let rest = &mut input[used..];
             let Some((field, behind)) = rest.split_first_chunk_mut::<RECORD_LENGTH_FIELD>() else { break };
