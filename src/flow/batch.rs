@@ -2,6 +2,7 @@
 //! allocation per message would cost more than the encryption (performance reference 3b). Pure containers; `bus` and `session` use them.
 
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::time::Time;
 use bytes::Bytes;
 use std::collections::VecDeque;
 
@@ -10,6 +11,10 @@ pub const BY_REFERENCE_MIN: usize = 32 * 1_024;
 
 /// A buffer above this size is given back when it is empty: twice the default send queue.
 const KEPT_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+
+/// Bytes of messages that were taken out may stay in a buffer up to this, or up to what it still has to send: below, moving the rest
+/// together costs more than it frees.
+const GONE_BYTES_MAX: usize = 4 * 1_024;
 
 /// One message inside a `Batch`: it ends at `end` and begins where the one before it ends.
 #[derive(Clone, Copy, Debug)]
@@ -36,41 +41,107 @@ pub struct Waiting {
     pub request: u32,
     pub kind: Kind,
     pub by_reference: bool,
+    has_note: bool,
+    /// Taken out; its bytes are still in the buffer.
+    is_gone: bool,
+}
+
+/// Who wants to hear of a message's fate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The sender's own number.
+    pub tag: u64,
+    /// The event queue that is told: its place in `bus::routes`.
+    pub queue: u16,
+}
+
+/// What a message carries beside its bytes; most carry nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// From then on it must not be sent; `Time::MAX`: it never expires.
+    pub expires: Time,
+    pub ticket: Option<Ticket>,
+}
+
+/// What is left of a message that was removed. A shared body belongs to somebody's code: drop it where no lock is held.
+#[derive(Debug, Default)]
+#[must_use = "its note says who waits for news of it, its body must not be dropped under a lock"]
+pub struct Removed {
+    pub note: Option<Note>,
+    pub len: u32,
+    pub body: Option<Bytes>,
 }
 
 /// Messages of one channel of one link that wait to be sent: small ones back to back in one buffer, large ones by reference.
 /// The caller appends under the link's lock, the reactor swaps the whole batch out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pending {
     bytes: Vec<u8>,
     large: VecDeque<Bytes>,
+    /// Those before `next` have left; the one at `next` is not gone.
     entries: Vec<Waiting>,
+    /// One for each entry from `next` on that has one.
+    notes: VecDeque<Note>,
+    /// No note expires before.
+    soonest: Time,
     total: usize,
     next: usize,
     /// Where the next small message begins in `bytes`.
     at: usize,
+    /// Entries behind `next` that are gone, and their bytes in the buffer.
+    gone: usize,
+    gone_bytes: usize,
+}
+
+impl Default for Pending {
+    fn default() -> Pending {
+        Pending {
+            bytes: Vec::new(),
+            large: VecDeque::new(),
+            entries: Vec::new(),
+            notes: VecDeque::new(),
+            soonest: Time::MAX,
+            total: 0,
+            next: 0,
+            at: 0,
+            gone: 0,
+            gone_bytes: 0,
+        }
+    }
 }
 
 impl Pending {
     /// Appends a message by copy.
+    #[inline]
     pub fn push(&mut self, kind: Kind, request: u32, message: &[u8]) {
-        let len = message.len() as u32;
         self.bytes.extend_from_slice(message);
-        self.total += message.len();
-        self.entries.push(Waiting { len, request, kind, by_reference: false });
+        self.append(kind, request, message.len(), false);
     }
 
     /// Appends a message by reference.
     pub fn push_bytes(&mut self, kind: Kind, request: u32, message: Bytes) {
-        let len = message.len() as u32;
-        self.total += message.len();
+        let len = message.len();
         self.large.push_back(message);
-        self.entries.push(Waiting { len, request, kind, by_reference: true });
+        self.append(kind, request, len, true);
+    }
+
+    #[inline]
+    fn append(&mut self, kind: Kind, request: u32, len: usize, by_reference: bool) {
+        self.total += len;
+        self.entries.push(Waiting { len: len as u32, request, kind, by_reference, has_note: false, is_gone: false });
+    }
+
+    /// Gives the message that was appended last its note; once.
+    pub fn annotate(&mut self, note: Note) {
+        let Some(last) = self.entries.last_mut().filter(|last| !last.has_note) else { return };
+        last.has_note = true;
+        self.soonest = self.soonest.min(note.expires);
+        self.notes.push_back(note);
     }
 
     /// Messages not yet taken.
     pub fn len(&self) -> usize {
-        self.entries.len() - self.next
+        self.entries.len() - self.next - self.gone
     }
 
     pub fn is_empty(&self) -> bool {
@@ -80,6 +151,11 @@ impl Pending {
     /// Bytes of the messages not yet taken (the one being sent counts whole).
     pub fn bytes(&self) -> usize {
         self.total
+    }
+
+    /// No message expires before; `Time::MAX` if none ever does.
+    pub fn soonest(&self) -> Time {
+        self.soonest
     }
 
     /// The message at the front: its head, and its bytes.
@@ -94,19 +170,83 @@ impl Pending {
     }
 
     /// Removes the message at the front. An emptied batch keeps its buffers for the next use.
-    pub fn pop(&mut self) {
-        let Some(head) = self.entries.get(self.next) else { return };
-        let len = head.len as usize;
-        if head.by_reference {
-            self.large.pop_front();
-        } else {
-            self.at += len;
+    pub fn pop(&mut self) -> Removed {
+        let Some(head) = self.entries.get(self.next).copied() else { return Removed::default() };
+        self.total -= head.len as usize;
+        let note = if head.has_note { self.notes.pop_front() } else { None };
+        let body = self.pass(head);
+        self.pass_gone();
+        Removed { note, len: head.len, body }
+    }
+
+    /// Takes out the messages with a note that `pick` picks, wherever they stand. With `keep_front` the first one stays: some of it
+    /// was sent. Takes time in proportion to all that wait.
+    pub fn take_out(&mut self, keep_front: bool, mut pick: impl FnMut(&Note) -> bool) -> Vec<Removed> {
+        let mut removed = Vec::new();
+        let mut notes = std::mem::take(&mut self.notes).into_iter();
+        let mut large = 0;
+        self.soonest = Time::MAX;
+        for (at, entry) in self.entries.iter_mut().enumerate().skip(self.next) {
+            if let Some(note) = entry.has_note.then(|| notes.next()).flatten() {
+                if pick(&note) && !(keep_front && at == self.next) {
+                    entry.has_note = false;
+                    entry.is_gone = true;
+                    self.total -= entry.len as usize;
+                    self.gone += 1;
+                    let body = entry.by_reference.then(|| std::mem::take(&mut self.large[large]));
+                    self.gone_bytes += if entry.by_reference { 0 } else { entry.len as usize };
+                    removed.push(Removed { note: Some(note), len: entry.len, body });
+                } else {
+                    self.soonest = self.soonest.min(note.expires);
+                    self.notes.push_back(note);
+                }
+            }
+            large += usize::from(entry.by_reference);
         }
-        self.total -= len;
+        self.pass_gone();
+        if self.gone_bytes > GONE_BYTES_MAX.max(self.total) {
+            self.compact();
+        }
+        removed
+    }
+
+    /// Steps over the entry at the front.
+    fn pass(&mut self, head: Waiting) -> Option<Bytes> {
+        let body = if head.by_reference { self.large.pop_front() } else { None };
+        self.at += if head.by_reference { 0 } else { head.len as usize };
         self.next += 1;
         if self.next == self.entries.len() {
             self.clear();
         }
+        body
+    }
+
+    /// Steps over the entries at the front that are gone.
+    fn pass_gone(&mut self) {
+        while let Some(head) = self.entries.get(self.next).copied().filter(|head| head.is_gone) {
+            self.gone -= 1;
+            self.gone_bytes -= if head.by_reference { 0 } else { head.len as usize };
+            self.pass(head);
+        }
+    }
+
+    /// Closes the gaps.
+    fn compact(&mut self) {
+        let (mut bytes, mut entries) = (Vec::with_capacity(self.total), Vec::with_capacity(self.len()));
+        let mut large = std::mem::take(&mut self.large).into_iter();
+        let mut at = self.at;
+        for entry in &self.entries[self.next..] {
+            let end = at + if entry.by_reference { 0 } else { entry.len as usize };
+            let body = if entry.by_reference { large.next() } else { None };
+            if !entry.is_gone {
+                bytes.extend_from_slice(&self.bytes[at..end]);
+                self.large.extend(body);
+                entries.push(*entry);
+            }
+            at = end;
+        }
+        (self.bytes, self.entries) = (bytes, entries);
+        (self.next, self.at, self.gone, self.gone_bytes) = (0, 0, 0, 0);
     }
 
     /// Drops everything, keeping buffers of ordinary size.
@@ -117,13 +257,16 @@ impl Pending {
         self.bytes.clear();
         self.large.clear();
         self.entries.clear();
-        (self.total, self.next, self.at) = (0, 0, 0);
+        self.notes.clear();
+        self.total = 0;
+        (self.next, self.at, self.gone, self.gone_bytes, self.soonest) = (0, 0, 0, 0, Time::MAX);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn messages_leave_in_the_order_they_came() {
@@ -135,9 +278,65 @@ mod tests {
         let mut seen = Vec::new();
         while let Some((head, body)) = pending.front() {
             seen.push((head.kind, head.request, body.to_vec()));
-            pending.pop();
+            let _ = pending.pop();
         }
         assert_eq!(seen, [(Kind::Message, 0, b"one".to_vec()), (Kind::Request, 7, b"two".to_vec()), (Kind::Message, 0, vec![])]);
         assert!(pending.is_empty() && pending.bytes() == 0);
+    }
+
+    /// A queue that says by itself what it should hold: number, bytes, expiry.
+    type Model = VecDeque<(u64, Vec<u8>, Option<Time>)>;
+
+    /// The next message of `len` bytes in both; its bytes name its number.
+    fn push(pending: &mut Pending, model: &mut Model, number: u64, len: usize, life: Option<u64>) {
+        let body: Vec<u8> = number.to_le_bytes().iter().copied().cycle().take(len).collect();
+        let expires = life.map(Time::from_nanos);
+        let note = expires.map(|expires| Note { expires, ticket: Some(Ticket { tag: number, queue: 0 }) });
+        if len % 3 == 0 {
+            pending.push_bytes(Kind::Message, number as u32, Bytes::from(body.clone()));
+        } else {
+            pending.push(Kind::Message, number as u32, &body);
+        }
+        note.into_iter().for_each(|note| pending.annotate(note));
+        model.push_back((number, body, expires));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_expires_the_rest_leaves_whole_and_in_order(
+            steps in prop::collection::vec((0_u8..4, 0_usize..3_000, 1_u64..100, prop::bool::ANY), 1..300)
+        ) {
+            let (mut pending, mut model) = (Pending::default(), Model::new());
+            for (number, (step, len, time, flag)) in steps.into_iter().enumerate() {
+                match step {
+                    0 | 1 => push(&mut pending, &mut model, number as u64, len, flag.then_some(time)),
+                    2 => {
+                        let head = pending.front().map(|(head, body)| (u64::from(head.request), body.to_vec()));
+                        prop_assert_eq!(&head, &model.front().map(|(number, body, _)| (*number, body.clone())));
+                        let removed = pending.pop();
+                        let expected = model.pop_front();
+                        let tag = removed.note.and_then(|note| note.ticket).map(|ticket| ticket.tag);
+                        prop_assert_eq!(tag, expected.and_then(|(number, _, expires)| expires.map(|_| number)));
+                    }
+                    _ => {
+                        let now = Time::from_nanos(time);
+                        let removed = pending.take_out(flag, |note| note.expires <= now);
+                        let first = model.front().map(|(number, ..)| *number).filter(|_| flag);
+                        let is_over = |number: u64, expires: Option<Time>| expires.is_some_and(|at| at <= now) && Some(number) != first;
+                        let expected: Vec<u64> =
+                            model.iter().filter(|(number, _, expires)| is_over(*number, *expires)).map(|(number, ..)| *number).collect();
+                        let tags: Vec<u64> =
+                            removed.iter().filter_map(|gone| gone.note?.ticket).map(|ticket| ticket.tag).collect();
+                        prop_assert_eq!(tags, expected);
+                        model.retain(|(number, _, expires)| !is_over(*number, *expires));
+                        let soonest = model.iter().filter_map(|(.., expires)| *expires).min().unwrap_or(Time::MAX);
+                        prop_assert_eq!(pending.soonest(), soonest);
+                        prop_assert!(pending.gone_bytes <= GONE_BYTES_MAX.max(pending.total), "gaps are closed");
+                    }
+                }
+                prop_assert_eq!((pending.len(), pending.is_empty()), (model.len(), model.is_empty()));
+                prop_assert_eq!(pending.bytes(), model.iter().map(|(_, body, _)| body.len()).sum::<usize>());
+            }
+        }
     }
 }

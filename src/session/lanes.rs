@@ -229,7 +229,7 @@ impl Lane {
                 // The mailbox refuses such messages; one that comes through would end the link at the peer.
                 unsendable.0 += 1;
                 unsendable.1 += body.len();
-                self.queue.pop();
+                let _ = self.queue.pop();
                 continue;
             }
             let used = (out.len() - begin) as i64;
@@ -246,7 +246,7 @@ impl Lane {
                 segment::write(out, part, rest);
                 self.credit -= whole as u32;
                 self.sent = 0;
-                self.queue.pop();
+                let _ = self.queue.pop();
                 continue;
             }
             if !fits && piece < room && self.credit < self.piece_min() {
