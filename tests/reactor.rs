@@ -16,7 +16,7 @@ use bowline::bus::queue::Queue;
 use bowline::bus::report::{Control, Report};
 use bowline::bus::roster::Roster;
 use bowline::bus::routes::Routes;
-use bowline::flow::batch::Pending;
+use bowline::flow::batch::{Note, Pending, Removed, Ticket};
 use bowline::reactor::engine::{Dialects, Engine, Next, Ports};
 use bowline::reactor::limits::Limits;
 use bowline::reactor::mio_net::MioNet;
@@ -99,6 +99,13 @@ impl Dialect for Echo {
     }
     fn unsent(&self) -> (usize, usize) {
         (0, 0)
+    }
+    fn take_sealed(&mut self, _: &mut Vec<Ticket>) {}
+    fn take_out(&mut self, _: bool, _: &mut dyn FnMut(&Note) -> bool) -> Vec<Removed> {
+        Vec::new()
+    }
+    fn soonest(&self) -> Time {
+        Time::MAX
     }
     fn resume(&mut self, now: Time) {
         self.deadline = self.deadline.map(|_| now + ECHO_DEADLINE);

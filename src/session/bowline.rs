@@ -15,7 +15,7 @@ use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::{Direction, Verdict};
-use crate::flow::batch::Pending;
+use crate::flow::batch::{Note, Pending, Removed, Ticket};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -262,6 +262,20 @@ impl Dialect for Bowline {
 
     fn unsent(&self) -> (usize, usize) {
         self.keyed().and_then(Keyed::lanes).map_or((0, 0), Lanes::unsent)
+    }
+
+    fn take_sealed(&mut self, into: &mut Vec<Ticket>) {
+        if let Some(lanes) = self.keyed_mut().and_then(Keyed::lanes_mut) {
+            lanes.take_sealed(into);
+        }
+    }
+
+    fn take_out(&mut self, is_over: bool, pick: &mut dyn FnMut(&Note) -> bool) -> Vec<Removed> {
+        self.keyed_mut().and_then(Keyed::lanes_mut).map_or_else(Vec::new, |lanes| lanes.take_out(is_over, pick))
+    }
+
+    fn soonest(&self) -> Time {
+        self.keyed().and_then(Keyed::lanes).map_or(Time::MAX, Lanes::soonest)
     }
 
     fn resume(&mut self, now: Time) {

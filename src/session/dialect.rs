@@ -10,7 +10,7 @@ use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Verdict;
-use crate::flow::batch::Pending;
+use crate::flow::batch::{Note, Pending, Removed, Ticket};
 use crate::wire::hello::Hello;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -76,6 +76,16 @@ pub trait Dialect: Send {
 
     /// Messages and bytes that were given to lanes and have not been sealed (for the report of a close).
     fn unsent(&self) -> (usize, usize);
+
+    /// Moves the tickets of messages that were sealed whole since the last call to the end of `into`, in their order.
+    fn take_sealed(&mut self, into: &mut Vec<Ticket>);
+
+    /// Takes out the messages in lanes whose note `pick` picks: expired or cancelled. One of which a part is sealed stays, unless
+    /// `is_over`: then nothing is sealed after it.
+    fn take_out(&mut self, is_over: bool, pick: &mut dyn FnMut(&Note) -> bool) -> Vec<Removed>;
+
+    /// No message in the lanes expires before; `Time::MAX` if none does.
+    fn soonest(&self) -> Time;
 
     /// Bytes were withheld from the session by our own doing, and come again: the peer's silence counts from now.
     fn resume(&mut self, now: Time);

@@ -4,7 +4,8 @@
 
 use super::local::Local;
 use crate::base::channel::ChannelId;
-use crate::flow::batch::Pending;
+use crate::base::time::Time;
+use crate::flow::batch::{Note, Pending, Removed, Ticket};
 use crate::wire::hello::Hello;
 use crate::wire::segment::{self, HEADER, Head};
 
@@ -59,8 +60,17 @@ pub struct Lanes {
     own: u64,
     /// The lane whose turn it is.
     turn: usize,
-    /// Messages that the peer would not have taken (and their bytes): never sent.
+    left: Left,
+}
+
+/// What became of messages that have left the lanes.
+#[derive(Debug, Default)]
+struct Left {
+    /// Senders who want to know of messages that are sealed whole.
+    sealed: Vec<Ticket>,
+    /// Messages that the peer would not have taken (and their bytes): never sent. The notes of some, for the link's end.
     unsendable: (usize, usize),
+    unsent: Vec<Removed>,
 }
 
 impl Lanes {
@@ -82,7 +92,7 @@ impl Lanes {
         };
         let lanes: Vec<Lane> = local.channels.iter().map(lane).collect();
         let own = lanes.iter().enumerate().filter(|(_, lane)| lane.channel.is_own()).fold(0, |bits, (i, _)| bits | 1 << i);
-        Lanes { lanes, ready: 0, own, turn: 0, unsendable: (0, 0) }
+        Lanes { lanes, ready: 0, own, turn: 0, left: Left::default() }
     }
 
     /// True if the peer has the channel of this lane.
@@ -122,7 +132,28 @@ impl Lanes {
     /// Messages and bytes of application lanes that are not sealed.
     pub fn unsent(&self) -> (usize, usize) {
         let application = self.lanes.iter().filter(|lane| !lane.channel.is_own());
-        application.fold(self.unsendable, |(count, bytes), lane| (count + lane.queue.len(), bytes + lane.queue.bytes()))
+        application.fold(self.left.unsendable, |(count, bytes), lane| (count + lane.queue.len(), bytes + lane.queue.bytes()))
+    }
+
+    /// Moves the tickets of messages that were sealed whole since the last call to the end of `into`.
+    pub fn take_sealed(&mut self, into: &mut Vec<Ticket>) {
+        into.append(&mut self.left.sealed);
+    }
+
+    /// Takes out the messages whose note `pick` picks. One of which a part is sealed stays, unless nothing will be sealed any more.
+    pub fn take_out(&mut self, is_over: bool, pick: &mut dyn FnMut(&Note) -> bool) -> Vec<Removed> {
+        let mut removed = if is_over { std::mem::take(&mut self.left.unsent) } else { Vec::new() };
+        for lane in 0..self.lanes.len() {
+            let slot = &mut self.lanes[lane];
+            removed.append(&mut slot.queue.take_out(slot.sent > 0 && !is_over, &mut *pick));
+            self.note_ready(lane);
+        }
+        removed
+    }
+
+    /// No message in the lanes expires before.
+    pub fn soonest(&self) -> Time {
+        self.lanes.iter().map(|lane| lane.queue.soonest()).min().unwrap_or(Time::MAX)
     }
 
     /// The peer takes `bytes` more.
@@ -185,7 +216,7 @@ impl Lanes {
     /// Packs one lane until something stops it.
     fn run(&mut self, lane: usize, out: &mut Vec<u8>, limit: usize, quota: i64) -> Stop {
         let others = self.ready & !(1 << lane) != 0;
-        let stop = self.lanes[lane].pack(out, limit, quota, others, &mut self.unsendable);
+        let stop = self.lanes[lane].pack(out, limit, quota, others, &mut self.left);
         match stop {
             Stop::Idle => self.ready &= !(1 << lane),
             // Its last message may have left with the record, or its credit.
@@ -220,16 +251,16 @@ impl Lane {
     }
 
     /// Appends segments until the queue or credit, the `quota` or the record is used up.
-    fn pack(&mut self, out: &mut Vec<u8>, limit: usize, quota: i64, others_wait: bool, unsendable: &mut (usize, usize)) -> Stop {
+    fn pack(&mut self, out: &mut Vec<u8>, limit: usize, quota: i64, others_wait: bool, left: &mut Left) -> Stop {
         let begin = out.len();
         let message_bytes_max = self.message_bytes_max.unwrap_or(0);
         loop {
             let Some((head, body)) = self.queue.front() else { return Stop::Idle };
             if head.len > message_bytes_max {
                 // The mailbox refuses such messages; one that comes through would end the link at the peer.
-                unsendable.0 += 1;
-                unsendable.1 += body.len();
-                let _ = self.queue.pop();
+                left.unsendable.0 += 1;
+                left.unsendable.1 += body.len();
+                left.unsent.push(self.queue.pop());
                 continue;
             }
             let used = (out.len() - begin) as i64;
@@ -246,7 +277,7 @@ impl Lane {
                 segment::write(out, part, rest);
                 self.credit -= whole as u32;
                 self.sent = 0;
-                let _ = self.queue.pop();
+                left.sealed.extend(self.queue.pop().note.and_then(|note| note.ticket));
                 continue;
             }
             if !fits && piece < room && self.credit < self.piece_min() {
