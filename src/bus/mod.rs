@@ -8,6 +8,7 @@ pub mod link;
 pub mod outbox;
 pub mod queue;
 pub mod report;
+pub mod requests;
 pub mod roster;
 pub mod routes;
 pub mod sync;
@@ -16,3 +17,5 @@ pub mod sync;
 mod link_tests;
 #[cfg(test)]
 mod queue_tests;
+#[cfg(test)]
+mod requests_tests;

@@ -6,5 +6,6 @@ pub mod hello;
 pub mod nack;
 pub mod pex;
 pub mod record;
+pub mod refusal;
 pub mod scan;
 pub mod segment;
