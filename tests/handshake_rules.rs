@@ -3,6 +3,7 @@
 mod handshake_support;
 
 use bowline::base::channel::{ChannelId, Kind};
+use bowline::base::limits::REQUESTS_DEFAULT;
 use bowline::base::reason::CloseReason;
 use bowline::base::rng::Rng;
 use bowline::base::time::Time;
@@ -56,6 +57,13 @@ fn part(channel: u16, kind: Kind, total: u32, bytes: &[u8], is_first: bool, is_l
 
 fn whole(channel: u16, bytes: &[u8]) -> Vec<u8> {
     part(channel, Kind::Message, 0, bytes, true, true)
+}
+
+fn of_kind(channel: u16, kind: Kind, request: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let head = Head { channel: ChannelId(channel), kind, request, total: 0, is_first: true, is_last: true };
+    segment::write(&mut out, head, bytes);
+    out
 }
 
 fn credit(channel: u16, bytes: u32) -> Vec<u8> {
@@ -193,6 +201,46 @@ fn what_we_may_send_is_what_the_peer_grants() {
     assert!(!end.session.wants_write());
     rogue.say(&mut end, DATA, &credit(0x21, 500));
     assert_eq!(rogue.listen(&mut end)[0].1.len(), 1_500);
+}
+
+#[test]
+fn requests_beyond_the_channels_number_end_the_link() {
+    let request = |id: u32| of_kind(0x21, Kind::Request, id, b"?");
+    let (mut rogue, mut end) = opened();
+    (1..=REQUESTS_DEFAULT).for_each(|id| rogue.say(&mut end, DATA, &request(id)));
+    assert_eq!(end.error, None);
+    // One is answered, one is taken back: two more may come.
+    let mut pending = Pending::default();
+    pending.push(Kind::Response, 3, b"!");
+    end.give(3, &mut pending);
+    rogue.listen(&mut end);
+    rogue.say(&mut end, DATA, &of_kind(0x21, Kind::Cancel, 4, b""));
+    (3..=4).for_each(|id| rogue.say(&mut end, DATA, &request(id)));
+    assert_eq!(end.error, None);
+    rogue.say(&mut end, DATA, &request(99));
+    assert_eq!(end.error, Some(CloseReason::TooManyRequests));
+
+    let (mut rogue, mut end) = opened();
+    (0..2).for_each(|_| rogue.say(&mut end, DATA, &request(7)));
+    assert_eq!(end.error, Some(CloseReason::TooManyRequests), "one number for two");
+}
+
+#[test]
+fn what_is_said_to_requests_is_checked() {
+    for (kind, body, expected) in [
+        (Kind::Error, &b"\0\0\0"[..], Some(CloseReason::BadSegment)),
+        (Kind::Error, b"\0\0\0\x07\xff", Some(CloseReason::BadSegment)),
+        (Kind::Error, &[b'x'; 261], Some(CloseReason::BadSegment)),
+        (Kind::Error, b"\0\0\0\x07no", None),
+        (Kind::Cancel, b"x", Some(CloseReason::BadSegment)),
+        (Kind::Cancel, b"", None),
+        // An answer that nobody waits for is dropped above, without harm.
+        (Kind::Response, b"late", None),
+    ] {
+        let (mut rogue, mut end) = opened();
+        rogue.say(&mut end, DATA, &of_kind(0x21, kind, 7, body));
+        assert_eq!(end.error, expected, "{kind:?} {body:?}");
+    }
 }
 
 #[test]

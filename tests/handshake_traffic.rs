@@ -8,6 +8,7 @@ use bowline::base::rng::Rng;
 use bowline::flow::batch::{BY_REFERENCE_MIN, Pending};
 use bowline::session::dialect::Dialect;
 use bowline::session::local::Profile;
+use bowline::wire::refusal::Refusal;
 use bytes::Bytes;
 use handshake_support::{End, Message, Pair, channels, local, profile};
 use proptest::prelude::*;
@@ -29,6 +30,11 @@ fn message(rng: &mut Rng, channel: &Channel) -> Message {
     rng.fill(&mut body);
     let kind = KINDS[rng.index(KINDS.len())];
     let request = if kind.has_request_id() { rng.next_u64() as u32 } else { 0 };
+    match kind {
+        Kind::Cancel => body.clear(),
+        Kind::Error => body = Refusal { code: rng.next_u64() as u32, text: "x".repeat(rng.index(300)) }.encode(),
+        Kind::Message | Kind::Request | Kind::Response => {}
+    }
     (channel.id, kind, request, body)
 }
 
@@ -57,8 +63,11 @@ fn refill(end: &mut End, queues: &mut [Vec<Message>], rng: &mut Rng) -> bool {
     is_left
 }
 
-fn by_channel(messages: &[Message], channel: ChannelId) -> Vec<&Message> {
-    messages.iter().filter(|message| message.0 == channel).collect()
+/// What goes to a queue, and what goes to those who asked: each in its order.
+fn by_channel(messages: &[Message], channel: ChannelId) -> [Vec<&Message>; 2] {
+    let of_channel = || messages.iter().filter(|message| message.0 == channel);
+    let is_queued = |message: &&Message| matches!(message.1, Kind::Message | Kind::Request);
+    [of_channel().filter(is_queued).collect(), of_channel().filter(|message| !is_queued(message)).collect()]
 }
 
 fn exchange(seed: u64, chunk: usize, is_taking: bool) {

@@ -22,7 +22,7 @@ fn tiny_batches_are_joined_although_their_channels_take_turns() {
     for i in 0..count {
         let bytes = i.to_be_bytes().to_vec();
         let entries = vec![Entry { end: 4, kind: Kind::Message, request: 0 }];
-        let batch = Batch { channel: Some(ChannelId(16 + (i % 2) as u16)), bytes, entries, cost: 9 };
+        let batch = Batch { channel: Some(ChannelId(16 + (i % 2) as u16)), bytes, entries, cost: 9, ..Batch::default() };
         queue.deliver(id, std::iter::once(batch), Time::ZERO);
     }
     let mut events = Vec::new();

@@ -41,12 +41,14 @@ prop_compose! {
         network in name(),
         application_versions in vec(any::<u32>(), 0..=32),
         listen in vec(address(), 0..=4),
-        channels in proptest::collection::btree_map(any::<u16>(), (name(), 1..=(100_u32 << 20), 1_024_u32..), 0..=64),
+        channels in proptest::collection::btree_map(any::<u16>(), (name(), 1..=(100_u32 << 20), 1_024_u32.., 0..=4_096_u32), 0..=64),
         capabilities in capabilities(),
         is_private: bool,
         metadata in vec(any::<u8>(), 0..500),
     ) -> Hello {
-        let offer = |(id, (name, message_bytes_max, credit))| ChannelOffer { id: ChannelId(id), name, message_bytes_max, credit };
+        let offer = |(id, (name, message_bytes_max, credit, requests_max))| {
+            ChannelOffer { id: ChannelId(id), name, message_bytes_max, credit, requests_max }
+        };
         let channels = channels.into_iter().map(offer).collect();
         Hello { agent, network, application_versions, listen, channels, capabilities, is_private, metadata }
     }

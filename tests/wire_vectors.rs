@@ -31,17 +31,18 @@ fn capability(name: &str, value: u64) -> Capability {
 }
 
 fn full_hello() -> Hello {
-    let offer = |(id, name, message_bytes_max, credit): (u16, &str, u32, u32)| ChannelOffer {
+    let offer = |(id, name, message_bytes_max, credit, requests_max): (u16, &str, u32, u32, u32)| ChannelOffer {
         id: ChannelId(id),
         name: name.into(),
         message_bytes_max,
         credit,
+        requests_max,
     };
     let channels = [
-        (0, "pex", 64_000, 64_512),
-        (1, "discover", 131_072, 131_072),
-        (0x20, "blocks", 1 << 20, 1 << 20),
-        (0x1234, "far", 300_000, 1_024),
+        (0, "pex", 64_000, 64_512, 0),
+        (1, "discover", 131_072, 131_072, 0),
+        (0x20, "blocks", 1 << 20, 1 << 20, 64),
+        (0x1234, "far", 300_000, 1_024, 0),
     ];
     Hello {
         agent: "bowline/0.1.0".into(),

@@ -72,10 +72,13 @@ pub struct Channel {
     pub send_queue_messages: u32,
     /// Bytes that a peer may have under way to us on this channel (first credit): received and not yet taken.
     pub receive_queue_bytes: u32,
+    /// Requests of one peer that may wait for the application's answer; 0: this node serves none on the channel.
+    pub requests_max: u32,
 }
 
 impl Channel {
-    /// A channel with the defaults: priority 1, 1 MiB messages, 256 KiB and 16,384 messages to send, 2 MiB to receive per link.
+    /// A channel with the defaults: priority 1, 1 MiB messages, 256 KiB and 16,384 messages to send, 2 MiB and 64 requests to receive
+    /// per link.
     pub fn new(id: u16, name: &str) -> Channel {
         use super::limits;
         Channel {
@@ -86,6 +89,7 @@ impl Channel {
             send_queue_bytes: limits::SEND_QUEUE_BYTES_DEFAULT,
             send_queue_messages: limits::SEND_QUEUE_MESSAGES_DEFAULT,
             receive_queue_bytes: limits::RECEIVE_QUEUE_BYTES_DEFAULT,
+            requests_max: limits::REQUESTS_DEFAULT,
         }
     }
 }

@@ -46,6 +46,10 @@ pub const SEND_QUEUE_BYTES_DEFAULT: u32 = 256 << 10;
 pub const SEND_QUEUE_MESSAGES_DEFAULT: u32 = 16_384;
 /// Two of the largest default messages, which is what may wait at worst in any case.
 pub const RECEIVE_QUEUE_BYTES_DEFAULT: u32 = 2 << 20;
+/// Requests of one peer on one channel that may wait for an answer, unless the channel says otherwise: at 100 ms an answer, 640 a second.
+pub const REQUESTS_DEFAULT: u32 = 64;
+/// The most that a channel may allow: each has a row in a table at both ends.
+pub const REQUESTS_MAX: u32 = 4_096;
 
 /// A name is given up when the resolver has not answered by then (ReactorV2 `resolveTimeout`).
 pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);

@@ -145,6 +145,8 @@ reasons! {
     ControlNotRead = 57, Peer, "does not read the answers it asked for";
     /// Handling the peer's message panicked; the panic was contained.
     PanicContained = 58, Peer, "its message made a handler panic";
+    /// More requests without an answer than the channel allows, or one number for two of them.
+    TooManyRequests = 59, Peer, "more unanswered requests than the channel allows";
 
     /// PEX requests too soon after one another.
     PexTooOften = 60, Peer, "PEX requests too soon after one another";

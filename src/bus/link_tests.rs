@@ -18,12 +18,13 @@ const CHAT: Channel = Channel {
     send_queue_bytes: 100,
     send_queue_messages: 3,
     receive_queue_bytes: 65_536,
+    requests_max: 4,
 };
 
 /// A link on which the peer has CHAT, with a smaller largest message, and not the second channel.
 fn link() -> Link {
     let other = Channel { id: ChannelId(0x11), ..CHAT };
-    let offer = ChannelOffer { id: CHAT.id, name: "chat".to_owned(), message_bytes_max: 90, credit: 65_536 };
+    let offer = ChannelOffer { id: CHAT.id, name: "chat".to_owned(), message_bytes_max: 90, credit: 65_536, requests_max: 4 };
     let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
     let remote = "127.0.0.1:1".parse().expect("an address");
     Link::new(LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Direction::Outbound, remote, hello, &[CHAT, other])

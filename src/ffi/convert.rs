@@ -123,7 +123,9 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         | R::PexMalformed
         | R::UnknownMessage
         | R::PanicContained => BOWLINE_E_PROTOCOL,
-        R::ControlFlood | R::ControlNotRead | R::PexTooOften | R::PexUnsolicited | R::PexTooMany => BOWLINE_E_MISBEHAVED,
+        R::TooManyRequests | R::ControlFlood | R::ControlNotRead | R::PexTooOften | R::PexUnsolicited | R::PexTooMany => {
+            BOWLINE_E_MISBEHAVED
+        }
         R::OutOfMemory => BOWLINE_E_NO_MEMORY,
         R::Internal => BOWLINE_E_INTERNAL,
     }

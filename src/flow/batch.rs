@@ -32,6 +32,8 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// Segment bytes to grant back to the sender when the batch has been taken.
     pub cost: u32,
+    /// Entries that are requests.
+    pub requests: u32,
 }
 
 /// A message that waits to be sent.

@@ -5,7 +5,7 @@
 //! way at most half of the window is kept back until then, the rest is granted on arrival: so a message may be larger than the window, and
 //! a sender always gets a quarter of the window to go on with.
 
-use super::intake::{ControlMessage, Intake};
+use super::intake::{ControlMessage, Intake, Reply, Word};
 use super::lanes::Lanes;
 use super::liveness::CONTROLS_AT_ONCE;
 use super::local::Local;
@@ -13,7 +13,10 @@ use crate::base::channel::{ChannelId, Kind};
 use crate::base::reason::CloseReason;
 use crate::flow::batch::{BY_REFERENCE_MIN, Batch, Entry};
 use crate::flow::pot::Charge;
+use crate::wire::refusal::Refusal;
 use crate::wire::segment::{self, CREDIT_SEGMENT, Segment};
+use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Credit so small that the peer may be waiting for more: then the least is granted at once.
@@ -35,6 +38,9 @@ struct Inlet {
     /// Index of the step's open batch in the intake.
     batch: Option<usize>,
     is_own: bool,
+    /// Requests of the peer that may be without an answer, and those that are.
+    requests_max: u32,
+    unanswered: BTreeSet<u32>,
     /// A message under way.
     partial: Option<Partial>,
     /// The buffer of an earlier one.
@@ -75,6 +81,8 @@ impl Arrivals {
             owed: 0,
             batch: None,
             is_own: channel.id.is_own(),
+            requests_max: channel.requests_max,
+            unanswered: BTreeSet::new(),
             partial: None,
             kept: Vec::new(),
         };
@@ -107,10 +115,12 @@ impl Arrivals {
                     if inlet.is_own {
                         push_control(intake, ControlMessage { channel, kind, request, body: bytes.to_vec() })?;
                         inlet.owed += cost;
-                    } else {
+                    } else if inlet.is_for_queue(kind, request)? {
                         let batch = inlet.open_batch(intake);
                         self.touched |= 1 << lane;
                         append(batch, kind, request, bytes, cost);
+                    } else {
+                        inlet.reply(intake, kind, request, Bytes::copy_from_slice(bytes), cost)?;
                     }
                     self.note_due(lane);
                 }
@@ -140,6 +150,11 @@ impl Arrivals {
             self.inlets[self.touched.trailing_zeros() as usize].batch = None;
             self.touched &= self.touched - 1;
         }
+    }
+
+    /// The answer to the peer's request is sealed: it may ask another.
+    pub fn note_answered(&mut self, lane: usize, request: u32) {
+        self.inlets[lane].unanswered.remove(&request);
     }
 
     /// The application took messages that cost so much.
@@ -238,13 +253,17 @@ impl Arrivals {
             push_control(intake, ControlMessage { channel: inlet.channel, kind, request, body: bytes })?;
             inlet.owed += held;
             self.note_due(lane);
+        } else if !inlet.is_for_queue(kind, request)? {
+            inlet.reply(intake, kind, request, Bytes::from(bytes), held)?;
+            self.note_due(lane);
         } else if bytes.len() < BY_REFERENCE_MIN {
             append(inlet.open_batch(intake), kind, request, &bytes, held);
             self.touched |= 1 << lane;
             inlet.keep(bytes);
         } else {
             let entries = vec![Entry { end: bytes.len() as u32, kind, request }];
-            intake.batches.push(Batch { channel: Some(inlet.channel), bytes, entries, cost: held });
+            let requests = u32::from(kind == Kind::Request);
+            intake.batches.push(Batch { channel: Some(inlet.channel), bytes, entries, cost: held, requests });
             // What comes behind it must stay behind it.
             inlet.batch = None;
         }
@@ -253,6 +272,41 @@ impl Arrivals {
 }
 
 impl Inlet {
+    /// True for what goes to the application's queue in its order; a request is counted until we have answered it.
+    #[inline]
+    fn is_for_queue(&mut self, kind: Kind, request: u32) -> Result<bool, CloseReason> {
+        match kind {
+            Kind::Message => Ok(true),
+            Kind::Request if self.unanswered.len() >= self.requests_max as usize || !self.unanswered.insert(request) => {
+                Err(CloseReason::TooManyRequests)
+            }
+            Kind::Request => Ok(true),
+            Kind::Response | Kind::Error | Kind::Cancel => Ok(false),
+        }
+    }
+
+    /// Takes in what is said to a request. Only an answer waits for somebody to take it.
+    fn reply(&mut self, intake: &mut Intake, kind: Kind, request: u32, body: Bytes, cost: u32) -> Result<(), CloseReason> {
+        let word = match kind {
+            Kind::Response => Word::Answer(body),
+            Kind::Error => Word::Refused(Refusal::decode(&body).ok_or(CloseReason::BadSegment)?),
+            Kind::Cancel if body.is_empty() => Word::Cancel,
+            Kind::Cancel | Kind::Message | Kind::Request => return Err(CloseReason::BadSegment),
+        };
+        let cost = if kind == Kind::Response { cost } else { self.grant_later(cost) };
+        if kind == Kind::Cancel {
+            self.unanswered.remove(&request);
+        }
+        intake.replies.push(Reply { channel: self.channel, request, word, cost });
+        Ok(())
+    }
+
+    /// What needs no taking is granted back with the next credit; nothing is left to pay.
+    const fn grant_later(&mut self, cost: u32) -> u32 {
+        self.owed += cost;
+        0
+    }
+
     #[inline]
     fn pay(&mut self, cost: u32) -> Result<(), CloseReason> {
         self.credit = self.credit.checked_sub(cost).ok_or(CloseReason::CreditExceeded)?;
@@ -308,6 +362,7 @@ fn push_control(intake: &mut Intake, message: ControlMessage) -> Result<(), Clos
 #[inline]
 fn append(batch: &mut Batch, kind: Kind, request: u32, bytes: &[u8], cost: u32) {
     batch.bytes.extend_from_slice(bytes);
+    batch.requests += u32::from(kind == Kind::Request);
     batch.entries.push(Entry { end: batch.bytes.len() as u32, kind, request });
     batch.cost += cost;
 }

@@ -2,6 +2,8 @@
 
 use crate::base::channel::{ChannelId, Kind};
 use crate::flow::batch::Batch;
+use crate::wire::refusal::Refusal;
+use bytes::Bytes;
 
 /// A message on one of the node's own channels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,12 +14,34 @@ pub struct ControlMessage {
     pub body: Vec<u8>,
 }
 
+/// What the peer says to a request of ours, or of one of its own: not for a queue but for who asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub channel: ChannelId,
+    pub request: u32,
+    pub word: Word,
+    /// Segment bytes to grant back to the sender when it has been taken.
+    pub cost: u32,
+}
+
+/// The three kinds of replies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The answer to our request.
+    Answer(Bytes),
+    /// Why it does not serve our request.
+    Refused(Refusal),
+    /// It takes its own request back.
+    Cancel,
+}
+
 /// Filled by `handle_bytes`, emptied by the reactor after each call.
 #[derive(Debug, Default)]
 pub struct Intake {
     /// Application messages: one batch per channel and step, a large message in a batch of its own.
     pub batches: Vec<Batch>,
     pub control: Vec<ControlMessage>,
+    pub replies: Vec<Reply>,
     /// Bytes that the step has to read: a batch has room for what can come out of them, because growing it step by step would copy
     /// every message twice.
     pub(super) expected: usize,

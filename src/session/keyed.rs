@@ -341,6 +341,9 @@ impl Keyed {
         out.extend_from_slice(&HEAD_OF_DATA);
         traffic.arrivals.write_credits(out, limit);
         traffic.lanes.pack(out, limit);
+        for (lane, request) in traffic.lanes.take_answered() {
+            traffic.arrivals.note_answered(lane, request);
+        }
         if out.len() == begin + HEAD_OF_DATA.len() {
             out.truncate(begin);
             return false;

@@ -3,7 +3,7 @@
 //! `keyed.rs` calls it for every data record.
 
 use super::local::Local;
-use crate::base::channel::ChannelId;
+use crate::base::channel::{ChannelId, Kind};
 use crate::base::time::Time;
 use crate::flow::batch::{Note, Pending, Removed, Ticket};
 use crate::wire::hello::Hello;
@@ -68,6 +68,8 @@ pub struct Lanes {
 struct Left {
     /// Senders who want to know of messages that are sealed whole.
     sealed: Vec<Ticket>,
+    /// Requests of the peer, and their lanes, of which the answer is sealed whole.
+    answered: Vec<(usize, u32)>,
     /// Messages that the peer would not have taken (and their bytes): never sent. The notes of some, for the link's end.
     unsendable: (usize, usize),
     unsent: Vec<Removed>,
@@ -138,6 +140,11 @@ impl Lanes {
     /// Moves the tickets of messages that were sealed whole since the last call to the end of `into`.
     pub fn take_sealed(&mut self, into: &mut Vec<Ticket>) {
         into.append(&mut self.left.sealed);
+    }
+
+    /// The peer's requests that were answered since the last call, with their lanes.
+    pub fn take_answered(&mut self) -> Vec<(usize, u32)> {
+        std::mem::take(&mut self.left.answered)
     }
 
     /// Takes out the messages whose note `pick` picks. One of which a part is sealed stays, unless nothing will be sealed any more.
@@ -216,7 +223,7 @@ impl Lanes {
     /// Packs one lane until something stops it.
     fn run(&mut self, lane: usize, out: &mut Vec<u8>, limit: usize, quota: i64) -> Stop {
         let others = self.ready & !(1 << lane) != 0;
-        let stop = self.lanes[lane].pack(out, limit, quota, others, &mut self.left);
+        let stop = self.lanes[lane].pack(lane, out, limit, quota, others, &mut self.left);
         match stop {
             Stop::Idle => self.ready &= !(1 << lane),
             // Its last message may have left with the record, or its credit.
@@ -251,7 +258,7 @@ impl Lane {
     }
 
     /// Appends segments until the queue or credit, the `quota` or the record is used up.
-    fn pack(&mut self, out: &mut Vec<u8>, limit: usize, quota: i64, others_wait: bool, left: &mut Left) -> Stop {
+    fn pack(&mut self, lane: usize, out: &mut Vec<u8>, limit: usize, quota: i64, others_wait: bool, left: &mut Left) -> Stop {
         let begin = out.len();
         let message_bytes_max = self.message_bytes_max.unwrap_or(0);
         loop {
@@ -278,6 +285,9 @@ impl Lane {
                 self.credit -= whole as u32;
                 self.sent = 0;
                 left.sealed.extend(self.queue.pop().note.and_then(|note| note.ticket));
+                if matches!(kind, Kind::Response | Kind::Error) {
+                    left.answered.push((lane, request));
+                }
                 continue;
             }
             if !fits && piece < room && self.credit < self.piece_min() {

@@ -199,6 +199,8 @@ fn own_channels() -> [Channel; 2] {
         send_queue_messages: 10,
         // Taken at once, so one largest message under way is enough.
         receive_queue_bytes: message_bytes_max.next_multiple_of(CREDIT_MIN),
+        // Their requests have rules of their own: exchange says how many.
+        requests_max: 0,
         ..Channel::new(id.0, name)
     };
     [own(ChannelId::PEX, "pex", PEX_BYTES_MAX), own(ChannelId::DISCOVER, "discover", DISCOVER_BYTES_MAX)]
@@ -210,6 +212,7 @@ fn offer(channel: &Channel) -> ChannelOffer {
         name: channel.name.clone(),
         message_bytes_max: channel.message_bytes_max,
         credit: channel.receive_queue_bytes,
+        requests_max: channel.requests_max,
     }
 }
 

@@ -33,6 +33,8 @@ pub struct ChannelOffer {
     pub message_bytes_max: u32,
     /// Segment bytes that may be under way to the announcer before it grants more.
     pub credit: u32,
+    /// Requests that may wait for the announcer's answer; 0: it serves none.
+    pub requests_max: u32,
 }
 
 /// A capability: a name of at most 32 bytes with a small value.
@@ -209,12 +211,19 @@ fn encode_offer(offer: &ChannelOffer) -> proto::ChannelOffer {
         name: offer.name.clone(),
         message_bytes_max: offer.message_bytes_max,
         credit: offer.credit,
+        requests_max: offer.requests_max,
     }
 }
 
 fn decode_offer(offer: proto::ChannelOffer) -> Result<ChannelOffer, HelloError> {
     let id = u16::try_from(offer.id).map_err(|_| HelloError::ChannelNumber(offer.id))?;
-    Ok(ChannelOffer { id: ChannelId(id), name: offer.name, message_bytes_max: offer.message_bytes_max, credit: offer.credit })
+    Ok(ChannelOffer {
+        id: ChannelId(id),
+        name: offer.name,
+        message_bytes_max: offer.message_bytes_max,
+        credit: offer.credit,
+        requests_max: offer.requests_max,
+    })
 }
 
 fn check_name(name: &str) -> Result<(), HelloError> {
@@ -241,6 +250,7 @@ mod tests {
                 name: "blocks".into(),
                 message_bytes_max: 1 << 20,
                 credit: 1 << 20,
+                requests_max: 64,
             }],
             capabilities: vec![Capability { name: "archive".into(), value: u64::MAX }],
             is_private: true,

@@ -16,7 +16,7 @@ use bowline::flow::batch::Pending;
 use bowline::session::bowline::Bowline;
 use bowline::session::dialect::{Context, Dialect, Signal};
 use bowline::session::gate::Gate;
-use bowline::session::intake::{ControlMessage, Intake};
+use bowline::session::intake::{ControlMessage, Intake, Reply, Word};
 use bowline::session::local::{Local, Profile};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -239,6 +239,15 @@ impl End {
             assert_eq!(begin, batch.bytes.len(), "entries cover the batch");
             assert!(batch.bytes.capacity() <= 2 * batch.bytes.len(), "a batch holds little more than it was paid for");
             self.owed.push((channel, batch.cost));
+        }
+        for Reply { channel, request, word, cost } in std::mem::take(&mut self.intake.replies) {
+            let (kind, body) = match word {
+                Word::Answer(body) => (Kind::Response, body.to_vec()),
+                Word::Refused(refusal) => (Kind::Error, refusal.encode()),
+                Word::Cancel => (Kind::Cancel, Vec::new()),
+            };
+            self.received.push((channel, kind, request, body));
+            self.owed.push((channel, cost));
         }
         if self.is_taking {
             self.take_all();
