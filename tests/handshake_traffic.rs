@@ -6,6 +6,7 @@ mod handshake_support;
 use bowline::base::channel::{Channel, ChannelId, Kind};
 use bowline::base::rng::Rng;
 use bowline::flow::batch::{BY_REFERENCE_MIN, Pending};
+use bowline::flow::pot::{Budget, Pot};
 use bowline::session::dialect::Dialect;
 use bowline::session::local::Profile;
 use bowline::wire::refusal::Refusal;
@@ -303,7 +304,8 @@ fn own_messages_go_first_and_too_many_are_refused() {
 
 #[test]
 fn reassembly_is_charged_and_given_back() {
-    let theirs = local(Profile { channels: channels(), pot: bowline::flow::pot::Pot::new(200_000), ..profile(2) });
+    let budget = Budget { share: 0, common: 300_000, common_each: 200_000 };
+    let theirs = local(Profile { channels: channels(), pot: Pot::new(budget), ..profile(2) });
     let ours = local(Profile { channels: channels(), ..profile(1) });
     let mut pair = Pair::of(&ours, &theirs).open();
     for _ in 0..2 {

@@ -1,91 +1,112 @@
-//! The node-wide budget of message bytes: whoever keeps a message's bytes charges them here first and releases them after.
-//! It never blocks and never waits; what to do when it is used up is the asker's policy. Links and the reactor share it.
+//! The node-wide budget of message bytes: whoever keeps a message's bytes charges them to its account first and gives them back after.
+//! Every link has a share of its own that nobody else can use up; beyond it, all draw on what is common, none on more than its limit.
+//! Nothing here blocks or waits; what to do when it is used up is the asker's policy.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A budget of bytes, shared by its clones.
-#[derive(Clone, Debug)]
-pub struct Pot {
-    shared: Arc<Shared>,
+/// How the budget is divided, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// What each account may always have.
+    pub share: u64,
+    /// What all of them may have together beyond their shares.
+    pub common: u64,
+    /// What one of them may have of it.
+    pub common_each: u64,
 }
 
-#[derive(Debug)]
-struct Shared {
-    used: AtomicU64,
-    max: AtomicU64,
+impl Budget {
+    /// `bytes` for so many accounts: a share for each, as large as half of it allows and at most `SHARE_MAX`. Of the rest, which is
+    /// common, one account may have half, so that no one peer can use it up.
+    pub fn divide(bytes: u64, accounts: u64) -> Budget {
+        let share = SHARE_MAX.min(bytes / 2 / accounts.max(1));
+        let common = bytes - share * accounts.max(1);
+        Budget { share, common, common_each: common / 2 }
+    }
+
+    /// Bytes that so many accounts can charge together.
+    pub const fn bytes(&self, accounts: u64) -> u64 {
+        self.common.saturating_add(self.share.saturating_mul(accounts))
+    }
+}
+
+/// The most that is set aside for one account: half a default message, as much as a slow peer has under way.
+const SHARE_MAX: u64 = 512 * 1_024;
+
+/// The budget of a node, shared by its clones.
+#[derive(Clone, Debug)]
+pub struct Pot {
+    budget: Budget,
+    /// Bytes in use beyond the shares.
+    used: Arc<AtomicU64>,
 }
 
 impl Pot {
-    pub fn new(bytes_max: u64) -> Pot {
-        Pot { shared: Arc::new(Shared { used: AtomicU64::new(0), max: AtomicU64::new(bytes_max) }) }
+    pub fn new(budget: Budget) -> Pot {
+        Pot { budget, used: Arc::default() }
     }
 
-    /// Takes `bytes` out of the budget if they fit; otherwise it says false and nothing is taken.
-    pub fn try_charge(&self, bytes: u64) -> bool {
-        // Relaxed is enough: the number guards no other memory.
-        let max = self.max();
-        let add = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= max);
-        self.shared.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+    /// An account without charges; a link has one.
+    pub fn account(&self) -> Account {
+        Account { pot: self.clone(), bytes: 0 }
     }
 
-    /// Gives back bytes that `try_charge` took.
-    pub fn release(&self, bytes: u64) {
-        let subtract = |used: u64| Some(used.saturating_sub(bytes));
-        let before = self.shared.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, subtract);
-        debug_assert!(before.is_ok_and(|used| used >= bytes), "released {bytes} bytes that were never charged");
-    }
-
-    /// `try_charge` that gives the bytes back by itself.
-    pub fn charge(&self, bytes: u64) -> Option<Charge> {
-        self.try_charge(bytes).then(|| Charge { pot: self.clone(), bytes })
-    }
-
+    /// Bytes in use beyond the shares.
     pub fn used(&self) -> u64 {
-        self.shared.used.load(Ordering::Relaxed)
+        self.used.load(Ordering::Relaxed)
     }
 
-    pub fn max(&self) -> u64 {
-        self.shared.max.load(Ordering::Relaxed)
-    }
-
-    /// Another budget from now on; what is charged stays charged, even above it.
-    pub fn set_max(&self, bytes_max: u64) {
-        self.shared.max.store(bytes_max, Ordering::Relaxed);
+    pub fn budget(&self) -> Budget {
+        self.budget
     }
 }
 
-/// Bytes charged to a pot, given back when it is dropped.
+/// The bytes charged by one link; given back when it is dropped.
 #[derive(Debug)]
-#[must_use = "a charge that is dropped gives its bytes back at once"]
-pub struct Charge {
+pub struct Account {
     pot: Pot,
     bytes: u64,
 }
 
-impl Charge {
+impl Account {
+    /// Charges `bytes` if they fit; otherwise it says false and nothing is charged.
+    pub fn charge(&mut self, bytes: u64) -> bool {
+        let Budget { common, common_each, .. } = self.pot.budget;
+        let Some(sum) = self.bytes.checked_add(bytes) else { return false };
+        let (before, after) = (self.beyond(self.bytes), self.beyond(sum));
+        let more = after - before;
+        // Relaxed is enough: the number guards no other memory.
+        let add = |used: u64| used.checked_add(more).filter(|used| *used <= common);
+        let fits = after <= common_each || more == 0;
+        let fits = fits && self.pot.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok();
+        self.bytes = if fits { sum } else { self.bytes };
+        fits
+    }
+
+    /// Gives back bytes that were charged.
+    pub fn release(&mut self, bytes: u64) {
+        debug_assert!(bytes <= self.bytes, "released {bytes} of {} bytes", self.bytes);
+        let rest = self.bytes.saturating_sub(bytes);
+        let less = self.beyond(self.bytes) - self.beyond(rest);
+        self.pot.used.fetch_sub(less, Ordering::Relaxed);
+        self.bytes = rest;
+    }
+
+    /// Bytes charged.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Charges `more` bytes to the same pot; false, and nothing changed, if they do not fit.
-    pub fn grow(&mut self, more: u64) -> bool {
-        let fits = self.pot.try_charge(more);
-        self.bytes += if fits { more } else { 0 };
-        fits
-    }
-
-    /// Cuts `bytes` off as a charge of their own, as far as there are so many: what is handed on takes its charge along.
-    pub fn split(&mut self, bytes: u64) -> Charge {
-        let bytes = bytes.min(self.bytes);
-        self.bytes -= bytes;
-        Charge { pot: self.pot.clone(), bytes }
+    /// Of so many bytes, those beyond the share.
+    const fn beyond(&self, bytes: u64) -> u64 {
+        bytes.saturating_sub(self.pot.budget.share)
     }
 }
 
-impl Drop for Charge {
+impl Drop for Account {
     fn drop(&mut self) {
-        self.pot.release(self.bytes);
+        self.release(self.bytes);
     }
 }
 
@@ -94,60 +115,63 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const BUDGET: Budget = Budget { share: 100, common: 1_000, common_each: 600 };
+
     #[test]
-    fn a_charge_that_does_not_fit_takes_nothing() {
-        let pot = Pot::new(100);
-        assert!(pot.try_charge(60) && !pot.try_charge(41) && !pot.try_charge(u64::MAX));
-        assert_eq!(pot.used(), 60);
-        assert!(pot.clone().try_charge(40), "clones share the budget");
-        pot.release(100);
+    fn a_division_adds_up() {
+        let budget = Budget::divide(256 << 20, 100);
+        assert_eq!((budget.share, budget.common), (512 << 10, 206 << 20));
+        assert!(budget.common_each >= 100 << 20, "the largest message fits");
+        for (bytes, accounts) in [(0, 0), (0, 5), (1 << 20, 100), (7, 3), (u64::MAX, 16_384)] {
+            let budget = Budget::divide(bytes, accounts);
+            assert_eq!(budget.bytes(accounts.max(1)), bytes, "{accounts} accounts");
+        }
+    }
+
+    #[test]
+    fn a_share_is_there_whatever_others_do() {
+        let pot = Pot::new(BUDGET);
+        let (mut greedy, mut other, mut honest) = (pot.account(), pot.account(), pot.account());
+        assert!(greedy.charge(700) && !greedy.charge(1), "its share and its limit");
+        assert!(other.charge(500) && !other.charge(1), "what is left of the common part");
+        assert!(honest.charge(100) && !honest.charge(1), "its share");
+        assert_eq!(pot.used(), 1_000);
+        greedy.release(300);
+        assert!(honest.charge(300) && !honest.charge(1));
+        drop((greedy, other, honest));
         assert_eq!(pot.used(), 0);
     }
 
     #[test]
-    fn a_dropped_charge_gives_its_bytes_back() {
-        let pot = Pot::new(100);
-        let mut charge = pot.charge(50).expect("it fits");
-        assert!(pot.charge(51).is_none());
-        assert!(charge.grow(30) && !charge.grow(21));
-        let part = charge.split(70);
-        assert_eq!((charge.bytes(), part.bytes(), pot.used()), (10, 70, 80));
-        drop(charge);
-        assert_eq!(pot.used(), 70);
-        drop(part);
-        assert_eq!(pot.used(), 0);
+    fn what_does_not_fit_charges_nothing() {
+        let pot = Pot::new(BUDGET);
+        let mut account = pot.account();
+        assert!(!account.charge(701) && !account.charge(u64::MAX));
+        assert_eq!((account.bytes(), pot.used()), (0, 0));
+        assert!(account.charge(700) && !account.charge(u64::MAX));
     }
 
     #[test]
-    fn a_smaller_budget_refuses_until_enough_is_given_back() {
-        let pot = Pot::new(100);
-        let charge = pot.charge(80).expect("it fits");
-        pot.set_max(50);
-        assert!(!pot.try_charge(0) && pot.used() == 80);
-        drop(charge);
-        assert!(pot.try_charge(50));
-    }
-
-    #[test]
-    #[should_panic(expected = "released 2 bytes that were never charged")]
+    #[should_panic(expected = "released 2 of 1 bytes")]
     #[cfg(debug_assertions)]
     fn releasing_too_much_is_found_in_tests() {
-        let pot = Pot::new(10);
-        assert!(pot.try_charge(1));
-        pot.release(2);
+        let pot = Pot::new(BUDGET);
+        let mut account = pot.account();
+        assert!(account.charge(1));
+        account.release(2);
     }
 
     #[test]
     fn threads_never_overdraw_it() {
-        let pot = Pot::new(1_000);
+        let pot = Pot::new(BUDGET);
         std::thread::scope(|scope| {
             for step in 1..5 {
                 let pot = &pot;
                 scope.spawn(move || {
                     for _ in 0..10_000 {
-                        let charge = pot.charge(step * 100);
-                        assert!(pot.used() <= 1_000);
-                        drop(charge);
+                        let mut account = pot.account();
+                        account.charge(step * 150);
+                        assert!(pot.used() <= BUDGET.common);
                     }
                 });
             }
@@ -157,20 +181,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn used_is_the_sum_of_the_living_charges(steps in prop::collection::vec((0_u64..500, 0_usize..8), 1..200)) {
-            let pot = Pot::new(1_000);
-            let mut living: Vec<Charge> = Vec::new();
-            for (bytes, place) in steps {
-                match (living.get_mut(place), bytes % 3) {
-                    (Some(_), 0) => drop(living.swap_remove(place)),
-                    (Some(charge), 1) => { let part = charge.split(bytes); living.push(part); }
-                    (Some(charge), _) => { charge.grow(bytes); }
-                    (None, _) => living.extend(pot.charge(bytes)),
+        fn nobody_is_refused_its_share_and_nothing_is_overdrawn(steps in prop::collection::vec((0_u64..400, 0_usize..6, prop::bool::ANY), 1..200)) {
+            let pot = Pot::new(BUDGET);
+            let mut accounts: Vec<Account> = (0..6).map(|_| pot.account()).collect();
+            for (bytes, place, is_charge) in steps {
+                let account = &mut accounts[place];
+                let before = account.bytes();
+                if is_charge {
+                    let fits = account.charge(bytes);
+                    prop_assert_eq!(account.bytes(), if fits { before + bytes } else { before });
+                    prop_assert!(fits || before + bytes > BUDGET.share);
+                } else {
+                    account.release(bytes.min(before));
                 }
-                prop_assert_eq!(pot.used(), living.iter().map(Charge::bytes).sum::<u64>());
-                prop_assert!(pot.used() <= 1_000);
+                let beyond: u64 = accounts.iter().map(|account| account.bytes().saturating_sub(BUDGET.share)).sum();
+                prop_assert_eq!(pot.used(), beyond);
+                prop_assert!(beyond <= BUDGET.common && accounts.iter().all(|a| a.bytes() <= BUDGET.share + BUDGET.common_each));
             }
-            drop(living);
+            drop(accounts);
             prop_assert_eq!(pot.used(), 0);
         }
     }

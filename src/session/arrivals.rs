@@ -12,7 +12,7 @@ use super::local::Local;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::reason::CloseReason;
 use crate::flow::batch::{BY_REFERENCE_MIN, Batch, Entry};
-use crate::flow::pot::Charge;
+use crate::flow::pot::Account;
 use crate::wire::refusal::Refusal;
 use crate::wire::segment::{self, CREDIT_SEGMENT, Segment};
 use bytes::Bytes;
@@ -56,8 +56,8 @@ struct Partial {
     bytes: Vec<u8>,
     /// Segment bytes that are not granted back before the application took the message.
     held: u32,
-    /// What it keeps of the node's memory, from the second segment on.
-    charge: Option<Charge>,
+    /// Bytes charged to the link's account: all from the second segment on.
+    charged: u64,
 }
 
 /// See the file's head.
@@ -65,6 +65,8 @@ struct Partial {
 pub struct Arrivals {
     local: Arc<Local>,
     inlets: Vec<Inlet>,
+    /// Of the node's memory for half-arrived messages.
+    account: Account,
     /// Bits of the lanes with a batch in this step.
     touched: u64,
     /// Bits of the lanes whose credit is to be granted.
@@ -87,7 +89,8 @@ impl Arrivals {
             kept: Vec::new(),
         };
         let inlets = local.channels.iter().map(inlet).collect();
-        Arrivals { local, inlets, touched: 0, due: 0 }
+        let account = local.profile.pot.account();
+        Arrivals { local, inlets, account, touched: 0, due: 0 }
     }
 
     /// Takes the segments of one data record. `lanes` gets the credit that the peer grants.
@@ -126,7 +129,7 @@ impl Arrivals {
                 }
                 Segment::First { channel, kind, request, total, bytes } => {
                     let lane = self.lane(channel, lanes)?;
-                    self.begin(lane, cost, Partial { kind, request, total, bytes: Vec::new(), held: 0, charge: None }, bytes)?;
+                    self.begin(lane, cost, Partial { kind, request, total, bytes: Vec::new(), held: 0, charged: 0 }, bytes)?;
                 }
                 Segment::Next { channel, kind, is_last, bytes } => {
                     let lane = self.lane(channel, lanes)?;
@@ -222,17 +225,10 @@ impl Arrivals {
         if partial.kind != kind || partial.bytes.len() + bytes.len() > partial.total as usize {
             return Err(CloseReason::BadSegment);
         }
-        let more = bytes.len() as u64;
-        let is_charged = match &mut partial.charge {
-            Some(charge) => charge.grow(more),
-            None => {
-                partial.charge = self.local.profile.pot.charge(more);
-                partial.charge.is_some()
-            }
-        };
-        if !is_charged {
+        if !self.account.charge(bytes.len() as u64) {
             return Err(CloseReason::OutOfMemory);
         }
+        partial.charged += bytes.len() as u64;
         partial.append(bytes);
         inlet.hold(&mut partial, cost);
         inlet.partial = Some(partial);
@@ -248,7 +244,8 @@ impl Arrivals {
             return Err(CloseReason::BadSegment);
         }
         let Some(partial) = inlet.partial.take_if(|_| is_whole) else { return Ok(()) };
-        let Partial { kind, request, bytes, held, .. } = partial;
+        let Partial { kind, request, bytes, held, charged, .. } = partial;
+        self.account.release(charged);
         if inlet.is_own {
             push_control(intake, ControlMessage { channel: inlet.channel, kind, request, body: bytes })?;
             inlet.owed += held;

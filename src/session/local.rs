@@ -7,7 +7,7 @@ use crate::base::limits::{CHANNELS_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX,
 use crate::crypto::hash;
 use crate::crypto::identity::Identity;
 use crate::crypto::record::Suite;
-use crate::flow::pot::Pot;
+use crate::flow::pot::{Budget, Pot};
 use crate::settings::check::Checked;
 use crate::wire::discover::DISCOVER_BYTES_MAX;
 use crate::wire::hello::{CREDIT_MIN, ChannelOffer, Hello, HelloError};
@@ -84,7 +84,7 @@ impl Profile {
             is_claiming: false,
             is_claim_required: false,
             listen_port: 0,
-            pot: Pot::new(256 << 20),
+            pot: Pot::new(Budget::divide(256 << 20, 100)),
         }
     }
 }
@@ -109,7 +109,7 @@ impl Profile {
             is_claiming: settings.network_require_claim,
             is_claim_required: settings.network_require_claim,
             listen_port: listen.first().map_or(0, |address| address.port),
-            pot: Pot::new(settings.memory_messages_max),
+            pot: Pot::new(Budget::divide(settings.memory_messages_max, settings.bounds().max.into())),
             hello: Hello { listen, ..hello.clone() },
             ..Profile::new(identity, &settings.network_name)
         }

@@ -84,7 +84,7 @@ pub(super) fn of_host(host: &Host, sockets: usize) -> Finding {
     let conns = host.engine().len();
     holds(conns <= host.conns_max, "connections stay below their bound", || format!("{conns} > {}", host.conns_max))?;
     holds(sockets == conns, "every stream belongs to a connection", || format!("{sockets} streams, {conns} connections"))?;
-    let (used, max) = (host.pot.used(), host.pot.max());
+    let (used, max) = (host.pot.used(), host.pot.budget().common);
     holds(used <= max, "messages stay within the memory set aside", || format!("{used} > {max} bytes"))?;
     if host.is_quiet() { of_quiet_host(host) } else { Ok(()) }
 }
