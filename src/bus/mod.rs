@@ -10,6 +10,7 @@ pub mod queue;
 pub mod report;
 pub mod roster;
 pub mod routes;
+pub mod stories;
 pub mod sync;
 
 #[cfg(test)]
