@@ -106,6 +106,9 @@ impl Core {
                 log::error!(target: "bowline::reactor", "{}: a panic while decoding was contained: {text}", conn.id);
             }
             self.intake = Intake::default();
+            // Whatever state it left off in, nothing is asked of it again: a second panic would not be contained. So it has no last
+            // words, and what it had not sealed is not counted as unsent.
+            conn.session = None;
             Err(CloseReason::PanicContained)
         });
         self.signals(conn);
