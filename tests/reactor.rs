@@ -2,10 +2,12 @@
 //! descriptors, a transport that counts. Threads are not needed: the test turns the engine itself.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
+use bowline::base::channel::Kind;
 use bowline::base::link_id::LinkId;
 use bowline::base::reason::CloseReason;
 use bowline::base::time::Time;
 use bowline::bus::command::Command;
+use bowline::bus::link::Body;
 use bowline::bus::report::Report;
 use bowline::reactor::engine::Next;
 use rig::{ECHO_DEADLINE, Rig};
@@ -30,6 +32,26 @@ fn a_panic_while_decoding_costs_the_peer_its_link_and_nobody_else() {
         assert_eq!(rig.counters.read().panics_contained, count);
     }
     rig.echo(&mut good, b"after");
+}
+
+#[test]
+fn a_link_that_lingers_with_mail_left_does_not_spin() {
+    let mut rig = Rig::new(|_| {});
+    let (mut peer, link) = rig.greeted();
+    rig.echo(&mut peer, b"+n");
+    let mailbox = rig.roster.find(link).expect("it is open");
+    let rings = mailbox.push(0, Kind::Message, 0, &Body::Slice(b"never sent"), None);
+    assert_eq!(rings, Ok(true));
+    rig.bell.ring_for(link);
+    rig.echo(&mut peer, b"x");
+    rig.commands.send(Command::Close { link, reason: CloseReason::Stalled }).expect("room");
+    let mut part = [0; 16];
+    rig.turn_until(|_| matches!(peer.read(&mut part), Ok(7)));
+    let (begin, turns) = (rig.now(), rig.counters.read().turns);
+    // The peer keeps its end open, and the goodbye is all there is to say.
+    rig.turn_until(|rig| rig.now().since(begin) > Duration::from_millis(200));
+    assert_eq!(rig.engine.len(), 1, "it lingers");
+    assert!(rig.counters.read().turns - turns < 100, "{} turns", rig.counters.read().turns - turns);
 }
 
 #[test]

@@ -126,7 +126,9 @@ impl Conn {
     /// True if a write turn could move something: into the socket, or from the mailbox into the session.
     pub fn wants_write(&self) -> bool {
         let has_words = || self.session.as_ref().is_some_and(|session| session.wants_write());
-        self.is_writable && (self.unwritten() > 0 || self.has_mail || has_words())
+        // A mailbox that is gone with its link moves nothing any more, whatever it said last.
+        let has_mail = self.has_mail && self.is_open();
+        self.is_writable && (self.unwritten() > 0 || has_mail || has_words())
     }
 
     /// True if a read turn could move something.

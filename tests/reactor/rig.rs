@@ -228,6 +228,8 @@ pub struct Rig {
     pub commands: Sender<Command>,
     pub reports: Receiver<Report>,
     pub control: Receiver<Control>,
+    pub bell: Arc<Bell>,
+    pub roster: Arc<Roster>,
     pub counters: Arc<NodeCounters>,
     pub start: Instant,
     pub next: Next,
@@ -254,13 +256,14 @@ impl Rig {
         let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
         let (control, controls) = bounded(4);
         let counters = Arc::new(NodeCounters::default());
+        let (bell, roster) = (Arc::new(Bell::new(Box::new(|| {}))), Arc::new(Roster::default()));
         let ports = Ports {
             commands: orders,
             reports: report,
             control,
-            bell: Arc::new(Bell::new(Box::new(|| {}))),
+            bell: Arc::clone(&bell),
             routes: Arc::new(Routes::new(Arc::new(Queue::new(Box::new(|_| {}))))),
-            roster: Arc::new(Roster::default()),
+            roster: Arc::clone(&roster),
             counters: Arc::clone(&counters),
             ids: LinkIds::default(),
         };
@@ -273,7 +276,7 @@ impl Rig {
         let at = net.listen(0, "127.0.0.1:0".parse().expect("an address")).expect("a port");
         engine.add_listener(0);
         let (start, next) = (Instant::now(), Next::Now);
-        Rig { engine, net, at, commands, reports, control: controls, counters, start, next }
+        Rig { engine, net, at, commands, reports, control: controls, bell, roster, counters, start, next }
     }
 
     pub fn now(&self) -> Time {
