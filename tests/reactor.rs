@@ -10,6 +10,7 @@ use bowline::bus::command::Command;
 use bowline::bus::link::Body;
 use bowline::bus::report::Report;
 use bowline::reactor::engine::Next;
+use bowline::reactor::limits::Limits;
 use rig::{ECHO_DEADLINE, Rig};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -135,6 +136,31 @@ fn a_peer_that_does_not_read_is_closed() {
         closed.is_some()
     });
     assert_eq!(closed, Some(CloseReason::WriteStalled));
+}
+
+#[test]
+fn waiting_for_our_own_tokens_is_no_stall() {
+    // A turn of 1,460 bytes every 365 ms.
+    let change = |limits: &mut Limits| (limits.link_up, limits.write_stall_timeout) = (4_000, Duration::from_millis(200));
+    let mut rig = Rig::new(change);
+    let (mut peer, _) = rig.greeted();
+    let begin = rig.now();
+    rig.echo(&mut peer, &[b'x'; 5_000]);
+    assert!(rig.now().since(begin) > Duration::from_millis(365), "it had to wait");
+}
+
+#[test]
+fn a_stall_begins_when_the_socket_is_found_full() {
+    let change = |limits: &mut Limits| (limits.link_up, limits.write_stall_timeout) = (4_000, Duration::from_millis(300));
+    let mut rig = Rig::new(change);
+    let (mut peer, link) = rig.greeted();
+    peer.write_all(&[b'x'; 5_000]).expect("buffered");
+    rig.turn_until(|rig| rig.counters.read().bytes_out >= 2_920);
+    // The next tokens come in 365 ms: longer than the peer may stall, but not its doing.
+    rig.net.is_full = true;
+    assert_eq!(rig.closed(link), CloseReason::WriteStalled);
+    let full = rig.net.found_full.expect("it was written to").elapsed();
+    assert!(full >= Duration::from_millis(299), "{full:?} after it was found full");
 }
 
 #[test]

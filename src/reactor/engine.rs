@@ -250,7 +250,9 @@ impl Engine {
         };
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.is_readable |= ready.is_readable || ready.is_ended;
-        conn.is_writable |= ready.is_writable;
+        if ready.is_writable {
+            conn.note_writable(self.core.ambient.now);
+        }
         conn.is_ended |= ready.is_ended;
         if matches!(conn.stage, Stage::Dialing) && (ready.is_writable || ready.is_ended) {
             match self.core.dialed(conn, net) {
