@@ -2,7 +2,7 @@
 //! descriptors, a transport that counts. Threads are not needed: the test turns the engine itself.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
-use bowline::base::channel::Kind;
+use bowline::base::channel::{ChannelId, Kind};
 use bowline::base::link_id::LinkId;
 use bowline::base::reason::CloseReason;
 use bowline::base::time::Time;
@@ -11,7 +11,8 @@ use bowline::bus::link::Body;
 use bowline::bus::report::Report;
 use bowline::reactor::engine::Next;
 use bowline::reactor::limits::Limits;
-use rig::{ECHO_DEADLINE, Rig};
+use bytes::Bytes;
+use rig::{ECHO_DEADLINE, FULL, Rig};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -161,6 +162,21 @@ fn a_stall_begins_when_the_socket_is_found_full() {
     assert_eq!(rig.closed(link), CloseReason::WriteStalled);
     let full = rig.net.found_full.expect("it was written to").elapsed();
     assert!(full >= Duration::from_millis(299), "{full:?} after it was found full");
+}
+
+#[test]
+fn only_a_peer_that_does_not_read_is_blamed_for_control_messages_that_wait() {
+    let mut rig = Rig::new(|_| {});
+    let (mut peer, link) = rig.greeted();
+    rig.echo(&mut peer, b"+");
+    let say = || Command::Say { link, channel: ChannelId::PEX, kind: Kind::Message, request: FULL, body: Bytes::new() };
+    rig.commands.send(say()).expect("room");
+    rig.echo(&mut peer, b"still here");
+    rig.net.is_full = true;
+    peer.write_all(b"x").expect("sent");
+    rig.turn_until(|rig| rig.net.found_full.is_some());
+    rig.commands.send(say()).expect("room");
+    assert_eq!(rig.closed(link), CloseReason::ControlNotRead);
 }
 
 #[test]

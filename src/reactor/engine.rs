@@ -280,7 +280,12 @@ impl Engine {
             Command::Greet { link } => self.step(link, net, Core::greet),
             Command::Judge { link, verdict } => self.step(link, net, |core, conn| core.judge(conn, verdict)),
             Command::Say { link, channel, kind, request, body } => self.step(link, net, |_, conn| match &mut conn.session {
-                Some(session) if conn.link.is_some() => session.say(channel, kind, request, body),
+                Some(session) if conn.link.is_some() => match session.say(channel, kind, request, body) {
+                    // The socket would take more: what waits, waits for our own tokens or turn. The peer is not to blame; this message
+                    // is lost, and whoever misses it asks again.
+                    Err(CloseReason::ControlNotRead) if conn.is_writable => Ok(()),
+                    said => said,
+                },
                 _ => Ok(()),
             }),
             Command::Close { link, reason } => self.dismiss(link, reason, net),
