@@ -180,6 +180,23 @@ fn only_a_peer_that_does_not_read_is_blamed_for_control_messages_that_wait() {
 }
 
 #[test]
+fn who_waits_for_its_own_tokens_delays_nobody_else() {
+    // 2,920 bytes at once, then a turn every 14 s.
+    let mut rig = Rig::new(|limits| limits.link_up = 100);
+    let (mut slow, _) = rig.greeted();
+    rig.echo(&mut slow, b"+");
+    slow.write_all(&[b'x'; 5_000]).expect("buffered");
+    let (mut free, link) = rig.greeted();
+    rig.echo(&mut free, b"+");
+    rig.turn_until(|rig| rig.counters.read().bytes_out > 2_800);
+    // The goodbye of the free one comes into the turns when the writing of this turn is over.
+    let deadline = rig.now() + Duration::from_secs(5);
+    rig.commands.send(Command::Drain { deadline }).expect("room");
+    assert_eq!(rig.closed(link), CloseReason::Stopped);
+    assert_eq!(rig.next, Next::Now);
+}
+
+#[test]
 fn a_rate_is_kept() {
     // 100 KiB at 200 KiB/s, of which the bucket's depth passes at once.
     let mut rig = Rig::new(|limits| limits.link_up = 200 * 1_024);
