@@ -406,12 +406,13 @@ enum bowline_event_kind
     BOWLINE_EV_RESPONSE = 3,
     /**
      * A link opened: peer, detail = BOWLINE_DIRECTION_*, tag of bowline_connect if that is what opened it. It comes before every
-     * message of the peer. A link that has closed again before anybody polled this event leaves no event at all.
+     * message of the peer. A link that has closed before anybody polled this event is told of whole all the same, unless too many such
+     * links wait (see bowline_queue): then the oldest leaves no event at all.
      */
     BOWLINE_EV_PEER_CONNECTED = 5,
     /**
      * A link closed: peer, result, flags = code of the close reason, detail = code that the peer gave or 0, data = the reason as text.
-     * It comes after every message of the peer.
+     * It comes after every message of the peer, and in any case if PEER_CONNECTED was polled.
      */
     BOWLINE_EV_PEER_DISCONNECTED = 6,
     /**
@@ -479,6 +480,12 @@ typedef struct bowline_node bowline_node;
 
 /**
  * An event queue. Any number of threads may poll it; each event goes to one of them.
+ *
+ * It is bounded however slowly it is polled. Messages of a connected peer wait up to the channel's receive queue, then the peer must wait.
+ * What peers that are gone have left waits too: of 1,024 links, 16 MiB of messages, or one link's if those alone are more. Then the
+ * oldest link whose PEER_CONNECTED was not polled leaves no event; if there is none, the oldest loses its messages and keeps its
+ * PEER_DISCONNECTED, and no more of these wait than twice the open links and 1,024 together. bowline_metrics.msgs_dropped_in counts the
+ * messages. While the node stops nothing is dropped.
  */
 typedef struct bowline_queue bowline_queue;
 
@@ -878,7 +885,7 @@ typedef struct bowline_metrics {
      */
     uint64_t msgs_out;
     /**
-     * Messages of peers that came and went before anybody polled, dropped because more than 1,024 such stories waited.
+     * Messages of peers that are gone, dropped because nobody polled them and too many waited (see bowline_queue).
      */
     uint64_t msgs_dropped_in;
     /**
@@ -1496,8 +1503,8 @@ BOWLINE_API void bowline_events_release(struct bowline_event *events, size_t eve
 
 /**
  * A descriptor that is readable exactly while the queue is not empty, or the node has stopped: level-triggered, for poll, select, epoll and
- * what stands on them. Another poller, or a link that closes before its PEER_CONNECTED was polled, can empty the queue again: then
- * polling says BOWLINE_E_AGAIN. It is made by the first call and closed with the queue. Only poll it: never read, write or close it.
+ * what stands on them. Another poller can empty the queue again: then polling says BOWLINE_E_AGAIN. It is made by the first call and
+ * closed with the queue. Only poll it: never read, write or close it.
  *
  * @param queue  may be NULL
  * @return The descriptor; -1 for NULL, or if the system has none left.

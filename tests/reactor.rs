@@ -2,323 +2,58 @@
 //! descriptors, a transport that counts. Threads are not needed: the test turns the engine itself.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
-use bowline::base::channel::{Channel, ChannelId, Kind};
-use bowline::base::link_id::{LinkId, LinkIds};
-use bowline::base::peer::PeerId;
+use bowline::base::channel::{ChannelId, Kind};
+use bowline::base::link_id::LinkId;
 use bowline::base::reason::CloseReason;
-use bowline::base::rng::Rng;
 use bowline::base::time::Time;
-use bowline::base::verdict::Verdict;
-use bowline::bus::bell::Bell;
 use bowline::bus::command::Command;
-use bowline::bus::counters::NodeCounters;
-use bowline::bus::queue::Queue;
-use bowline::bus::report::{Control, Report};
-use bowline::bus::roster::Roster;
-use bowline::bus::routes::Routes;
-use bowline::flow::batch::{Note, Pending, Removed, Ticket};
-use bowline::reactor::engine::{Dialects, Engine, Next, Ports};
+use bowline::bus::link::Body;
+use bowline::bus::report::Report;
+use bowline::reactor::engine::Next;
 use bowline::reactor::limits::Limits;
-use bowline::reactor::mio_net::MioNet;
-use bowline::reactor::net::{Net, Ready};
-use bowline::session::dialect::{Context, Dialect, Signal};
-use bowline::session::gate::Gate;
-use bowline::session::intake::{ControlMessage, Intake};
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, Sender, bounded};
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use rig::{ECHO_DEADLINE, FULL, Rig};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
-/// A dialect that echoes every byte, panics at a `!`, and reports an error at a `?`. A `*` makes it ask for three moments at once, a `+`
-/// opens the link, a `c` is a control message, a `d` sets a deadline that only `resume` puts off.
-/// A `=` waits for a verdict for ever, a `#` takes nothing more.
-#[derive(Default)]
-struct Echo {
-    out: Vec<u8>,
-    moments: u32,
-    opens: u32,
-    is_open: bool,
-    deadline: Option<Time>,
-    is_waiting: bool,
-    is_busy: bool,
-}
-
-/// How long a `d` gives.
-const ECHO_DEADLINE: Duration = Duration::from_millis(300);
-
-impl Dialect for Echo {
-    fn handle_bytes(&mut self, cx: &mut Context<'_>, input: &mut [u8], intake: &mut Intake) -> Result<usize, CloseReason> {
-        assert!(!input.contains(&b'!'), "the test asked for a panic");
-        if input.contains(&b'?') {
-            self.out.extend_from_slice(b"last words");
-            return Err(CloseReason::BadRecord);
-        }
-        self.is_waiting |= input.contains(&b'=');
-        self.is_busy |= input.contains(&b'#');
-        if self.is_waiting || self.is_busy {
-            return Ok(0);
-        }
-        self.moments += 3 * u32::from(input.contains(&b'*'));
-        self.opens += u32::from(input.contains(&b'+'));
-        if input.contains(&b'd') {
-            self.deadline = Some(cx.now + ECHO_DEADLINE);
-        }
-        for _ in input.iter().filter(|byte| **byte == b'c') {
-            let (channel, kind) = (ChannelId::PEX, Kind::Message);
-            intake.control.push(ControlMessage { channel, kind, request: 0, body: Vec::new() });
-        }
-        self.out.extend_from_slice(input);
-        Ok(input.len())
-    }
-    fn handle_verdict(&mut self, _: &mut Context<'_>, _: Verdict) -> Result<(), CloseReason> {
-        Ok(())
-    }
-    fn handle_deadline(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
-        if self.deadline.is_some_and(|at| at <= cx.now) {
-            return Err(CloseReason::PingTimeout);
-        }
-        self.moments = self.moments.saturating_sub(1);
-        Ok(())
-    }
-    fn say(&mut self, _: ChannelId, _: Kind, _: u32, _: Bytes) -> Result<(), CloseReason> {
-        Ok(())
-    }
-    fn close(&mut self, reason: CloseReason) {
-        if reason == CloseReason::Stalled {
-            self.out = b"goodbye".to_vec();
-        }
-    }
-    fn grant(&mut self, _: ChannelId, _: u32) {}
-    fn is_drained(&self, _: usize) -> bool {
-        true
-    }
-    fn refill(&mut self, _: usize, pending: &mut Pending) {
-        pending.clear();
-    }
-    fn unsent(&self) -> (usize, usize) {
-        (0, 0)
-    }
-    fn take_sealed(&mut self, _: &mut Vec<Ticket>) {}
-    fn take_out(&mut self, _: bool, _: &mut dyn FnMut(&Note) -> bool) -> Vec<Removed> {
-        Vec::new()
-    }
-    fn soonest(&self) -> Time {
-        Time::MAX
-    }
-    fn resume(&mut self, now: Time) {
-        self.deadline = self.deadline.map(|_| now + ECHO_DEADLINE);
-    }
-    fn poll_write(&mut self, _: Time, out: &mut Vec<u8>, _: usize) {
-        out.append(&mut self.out);
-    }
-    fn wants_write(&self) -> bool {
-        !self.out.is_empty()
-    }
-    fn poll_signal(&mut self) -> Option<Signal> {
-        self.opens = self.opens.checked_sub(1)?;
-        self.is_open = true;
-        Some(Signal::Opened)
-    }
-    fn deadline(&self) -> Option<Time> {
-        if self.moments > 0 { Some(Time::ZERO) } else { self.deadline }
-    }
-    fn is_waiting(&self) -> bool {
-        self.is_waiting
-    }
-    fn is_open(&self) -> bool {
-        self.is_open
-    }
-    fn peer(&self) -> Option<PeerId> {
-        Some(PeerId::from_bytes([7; 32]))
-    }
-    fn rtt(&self) -> Option<Duration> {
-        None
-    }
-}
-
-struct Echoes;
-
-impl Dialects for Echoes {
-    fn dial(&mut self, _: &mut Context<'_>, _: SocketAddr, _: Option<PeerId>) -> Box<dyn Dialect> {
-        Box::new(Echo::default())
-    }
-    fn accept(&mut self, _: &mut Context<'_>, _: SocketAddr) -> Box<dyn Dialect> {
-        Box::new(Echo::default())
-    }
-    fn channels(&self) -> &[Channel] {
-        &[]
-    }
-}
-
-/// TCP, except that accepting fails for want of descriptors so many times.
-struct Scarce {
-    inner: MioNet,
-    failures: u32,
-    shed: u32,
-}
-
-impl Net for Scarce {
-    fn listen(&mut self, listener: u32, at: SocketAddr) -> io::Result<SocketAddr> {
-        self.inner.listen(listener, at)
-    }
-    fn unlisten(&mut self, listener: u32) {
-        self.inner.unlisten(listener);
-    }
-    fn accept(&mut self, listener: u32, link: LinkId) -> io::Result<SocketAddr> {
-        if self.failures > 0 {
-            self.failures -= 1;
-            return Err(io::Error::from_raw_os_error(libc::EMFILE));
-        }
-        self.inner.accept(listener, link)
-    }
-    fn shed(&mut self, listener: u32) -> bool {
-        self.shed += 1;
-        self.inner.shed(listener)
-    }
-    fn dial(&mut self, link: LinkId, to: SocketAddr, from: Option<IpAddr>) -> io::Result<()> {
-        self.inner.dial(link, to, from)
-    }
-    fn dialed(&mut self, link: LinkId) -> io::Result<()> {
-        self.inner.dialed(link)
-    }
-    fn read(&mut self, link: LinkId, into: &mut [u8]) -> io::Result<usize> {
-        self.inner.read(link, into)
-    }
-    fn write(&mut self, link: LinkId, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write(link, bytes)
-    }
-    fn finish(&mut self, link: LinkId) {
-        self.inner.finish(link);
-    }
-    fn close(&mut self, link: LinkId) {
-        self.inner.close(link);
-    }
-}
-
-struct Rig {
-    engine: Engine,
-    net: Scarce,
-    at: SocketAddr,
-    commands: Sender<Command>,
-    reports: Receiver<Report>,
-    control: Receiver<Control>,
-    counters: Arc<NodeCounters>,
-    start: Instant,
-    next: Next,
-}
-
-impl Rig {
-    fn new(change: impl FnOnce(&mut Limits)) -> Rig {
-        let mut limits = Limits {
-            conns_max: 8,
-            half_open_max: 8,
-            dial_timeout: Duration::from_secs(5),
-            greet_timeout: Duration::from_secs(5),
-            write_stall_timeout: Duration::from_secs(5),
-            stall_timeout: Duration::from_secs(5),
-            linger: Duration::from_secs(1),
-            dial_from: None,
-            down: 0,
-            up: 0,
-            link_down: 0,
-            link_up: 0,
-        };
-        change(&mut limits);
-        let (commands, orders) = bounded(64);
-        let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
-        let (control, controls) = bounded(4);
-        let counters = Arc::new(NodeCounters::default());
-        let ports = Ports {
-            commands: orders,
-            reports: report,
-            control,
-            bell: Arc::new(Bell::new(Box::new(|| {}))),
-            routes: Arc::new(Routes::new(Arc::new(Queue::new(Box::new(|_| {}))))),
-            roster: Arc::new(Roster::default()),
-            counters: Arc::clone(&counters),
-            ids: LinkIds::default(),
-        };
-        let mut rng = Rng::from_seed(1);
-        let gate = Gate::new(&mut rng, 12, 8);
-        let mut engine = Engine::new(limits, ports, Box::new(Echoes), gate, Box::new(rng), Time::ZERO);
-        let mut net = Scarce { inner: MioNet::new().expect("descriptors"), failures: 0, shed: 0 };
-        let at = net.listen(0, "127.0.0.1:0".parse().expect("an address")).expect("a port");
-        engine.add_listener(0);
-        Rig { engine, net, at, commands, reports, control: controls, counters, start: Instant::now(), next: Next::Now }
-    }
-
-    fn now(&self) -> Time {
-        Time::ZERO + self.start.elapsed()
-    }
-
-    /// Turns the engine until `done`, sleeping as the reactor thread would; fails after 10 s.
-    fn turn_until(&mut self, mut done: impl FnMut(&mut Rig) -> bool) {
-        let mut ready: Vec<Ready> = Vec::new();
-        while !done(self) {
-            assert!(self.start.elapsed() < Duration::from_secs(10), "it takes too long");
-            let wait = match self.next {
-                Next::Now | Next::Ended => Duration::ZERO,
-                Next::At(at) => self.now().until(at).min(Duration::from_millis(20)),
-                Next::Idle => Duration::from_millis(20),
-            };
-            ready.clear();
-            self.net.inner.wait(Some(wait), &mut ready).expect("epoll works");
-            let now = self.now();
-            self.next = self.engine.turn(now, 0, &mut self.net, &ready);
-        }
-    }
-
-    /// A stranger whose connection has arrived and was greeted.
-    fn greeted(&mut self) -> (TcpStream, LinkId) {
-        let stream = TcpStream::connect(self.at).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
-        stream.set_nonblocking(true).expect("a socket");
-        let mut arrived = None;
-        self.turn_until(|rig| {
-            arrived = rig.reports.try_iter().find_map(|r| if let Report::Arrived { link, .. } = r { Some(link) } else { None });
-            arrived.is_some()
-        });
-        let link = arrived.expect("just seen");
-        self.commands.send(Command::Greet { link }).expect("room");
-        (stream, link)
-    }
-
-    fn closed(&mut self, wanted: LinkId) -> CloseReason {
-        let mut found = None;
-        self.turn_until(|rig| {
-            let closed = |r| if let Report::Closed { link, reason, .. } = r { (link == wanted).then_some(reason) } else { None };
-            found = found.or_else(|| rig.reports.try_iter().find_map(closed));
-            found.is_some()
-        });
-        found.expect("just seen")
-    }
-
-    fn echo(&mut self, stream: &mut TcpStream, text: &[u8]) {
-        stream.write_all(text).expect("sent");
-        let mut got = Vec::new();
-        self.turn_until(|_| {
-            let mut part = [0; 64];
-            if let Ok(n) = stream.read(&mut part) {
-                got.extend_from_slice(&part[..n]);
-            }
-            got.len() >= text.len()
-        });
-        assert_eq!(got, text);
-    }
-}
+#[path = "reactor/rig.rs"]
+mod rig;
 
 #[test]
 fn a_panic_while_decoding_costs_the_peer_its_link_and_nobody_else() {
     let mut rig = Rig::new(|_| {});
     let (mut good, _) = rig.greeted();
-    let (mut bad, link) = rig.greeted();
     rig.echo(&mut good, b"before");
-    bad.write_all(b"!").expect("sent");
-    assert_eq!(rig.closed(link), CloseReason::PanicContained);
-    assert_eq!(rig.counters.read().panics_contained, 1);
+    // A session that has panicked panics again at whatever it is asked: it must not be asked for last words, open or not.
+    for (count, first) in [(1, &b"x"[..]), (2, b"+")] {
+        let (mut bad, link) = rig.greeted();
+        rig.echo(&mut bad, first);
+        bad.write_all(b"!").expect("sent");
+        assert_eq!(rig.closed(link), CloseReason::PanicContained);
+        assert_eq!(rig.counters.read().panics_contained, count);
+    }
     rig.echo(&mut good, b"after");
+}
+
+#[test]
+fn a_link_that_lingers_with_mail_left_does_not_spin() {
+    let mut rig = Rig::new(|_| {});
+    let (mut peer, link) = rig.greeted();
+    rig.echo(&mut peer, b"+n");
+    let mailbox = rig.roster.find(link).expect("it is open");
+    let rings = mailbox.push(0, Kind::Message, 0, &Body::Slice(b"never sent"), None);
+    assert_eq!(rings, Ok(true));
+    rig.bell.ring_for(link);
+    rig.echo(&mut peer, b"x");
+    rig.commands.send(Command::Close { link, reason: CloseReason::Stalled }).expect("room");
+    let mut part = [0; 16];
+    rig.turn_until(|_| matches!(peer.read(&mut part), Ok(7)));
+    let (begin, turns) = (rig.now(), rig.counters.read().turns);
+    // The peer keeps its end open, and the goodbye is all there is to say.
+    rig.turn_until(|rig| rig.now().since(begin) > Duration::from_millis(200));
+    assert_eq!(rig.engine.len(), 1, "it lingers");
+    assert!(rig.counters.read().turns - turns < 100, "{} turns", rig.counters.read().turns - turns);
 }
 
 #[test]
@@ -402,6 +137,63 @@ fn a_peer_that_does_not_read_is_closed() {
         closed.is_some()
     });
     assert_eq!(closed, Some(CloseReason::WriteStalled));
+}
+
+#[test]
+fn waiting_for_our_own_tokens_is_no_stall() {
+    // A turn of 1,460 bytes every 365 ms.
+    let change = |limits: &mut Limits| (limits.link_up, limits.write_stall_timeout) = (4_000, Duration::from_millis(200));
+    let mut rig = Rig::new(change);
+    let (mut peer, _) = rig.greeted();
+    let begin = rig.now();
+    rig.echo(&mut peer, &[b'x'; 5_000]);
+    assert!(rig.now().since(begin) > Duration::from_millis(365), "it had to wait");
+}
+
+#[test]
+fn a_stall_begins_when_the_socket_is_found_full() {
+    let change = |limits: &mut Limits| (limits.link_up, limits.write_stall_timeout) = (4_000, Duration::from_millis(300));
+    let mut rig = Rig::new(change);
+    let (mut peer, link) = rig.greeted();
+    peer.write_all(&[b'x'; 5_000]).expect("buffered");
+    rig.turn_until(|rig| rig.counters.read().bytes_out >= 2_920);
+    // The next tokens come in 365 ms: longer than the peer may stall, but not its doing.
+    rig.net.is_full = true;
+    assert_eq!(rig.closed(link), CloseReason::WriteStalled);
+    let full = rig.net.found_full.expect("it was written to").elapsed();
+    assert!(full >= Duration::from_millis(299), "{full:?} after it was found full");
+}
+
+#[test]
+fn only_a_peer_that_does_not_read_is_blamed_for_control_messages_that_wait() {
+    let mut rig = Rig::new(|_| {});
+    let (mut peer, link) = rig.greeted();
+    rig.echo(&mut peer, b"+");
+    let say = || Command::Say { link, channel: ChannelId::PEX, kind: Kind::Message, request: FULL, body: Bytes::new() };
+    rig.commands.send(say()).expect("room");
+    rig.echo(&mut peer, b"still here");
+    rig.net.is_full = true;
+    peer.write_all(b"x").expect("sent");
+    rig.turn_until(|rig| rig.net.found_full.is_some());
+    rig.commands.send(say()).expect("room");
+    assert_eq!(rig.closed(link), CloseReason::ControlNotRead);
+}
+
+#[test]
+fn who_waits_for_its_own_tokens_delays_nobody_else() {
+    // 2,920 bytes at once, then a turn every 14 s.
+    let mut rig = Rig::new(|limits| limits.link_up = 100);
+    let (mut slow, _) = rig.greeted();
+    rig.echo(&mut slow, b"+");
+    slow.write_all(&[b'x'; 5_000]).expect("buffered");
+    let (mut free, link) = rig.greeted();
+    rig.echo(&mut free, b"+");
+    rig.turn_until(|rig| rig.counters.read().bytes_out > 2_800);
+    // The goodbye of the free one comes into the turns when the writing of this turn is over.
+    let deadline = rig.now() + Duration::from_secs(5);
+    rig.commands.send(Command::Drain { deadline }).expect("room");
+    assert_eq!(rig.closed(link), CloseReason::Stopped);
+    assert_eq!(rig.next, Next::Now);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod bus {
     pub mod link;
     pub mod outbox;
     pub mod queue;
+    pub mod stories;
     #[path = "../../tests/wake_model/sync.rs"]
     pub mod sync;
 }

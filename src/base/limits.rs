@@ -50,6 +50,10 @@ pub const RECEIVE_QUEUE_BYTES_DEFAULT: u32 = 2 << 20;
 pub const REQUESTS_DEFAULT: u32 = 64;
 /// The most that a channel may allow: each has a row in a table at both ends.
 pub const REQUESTS_MAX: u32 = 4_096;
+/// Closed links of which an event queue still tells an Up or messages: links come and go as peers like, also while nobody polls.
+pub const STORIES_MAX: usize = 1_024;
+/// Bytes of their messages: eight default receive queues. One story alone may be larger.
+pub const STORIES_BYTES_MAX: usize = 16 << 20;
 
 /// A name is given up when the resolver has not answered by then (ReactorV2 `resolveTimeout`).
 pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);

@@ -99,7 +99,7 @@ counters! {
     payload_out,
     /// Messages that were queued when their link closed.
     messages_unsent,
-    /// Messages of links that closed before anybody read their Up, dropped because too many such stories waited.
+    /// Messages of closed links that nobody had taken, dropped because too many or too large stories of such links waited.
     messages_unseen,
     /// Notices dropped because nobody polled the queue.
     notices_dropped,

@@ -178,7 +178,8 @@ impl Link {
         mail.closed.is_none() && !std::mem::replace(&mut mail.is_marked, true)
     }
 
-    /// The reactor takes the mail: `each` sees every lane's waiting messages and returned credit, and may swap or zero them.
+    /// The reactor takes the mail: `each` sees every lane's waiting messages and returned credit, and may swap or zero them. It must
+    /// drop no message: that may run its owner's code, and the lock is held.
     /// Returns true if messages are left, so that the reactor must come again when a lane has drained.
     pub fn collect(&self, mut each: impl FnMut(usize, &mut Pending, &mut u32)) -> bool {
         let mut mail = self.mail.lock();
@@ -199,10 +200,11 @@ impl Link {
     pub fn close(&self, reason: CloseReason) -> (usize, usize) {
         let mut mail = self.mail.lock();
         mail.closed.get_or_insert(reason);
-        let unsent = mail.pending.iter().fold((0, 0), |(count, bytes), p| (count + p.len(), bytes + p.bytes()));
-        mail.pending.iter_mut().for_each(|pending| *pending = Pending::default());
+        let unsent: Vec<Pending> = mail.pending.iter_mut().map(std::mem::take).collect();
         self.room.notify_all();
-        unsent
+        drop(mail);
+        // Their owners' code runs when they are dropped, so only here, without the lock.
+        unsent.iter().fold((0, 0), |(count, bytes), p| (count + p.len(), bytes + p.bytes()))
     }
 
     /// Refuses new messages with `reason`; those that wait may still be sent (an orderly stop).

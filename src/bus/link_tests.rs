@@ -7,8 +7,11 @@ use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::verdict::Direction;
+use crate::flow::batch::BY_REFERENCE_MIN;
 use crate::wire::hello::{ChannelOffer, Hello};
+use bytes::Bytes;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const CHAT: Channel = Channel {
     id: ChannelId(0x10),
@@ -84,6 +87,42 @@ fn a_closed_link_takes_nothing_and_counts_what_was_left() {
     assert_eq!(push(&link, 0, 1), Err(PushError::Closed(CloseReason::Reset)));
     assert_eq!(link.close(CloseReason::Stopped), (0, 0));
     assert!(!link.give_back(CHAT.id, 5), "nobody collects any more");
+}
+
+/// An owner of bytes whose last words go to the link that they were queued on.
+struct Nosy {
+    link: Arc<Link>,
+    heard: Arc<AtomicBool>,
+}
+
+impl AsRef<[u8]> for Nosy {
+    fn as_ref(&self) -> &[u8] {
+        &[0; BY_REFERENCE_MIN]
+    }
+}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        assert_eq!(self.link.waiting_bytes(), 0);
+        self.heard.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn who_owns_unsent_bytes_is_told_of_the_end_without_the_lock() {
+    let max = BY_REFERENCE_MIN as u32;
+    let offer = ChannelOffer { id: CHAT.id, name: "chat".to_owned(), message_bytes_max: max, credit: 65_536 };
+    let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
+    let remote = "127.0.0.1:1".parse().expect("an address");
+    let channel = Channel { message_bytes_max: max, ..CHAT };
+    let peer = PeerId::from_bytes([1; 32]);
+    let link = Arc::new(Link::new(LinkId::from_u64(1), peer, Direction::Outbound, remote, hello, &[channel]));
+    let heard = Arc::new(AtomicBool::new(false));
+    let bytes = Bytes::from_owner(Nosy { link: Arc::clone(&link), heard: Arc::clone(&heard) });
+    assert_eq!(link.push(0, Kind::Message, 0, &Body::Bytes(&bytes), None), Ok(true));
+    drop(bytes);
+    assert_eq!(link.close(CloseReason::Reset), (1, BY_REFERENCE_MIN));
+    assert!(heard.load(Ordering::Relaxed));
 }
 
 #[test]

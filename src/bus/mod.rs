@@ -11,6 +11,7 @@ pub mod report;
 pub mod requests;
 pub mod roster;
 pub mod routes;
+pub mod stories;
 pub mod sync;
 
 #[cfg(test)]

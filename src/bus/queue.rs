@@ -1,13 +1,19 @@
-//! An event queue: everything an application receives. Bounded: messages by each link's credit, the stories of links
-//! that closed before anybody read their Up by a number and by bytes, notices by a ring. The reactor pushes and never waits; receivers wait here. `tests/wake_model.rs` models it.
+//! An event queue: everything an application receives. The reactor pushes and never waits; receivers wait here. What is large or not
+//! its own it never drops under its lock. `tests/wake_model.rs` models it.
+//!
+//! Bounded: an open link's messages by its credit; what closed links have left by number and by bytes (`stories.rs`); notices by a
+//! ring. A Down whose Up was taken always waits: links take turns and each Down takes one, so that no more of them wait than twice
+//! the links that can be open and the stories together, whoever polls however slowly.
 
 use super::event::{Down, Event, Message, NodeState, Up};
 use super::link::Link;
 use super::outbox::Notice;
+use super::stories::Stories;
 use super::sync::{Change, Guard, Lock};
 use crate::base::channel::ChannelId;
 use crate::base::limits::CHANNELS_MAX;
 use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
 use crate::base::time::Time;
 use crate::flow::batch::{Batch, Entry};
 use bytes::Bytes;
@@ -18,9 +24,6 @@ use std::time::Instant;
 /// Notices that wait in a queue; more push the oldest out, and are counted.
 pub(super) const NOTICES_MAX: usize = 1_024;
 
-/// Closed links whose Up nobody has taken: so many, and so many bytes of their messages, are kept for a receiver that comes late.
-pub(super) const STORIES_MAX: usize = 1_024;
-const STORIES_BYTES_MAX: usize = 16 << 20;
 /// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
 pub(super) const JOINED_BYTES_MAX: usize = 16 * 1_024;
 
@@ -60,15 +63,19 @@ pub(super) struct Inner {
     is_closed: bool,
     readable: Option<ReadableFn>,
     is_raised: bool,
-    /// Closed links whose Up nobody has taken, oldest first, with the bytes of their messages; and the sum of these.
-    pub(super) stories: VecDeque<(LinkId, usize)>,
-    pub(super) stories_bytes: usize,
+    /// Closed links that have more to tell than their Down.
+    pub(super) stories: Stories,
+    /// The node stops: no link comes back, so what the last ones leave is kept.
+    is_ending: bool,
     unseen: u64,
     dropped: u64,
 }
 
 pub(super) struct LinkBox {
-    link: Arc<Link>,
+    id: LinkId,
+    peer: PeerId,
+    /// Who gets credit back; nobody once it has closed.
+    link: Option<Arc<Link>>,
     up: Option<Up>,
     pub(super) batches: VecDeque<Delivery>,
     down: Option<Down>,
@@ -100,8 +107,8 @@ impl Queue {
             is_closed: false,
             readable: None,
             is_raised: false,
-            stories: VecDeque::new(),
-            stories_bytes: 0,
+            stories: Stories::default(),
+            is_ending: false,
             unseen: 0,
             dropped: 0,
         };
@@ -111,8 +118,9 @@ impl Queue {
     /// A link opened.
     pub fn open(&self, link: &Arc<Link>, up: Up) {
         let mut inner = self.inner.lock();
-        let id = link.id;
-        inner.boxes.insert(id, LinkBox { link: Arc::clone(link), up: Some(up), batches: VecDeque::new(), down: None });
+        let (id, peer) = (link.id, link.peer);
+        let link = Some(Arc::clone(link));
+        inner.boxes.insert(id, LinkBox { id, peer, link, up: Some(up), batches: VecDeque::new(), down: None });
         inner.turns.push_back(id);
         self.tell(inner);
     }
@@ -130,22 +138,24 @@ impl Queue {
         self.tell(inner);
     }
 
-    /// A link closed. If its Up was not taken yet, its whole story is kept for later, as long as there is room for such stories; then
-    /// the oldest of them is dropped, and its messages are counted.
+    /// A link closed. Its story is kept until it is taken, as long as there is room for such stories; then one that nobody has begun to
+    /// read goes, or all but the Down of one that somebody has. The messages that go are counted.
     pub fn close_link(&self, down: Down) {
         let mut inner = self.inner.lock();
         let id = down.link;
         let Some(of_link) = inner.boxes.get_mut(&id) else { return };
         let was_empty = of_link.is_empty();
         of_link.down = Some(down);
-        if of_link.up.is_some() {
-            let bytes = of_link.batches.iter().map(Delivery::memory).sum();
-            inner.keep_unseen(id, bytes);
-        }
+        let link = of_link.link.take();
+        let mut dropped = Vec::new();
         if was_empty {
             inner.turns.push_back(id);
+        } else {
+            inner.keep(id, &mut dropped);
         }
         self.tell(inner);
+        // Without the lock: it may be much to free.
+        drop((link, dropped));
     }
 
     /// News that belong to no open link. The oldest are dropped when `NOTICES_MAX` wait.
@@ -165,6 +175,7 @@ impl Queue {
     /// The node's state changed. A state that nobody has read yet is replaced.
     pub fn change_state(&self, state: NodeState) {
         let mut inner = self.inner.lock();
+        inner.is_ending |= matches!(state, NodeState::Stopping | NodeState::Stopped | NodeState::Failed);
         inner.urgent.retain(|event| !matches!(event, Event::State(_)));
         inner.urgent.push_back(Event::State(state));
         self.tell(inner);
@@ -194,11 +205,13 @@ impl Queue {
     pub fn set_readable(&self, readable: ReadableFn) {
         let mut inner = self.inner.lock();
         inner.is_raised = false;
-        inner.readable = Some(readable);
+        let before = inner.readable.replace(readable);
         self.settle(&mut inner);
+        drop(inner);
+        drop(before);
     }
 
-    /// Events dropped so far: messages of links that came and went unseen, and notices.
+    /// Events dropped so far: messages of closed links, because too many of them waited, and notices.
     pub fn losses(&self) -> (u64, u64) {
         let inner = self.inner.lock();
         (inner.unseen, inner.dropped)
@@ -269,25 +282,22 @@ impl Inner {
         self.urgent.is_empty() && self.turns.is_empty()
     }
 
-    /// Keeps the story of a closed link that nobody has begun to read; the oldest go when there is no room.
-    fn keep_unseen(&mut self, id: LinkId, bytes: usize) {
-        self.stories.push_back((id, bytes));
-        self.stories_bytes += bytes;
-        while self.stories.len() > STORIES_MAX || self.stories_bytes > STORIES_BYTES_MAX {
-            let Some((oldest, bytes)) = self.stories.pop_front() else { break };
-            self.stories_bytes -= bytes;
-            if let Some(dropped) = self.boxes.remove(&oldest) {
-                let messages: usize = dropped.batches.iter().map(|batch| batch.entries.len()).sum();
-                self.unseen += messages as u64;
+    /// Keeps what a closed link has to tell, and makes room for it: what goes is moved to `dropped`.
+    fn keep(&mut self, id: LinkId, dropped: &mut Vec<LinkBox>) {
+        let of_link = &self.boxes[&id];
+        self.stories.keep(id, of_link.batches.iter().map(Delivery::memory).sum(), of_link.up.is_none());
+        while !self.is_ending
+            && let Some(id) = self.stories.drop_one()
+        {
+            let Some(mut of_link) = self.boxes.remove(&id) else { continue };
+            self.unseen += of_link.messages();
+            if of_link.up.is_some() {
+                self.turns.retain(|turn| *turn != id);
+            } else {
+                // It keeps its turn: whoever has seen the Up gets the Down.
+                self.boxes.insert(id, of_link.split_down());
             }
-            self.turns.retain(|turn| *turn != oldest);
-        }
-    }
-
-    /// A receiver has begun to read the story of a closed link: it is kept for it now.
-    fn note_seen(&mut self, id: LinkId) {
-        if let Some(at) = self.stories.iter().position(|(story, _)| *story == id) {
-            self.stories_bytes -= self.stories.remove(at).map_or(0, |(_, bytes)| bytes);
+            dropped.push(of_link);
         }
     }
 
@@ -301,11 +311,14 @@ impl Inner {
             }
             let Some(id) = self.turns.pop_front() else { break };
             let of_link = self.boxes.get_mut(&id).expect("a link in the ring has a box");
-            let is_begun_late = of_link.up.is_some() && of_link.down.is_some();
+            let (was_story, was_unseen) = (of_link.is_story(), of_link.up.is_some());
             let is_over = of_link.take(into, end, receipts);
             let is_empty = of_link.is_empty();
-            if is_begun_late {
-                self.note_seen(id);
+            if was_story && was_unseen {
+                self.stories.begin(id);
+            }
+            if was_story && !of_link.is_story() {
+                self.stories.end(id);
             }
             if is_over {
                 self.boxes.remove(&id);
@@ -321,6 +334,21 @@ impl Inner {
 impl LinkBox {
     fn is_empty(&self) -> bool {
         self.up.is_none() && self.batches.is_empty() && self.down.is_none()
+    }
+
+    /// True if it has closed and has more to tell than that.
+    fn is_story(&self) -> bool {
+        self.down.is_some() && (self.up.is_some() || !self.batches.is_empty())
+    }
+
+    /// Messages that nobody has taken.
+    fn messages(&self) -> u64 {
+        self.batches.iter().map(|batch| (batch.entries.len() - batch.next) as u64).sum()
+    }
+
+    /// Leaves the messages behind.
+    fn split_down(&mut self) -> LinkBox {
+        LinkBox { id: self.id, peer: self.peer, link: None, up: None, batches: VecDeque::new(), down: self.down.take() }
     }
 
     /// Queues a batch; a small one joins the last of its channel, so that many tiny steps cost no more memory than their credit.
@@ -341,9 +369,9 @@ impl LinkBox {
             return false;
         }
         if let Some(batch) = self.batches.front_mut() {
-            batch.take(&self.link, into, end);
+            batch.take((self.id, self.peer), into, end);
             if batch.next == batch.entries.len() {
-                receipts.push((Arc::clone(&self.link), batch.channel, batch.cost));
+                receipts.extend(self.link.iter().map(|link| (Arc::clone(link), batch.channel, batch.cost)));
                 self.batches.pop_front();
             }
             return false;
@@ -376,7 +404,7 @@ impl Delivery {
         self.cost = self.cost.saturating_add(batch.cost);
     }
 
-    fn take(&mut self, link: &Arc<Link>, into: &mut Vec<Event>, end: usize) {
+    fn take(&mut self, (link, peer): (LinkId, PeerId), into: &mut Vec<Event>, end: usize) {
         if self.next == 0 {
             self.taken = Bytes::from(std::mem::take(&mut self.waiting));
         }
@@ -384,8 +412,8 @@ impl Delivery {
         for entry in &self.entries[self.next..self.next + count] {
             let stop = entry.end as usize;
             into.push(Event::Message(Message {
-                link: link.id,
-                peer: link.peer,
+                link,
+                peer,
                 channel: self.channel,
                 kind: entry.kind,
                 request: entry.request,

@@ -3,9 +3,10 @@
 use super::event::{Down, Event, NodeState, Up};
 use super::link::Link;
 use super::outbox::Notice;
-use super::queue::{JOINED_BYTES_MAX, NOTICES_MAX, Queue, STORIES_MAX, TakeError};
+use super::queue::{JOINED_BYTES_MAX, NOTICES_MAX, Queue, TakeError};
 use crate::base::channel::ChannelId;
 use crate::base::channel::{Channel, Kind};
+use crate::base::limits::{STORIES_BYTES_MAX, STORIES_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -128,7 +129,7 @@ fn a_link_that_came_and_went_before_anybody_looked_is_told_whole() {
     assert_eq!(story(&queue, 9), ["+1", "1:a", "1:b", "-1"]);
     assert_eq!(queue.losses(), (0, 0));
     let inner = queue.inner.lock();
-    assert!(inner.boxes.is_empty() && inner.stories.is_empty() && inner.stories_bytes == 0);
+    assert!(inner.boxes.is_empty() && inner.stories.count() == 0 && inner.stories.bytes() == 0);
 }
 
 #[test]
@@ -145,8 +146,124 @@ fn stories_that_nobody_reads_are_bounded_by_number_and_by_bytes() {
     assert_eq!(story(&queue, 1), ["+4"], "the oldest went");
     (2_000..2_030).for_each(|number| come_and_go(number, &[0; 1 << 20]));
     let inner = queue.inner.lock();
-    assert!(inner.stories_bytes <= 16 << 20, "{} bytes", inner.stories_bytes);
-    assert!(inner.stories.len() < 20 && inner.boxes.len() < 20);
+    assert!(inner.stories.bytes() <= STORIES_BYTES_MAX, "{} bytes", inner.stories.bytes());
+    assert!(inner.stories.count() < 20 && inner.boxes.len() < 20);
+}
+
+const MIB: usize = 1 << 20;
+
+/// A link opens and its Up is taken, which must be the next event.
+fn opened(queue: &Queue, number: u64) -> Arc<Link> {
+    let link = link(number);
+    queue.open(&link, up(&link));
+    assert_eq!(story(queue, 1), [format!("+{number}")]);
+    link
+}
+
+fn say_and_go(queue: &Queue, link: &Link, messages: &[&[u8]]) {
+    queue.deliver(link.id, [batch(messages, 9)].into_iter(), Time::ZERO);
+    queue.close_link(down(link));
+}
+
+#[test]
+fn what_closed_links_have_left_is_bounded_though_their_up_was_taken() {
+    let queue = queue();
+    let links: Vec<_> = (1..=30).map(|number| opened(&queue, number)).collect();
+    links.iter().for_each(|link| say_and_go(&queue, link, &[&[b'x'; MIB]]));
+    let kept = {
+        let inner = queue.inner.lock();
+        assert!(inner.stories.bytes() <= STORIES_BYTES_MAX, "{} bytes", inner.stories.bytes());
+        assert_eq!(inner.boxes.len(), 30, "everybody has a Down to tell");
+        inner.stories.count()
+    };
+    assert_eq!((kept, queue.losses()), (15, (15, 0)));
+    let told = story(&queue, 99);
+    let (downs, messages): (Vec<_>, Vec<_>) = told.iter().partition(|event| event.starts_with('-'));
+    assert_eq!(downs.len(), 30, "Up and Down stay paired");
+    assert!(messages.len() == 15 && messages[0].starts_with("16:"), "the oldest went");
+    let inner = queue.inner.lock();
+    assert!(inner.boxes.is_empty() && inner.stories.count() == 0 && inner.stories.bytes() == 0);
+}
+
+#[test]
+fn so_is_their_number_and_messages_that_were_taken_are_not_lost() {
+    let queue = queue();
+    let links: Vec<_> = (1..=STORIES_MAX as u64 + 2).map(|number| opened(&queue, number)).collect();
+    queue.deliver(links[0].id, [batch(&[b"a", b"b", b"c"], 9)].into_iter(), Time::ZERO);
+    assert_eq!(story(&queue, 1), ["1:a"]);
+    queue.close_link(down(&links[0]));
+    links[1..].iter().for_each(|link| say_and_go(&queue, link, &[b"x"]));
+    assert_eq!(queue.losses(), (3, 0), "two of the first and one of the second");
+    assert_eq!(story(&queue, 3), ["-1", "-2", "3:x"]);
+}
+
+#[test]
+fn a_story_that_was_begun_outlives_those_that_nobody_has_seen() {
+    let queue = queue();
+    let one = opened(&queue, 1);
+    say_and_go(&queue, &one, &[b"a"]);
+    for number in 2..40 {
+        let link = link(number);
+        queue.open(&link, up(&link));
+        say_and_go(&queue, &link, &[&[b'x'; MIB]]);
+    }
+    assert!(queue.losses().0 > 20);
+    let told = story(&queue, 999);
+    assert!(told.contains(&"1:a".to_owned()) && told.contains(&"-1".to_owned()));
+    assert!(!told.contains(&"+2".to_owned()) && !told.contains(&"-2".to_owned()), "unseen, it leaves no trace");
+    assert!(told.contains(&"+39".to_owned()) && told.contains(&"-39".to_owned()));
+}
+
+#[test]
+fn one_message_may_be_larger_than_the_bound_and_its_sender_may_leave() {
+    let queue = queue();
+    let one = opened(&queue, 1);
+    say_and_go(&queue, &one, &[&vec![b'x'; STORIES_BYTES_MAX + 1]]);
+    assert_eq!((story(&queue, 9).len(), queue.losses()), (2, (0, 0)));
+}
+
+#[test]
+fn a_stop_loses_nothing_of_what_its_links_have_left() {
+    let queue = queue();
+    let links: Vec<_> = (1..=30).map(|number| opened(&queue, number)).collect();
+    queue.change_state(NodeState::Stopping);
+    links.iter().for_each(|link| say_and_go(&queue, link, &[&[b'x'; MIB]]));
+    assert_eq!((story(&queue, 99).len(), queue.losses()), (1 + 2 * 30, (0, 0)));
+}
+
+#[test]
+fn downs_are_bounded_however_slowly_somebody_polls() {
+    // Events taken for every two links that come and go; each has three to tell.
+    for polls in 1..=5 {
+        let queue = queue();
+        let mut most = 0;
+        for number in 1..10_000 {
+            let link = link(number);
+            queue.open(&link, up(&link));
+            say_and_go(&queue, &link, &[b"x"]);
+            if number % 2 == 0 {
+                story(&queue, polls);
+            }
+            most = most.max(queue.inner.lock().boxes.len());
+        }
+        // At most one link is open at a time here.
+        assert!((STORIES_MAX..=2 * (STORIES_MAX + 1)).contains(&most), "{most}");
+    }
+}
+
+#[test]
+fn who_watched_for_readability_is_let_go_without_the_lock() {
+    struct Curious(Arc<Queue>);
+    impl Drop for Curious {
+        fn drop(&mut self) {
+            assert_eq!(self.0.losses(), (0, 0));
+        }
+    }
+    let queue = Arc::new(queue());
+    let curious = Curious(Arc::clone(&queue));
+    queue.set_readable(Box::new(move |_| assert!(Arc::strong_count(&curious.0) > 0)));
+    queue.set_readable(Box::new(|_| {}));
+    assert_eq!(Arc::strong_count(&queue), 1, "it is gone");
 }
 
 #[test]

@@ -36,10 +36,11 @@ pub enum bowline_event_kind {
     /// only be one that nobody asked for.
     BOWLINE_EV_RESPONSE = 3,
     /// A link opened: peer, detail = BOWLINE_DIRECTION_*, tag of bowline_connect if that is what opened it. It comes before every
-    /// message of the peer. A link that has closed again before anybody polled this event leaves no event at all.
+    /// message of the peer. A link that has closed before anybody polled this event is told of whole all the same, unless too many such
+    /// links wait (see bowline_queue): then the oldest leaves no event at all.
     BOWLINE_EV_PEER_CONNECTED = 5,
     /// A link closed: peer, result, flags = code of the close reason, detail = code that the peer gave or 0, data = the reason as text.
-    /// It comes after every message of the peer.
+    /// It comes after every message of the peer, and in any case if PEER_CONNECTED was polled.
     BOWLINE_EV_PEER_DISCONNECTED = 6,
     /// A dial of bowline_connect ended without a link: tag, result, flags = code of the close reason, data = the address as text.
     BOWLINE_EV_DIAL_FAILED = 7,

@@ -18,6 +18,12 @@ use std::ffi::{c_char, c_int};
 use std::mem::{align_of, size_of};
 
 /// An event queue. Any number of threads may poll it; each event goes to one of them.
+///
+/// It is bounded however slowly it is polled. Messages of a connected peer wait up to the channel's receive queue, then the peer must wait.
+/// What peers that are gone have left waits too: of 1,024 links, 16 MiB of messages, or one link's if those alone are more. Then the
+/// oldest link whose PEER_CONNECTED was not polled leaves no event; if there is none, the oldest loses its messages and keeps its
+/// PEER_DISCONNECTED, and no more of these wait than twice the open links and 1,024 together. bowline_metrics.msgs_dropped_in counts the
+/// messages. While the node stops nothing is dropped.
 pub struct bowline_queue {
     _opaque: [u8; 0],
 }
@@ -289,8 +295,8 @@ pub unsafe extern "C" fn bowline_events_release(events: *mut bowline_event, even
 }
 
 /// A descriptor that is readable exactly while the queue is not empty, or the node has stopped: level-triggered, for poll, select, epoll and
-/// what stands on them. Another poller, or a link that closes before its PEER_CONNECTED was polled, can empty the queue again: then
-/// polling says BOWLINE_E_AGAIN. It is made by the first call and closed with the queue. Only poll it: never read, write or close it.
+/// what stands on them. Another poller can empty the queue again: then polling says BOWLINE_E_AGAIN. It is made by the first call and
+/// closed with the queue. Only poll it: never read, write or close it.
 ///
 /// @param queue  may be NULL
 /// @return The descriptor; -1 for NULL, or if the system has none left.

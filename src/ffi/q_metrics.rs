@@ -34,7 +34,7 @@ pub struct bowline_metrics {
     pub msgs_in: u64,
     /// Messages taken for sending and sealed.
     pub msgs_out: u64,
-    /// Messages of peers that came and went before anybody polled, dropped because more than 1,024 such stories waited.
+    /// Messages of peers that are gone, dropped because nobody polled them and too many waited (see bowline_queue).
     pub msgs_dropped_in: u64,
     /// Messages not sent before their deadline; there are no deadlines in this version.
     pub msgs_expired: u64,

@@ -20,7 +20,7 @@ use std::collections::{BTreeSet, VecDeque};
 /// What may happen next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// The member called `key` may move up to `bytes_max` bytes; `moved` must follow.
+    /// The member called `key` may move up to `bytes_max` bytes; `moved` must follow if it does.
     Move { key: usize, bytes_max: u64 },
     /// Members have work, but none has tokens before this moment.
     Wait(Time),
@@ -117,18 +117,13 @@ impl Turns {
         }
     }
 
-    /// True if nobody has work, except those who wait for their own tokens.
-    pub fn is_idle(&self) -> bool {
-        self.this.is_empty() && self.next.is_empty()
-    }
-
     pub fn has_work(&self, key: usize) -> bool {
         self.members.get(key).and_then(Option::as_ref).is_some_and(|member| member.place != Place::Idle)
     }
 
     /// Whose turn it is. `all` is the bucket for everybody together, `own` gives a member's.
     ///
-    /// Takes constant time on average; putting a member aside and back, once per wait, takes the logarithm of their number.
+    /// Asked again before anything moved, it says the same. Takes constant time on average; putting a member aside and back, once per wait, takes the logarithm of their number.
     pub fn next<'a>(&mut self, now: Time, all: &TokenBucket, own: impl Fn(usize) -> &'a TokenBucket) -> Turn {
         self.unpark(now);
         while let Some(key) = self.front() {

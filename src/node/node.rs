@@ -456,9 +456,10 @@ impl Node {
     /// Counters of the node.
     pub fn stats(&self) -> Stats {
         let mut stats = self.0.plan.counters.read();
-        let (unseen, dropped) = self.0.main.inner.losses();
-        stats.messages_unseen = unseen;
-        stats.notices_dropped = dropped;
+        // Before the start nothing arrives.
+        let queues = self.0.running.get().map(|running| running.shared.routes.all()).unwrap_or_default();
+        stats.messages_unseen = queues.iter().map(|queue| queue.losses().0).sum();
+        stats.notices_dropped = self.0.main.inner.losses().1;
         stats
     }
 

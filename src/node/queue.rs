@@ -14,7 +14,11 @@ use std::time::Duration;
 /// An event queue. Any thread may take from it, any number at once; each event goes to one of them.
 ///
 /// # Memory
-/// Messages in it are bounded by the credit of each link (`Channel::receive_queue_bytes`); notices by 1,024.
+/// Messages of an open link are bounded by its credit (`Channel::receive_queue_bytes`); notices by 1,024. Of closed links the queue keeps
+/// the stories, Up, messages and Down, until they are taken: of 1,024 links, 16 MiB of messages, or one story if that alone is larger.
+/// What is more goes, first whole stories whose Up nobody has taken, oldest first, then messages of the others, which keep their
+/// Down: an Up that was taken has its Down in any case. At most twice as many Downs wait as there are links and stories together.
+/// `Stats::messages_unseen` counts the messages that went. While the node stops nothing goes.
 #[derive(Clone)]
 pub struct Queue {
     pub(super) inner: Arc<Inner>,

@@ -14,6 +14,7 @@ use crate::wire::hello::Hello;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a connection is in its life.
 pub enum Stage {
@@ -61,8 +62,10 @@ pub struct Conn {
     /// Control messages that exchange has no room for; while there are some, nothing is read.
     pub control: VecDeque<ControlMessage>,
     pub paused_since: Option<Time>,
-    /// When a byte was last written, or writing began.
+    /// When a byte was last written, or writing began; later by the time for which the socket would have taken more since.
     pub progress: Time,
+    /// Since when the socket takes bytes, if it does.
+    pub writable_since: Time,
     /// Deadline of the stage itself: dial, greeting, linger.
     pub stage_deadline: Option<Time>,
     /// The earliest timer that is armed for it.
@@ -114,6 +117,7 @@ impl Conn {
             control: VecDeque::new(),
             paused_since: None,
             progress: now,
+            writable_since: now,
             stage_deadline: Some(now + timeout),
             armed: Time::MAX,
             told: None,
@@ -123,10 +127,31 @@ impl Conn {
         }
     }
 
+    /// The socket takes bytes.
+    pub fn note_writable(&mut self, now: Time) {
+        if !self.is_writable {
+            self.is_writable = true;
+            self.writable_since = now;
+        }
+    }
+
+    /// The socket takes no more. Time in which it would have, while we had no tokens, is not held against the peer.
+    pub fn note_full(&mut self, now: Time) {
+        self.is_writable = false;
+        self.progress = self.progress + now.since(self.progress.max(self.writable_since));
+    }
+
+    /// When the peer will have taken nothing for `write_stall`, if the socket is full.
+    pub fn stalls_at(&self, write_stall: Duration) -> Option<Time> {
+        (self.unwritten() > 0 && !self.is_writable).then(|| self.progress + write_stall)
+    }
+
     /// True if a write turn could move something: into the socket, or from the mailbox into the session.
     pub fn wants_write(&self) -> bool {
         let has_words = || self.session.as_ref().is_some_and(|session| session.wants_write());
-        self.is_writable && (self.unwritten() > 0 || self.has_mail || has_words())
+        // A mailbox that is gone with its link moves nothing any more, whatever it said last.
+        let has_mail = self.has_mail && self.is_open();
+        self.is_writable && (self.unwritten() > 0 || has_mail || has_words())
     }
 
     /// True if a read turn could move something.
@@ -142,13 +167,12 @@ impl Conn {
     }
 
     /// When to look at it if nothing happens. `write_stall` and `stall` are the limits of those names.
-    pub fn deadline(&self, write_stall: std::time::Duration, stall: std::time::Duration) -> Option<Time> {
+    pub fn deadline(&self, write_stall: Duration, stall: Duration) -> Option<Time> {
         let session = match self.stage {
             Stage::Speaking => self.session.as_ref().and_then(|session| session.deadline()),
             _ => None,
         };
-        let writing = (self.unwritten() > 0).then(|| self.progress + write_stall);
         let paused = self.paused_since.map(|since| since + stall);
-        [self.stage_deadline, session, writing, paused].into_iter().flatten().min()
+        [self.stage_deadline, session, self.stalls_at(write_stall), paused].into_iter().flatten().min()
     }
 }

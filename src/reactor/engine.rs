@@ -122,9 +122,6 @@ pub(super) struct Core {
     pub reads: Turns,
     pub writes: Turns,
     pub seats: Slab<Seat>,
-    /// When tokens are there again for those who wait.
-    pub read_wait: Option<Time>,
-    pub write_wait: Option<Time>,
     pub down: TokenBucket,
     pub up: TokenBucket,
     /// The one read buffer: a link's tail is put in front, so there is room for a record more.
@@ -163,8 +160,6 @@ impl Engine {
             reads: Turns::new(share(limits.down)),
             writes: Turns::new(share(limits.up)),
             seats: Slab::new(),
-            read_wait: None,
-            write_wait: None,
             limits,
             ports,
             dialects,
@@ -250,7 +245,9 @@ impl Engine {
         };
         let Some(conn) = self.conns.get_mut(&id) else { return };
         conn.is_readable |= ready.is_readable || ready.is_ended;
-        conn.is_writable |= ready.is_writable;
+        if ready.is_writable {
+            conn.note_writable(self.core.ambient.now);
+        }
         conn.is_ended |= ready.is_ended;
         if matches!(conn.stage, Stage::Dialing) && (ready.is_writable || ready.is_ended) {
             match self.core.dialed(conn, net) {
@@ -278,7 +275,12 @@ impl Engine {
             Command::Greet { link } => self.step(link, net, Core::greet),
             Command::Judge { link, verdict } => self.step(link, net, |core, conn| core.judge(conn, verdict)),
             Command::Say { link, channel, kind, request, body } => self.step(link, net, |_, conn| match &mut conn.session {
-                Some(session) if conn.link.is_some() => session.say(channel, kind, request, body),
+                Some(session) if conn.link.is_some() => match session.say(channel, kind, request, body) {
+                    // The socket would take more: what waits, waits for our own tokens or turn. The peer is not to blame; this message
+                    // is lost, and whoever misses it asks again.
+                    Err(CloseReason::ControlNotRead) if conn.is_writable => Ok(()),
+                    said => said,
+                },
                 _ => Ok(()),
             }),
             Command::Close { link, reason } => self.dismiss(link, reason, net),
@@ -335,13 +337,11 @@ impl Engine {
     /// Read turns, until nobody has work and tokens or the turn's bytes are used up.
     fn read(&mut self, net: &mut impl Net) {
         let mut left = TURN_BYTES;
-        self.core.read_wait = None;
         while left > 0 {
             let Core { reads, seats, down, ambient, .. } = &mut self.core;
             let (seat, bytes_max) = match reads.next(ambient.now, down, |seat| &seats[seat].down) {
                 Turn::Move { key, bytes_max } => (key, bytes_max),
-                Turn::Wait(at) => return self.core.read_wait = Some(at),
-                Turn::Idle => return,
+                Turn::Wait(_) | Turn::Idle => return,
             };
             let id = seats[seat].link;
             let conn = self.conns.get_mut(&id).expect("a seat belongs to a connection");
@@ -361,13 +361,11 @@ impl Engine {
     /// Write turns, likewise.
     fn write(&mut self, net: &mut impl Net) {
         let mut left = TURN_BYTES;
-        self.core.write_wait = None;
         while left > 0 {
             let Core { writes, seats, up, ambient, .. } = &mut self.core;
             let (seat, bytes_max) = match writes.next(ambient.now, up, |seat| &seats[seat].up) {
                 Turn::Move { key, bytes_max } => (key, bytes_max),
-                Turn::Wait(at) => return self.core.write_wait = Some(at),
-                Turn::Idle => return,
+                Turn::Wait(_) | Turn::Idle => return,
             };
             let id = seats[seat].link;
             let conn = self.conns.get_mut(&id).expect("a seat belongs to a connection");
@@ -398,26 +396,28 @@ impl Engine {
         }
     }
 
-    fn next(&self) -> Next {
+    fn next(&mut self) -> Next {
+        // Asked anew: some may have come into the turns after their loops were over, or were cut off. They have work, even while others
+        // wait for tokens of their own.
+        let Core { reads, writes, seats, down, up, ambient, .. } = &mut self.core;
+        let read = reads.next(ambient.now, down, |seat| &seats[seat].down);
+        let write = writes.next(ambient.now, up, |seat| &seats[seat].up);
         let core = &self.core;
         let is_over = core.draining.is_some_and(|deadline| core.dials.is_empty() || core.ambient.now >= deadline);
         if is_over && self.conns.is_empty() {
             return Next::Ended;
         }
         let accepts = core.accept_rest.is_none() && core.listeners.iter().any(|(_, waits)| *waits);
-        // Whoever came into the turns after their loops were over, or was cut off, has work; who waits for tokens has a moment instead.
-        let reads = core.read_wait.is_none() && !core.reads.is_idle();
-        let writes = core.write_wait.is_none() && !core.writes.is_idle();
+        let moves = [read, write].iter().any(|turn| matches!(turn, Turn::Move { .. }));
         let mail = !core.mail.is_empty() || !core.arrived.is_empty();
-        if reads || writes || mail || accepts || !core.ports.commands.is_empty() {
+        if moves || mail || accepts || !core.ports.commands.is_empty() {
             return Next::Now;
         }
         let retry =
             (!core.paused.is_empty() || !core.dials.is_empty()).then(|| core.ambient.now + super::limits::ACCEPT_REST / 10);
-        let next = [core.timers.next(), core.accept_rest, core.draining, retry, core.read_wait, core.write_wait]
-            .into_iter()
-            .flatten()
-            .min();
+        let tokens = |turn| if let Turn::Wait(at) = turn { Some(at) } else { None };
+        let next =
+            [core.timers.next(), core.accept_rest, core.draining, retry, tokens(read), tokens(write)].into_iter().flatten().min();
         next.map_or(Next::Idle, Next::At)
     }
 

@@ -15,7 +15,7 @@ pub struct Limits {
     pub dial_timeout: Duration,
     /// An arrival that welcome has not greeted is closed after this.
     pub greet_timeout: Duration,
-    /// A link whose peer takes no byte for so long, while there are some for it, is closed.
+    /// A link whose peer takes no byte for so long, while its socket is full, is closed.
     pub write_stall_timeout: Duration,
     /// A link that we do not read for so long, because nobody took its control messages, is closed.
     pub stall_timeout: Duration,

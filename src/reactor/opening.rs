@@ -38,7 +38,7 @@ impl Core {
         }
         conn.stage = Stage::Speaking;
         conn.stage_deadline = None;
-        conn.is_writable = true;
+        conn.note_writable(self.ambient.now);
         let (remote, expect) = (conn.remote, conn.expect);
         let mut cx = self.ambient.context();
         conn.session = Some(self.dialects.dial(&mut cx, remote, expect));
@@ -52,7 +52,7 @@ impl Core {
         }
         conn.stage = Stage::Speaking;
         conn.stage_deadline = None;
-        conn.is_writable = true;
+        conn.note_writable(self.ambient.now);
         conn.is_readable = true;
         let mut cx = self.ambient.context();
         conn.session = Some(self.dialects.accept(&mut cx, conn.remote));

@@ -106,6 +106,9 @@ impl Core {
                 log::error!(target: "bowline::reactor", "{}: a panic while decoding was contained: {text}", conn.id);
             }
             self.intake = Intake::default();
+            // Whatever state it left off in, nothing is asked of it again: a second panic would not be contained. So it has no last
+            // words, and what it had not sealed is not counted as unsent.
+            conn.session = None;
             Err(CloseReason::PanicContained)
         });
         self.signals(conn);
@@ -214,9 +217,11 @@ impl Core {
                     conn.out_at += n;
                     conn.progress = self.ambient.now;
                     moved += n;
-                    conn.is_writable = n == wanted;
+                    if n < wanted {
+                        conn.note_full(self.ambient.now);
+                    }
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => conn.is_writable = false,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => conn.note_full(self.ambient.now),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => {
                     result = Err(CloseReason::Reset);
@@ -292,7 +297,7 @@ impl Core {
                 _ => CloseReason::HandshakeTimeout,
             });
         }
-        if conn.unwritten() > 0 && conn.progress + self.limits.write_stall_timeout <= now {
+        if has_passed(conn.stalls_at(self.limits.write_stall_timeout)) {
             return Err(CloseReason::WriteStalled);
         }
         if has_passed(conn.paused_since.map(|since| since + self.limits.stall_timeout)) {

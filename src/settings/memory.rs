@@ -66,6 +66,7 @@ impl Checked {
         let parts = vec![
             Self::queues(channels, links),
             self.reassembly(channels, links),
+            Self::stories(channels),
             part("links", links, LINK_STATE + LINK_BUFFERS + LINK_CONTROL + per_channel, "links with buffers and control queue"),
             part("handshakes", handshakes, HANDSHAKE, "accepted or dialed"),
             part("events", EVENTS_PER_LINK * (links + handshakes), EVENT, "lifecycle events"),
@@ -83,13 +84,23 @@ impl Checked {
     /// message of any size when it is empty. Of a received message at most half of the window is held back, so that two whole ones of any
     /// size may wait to be taken.
     fn queues(channels: &[Channel], links: u64) -> Part {
-        let queued = |channel: &Channel| {
-            let message = u64::from(channel.message_bytes_max);
-            2 * message.max(channel.send_queue_bytes.into()) + u64::from(channel.receive_queue_bytes).max(2 * message)
-        };
+        let sent = |channel: &Channel| 2 * channel.message_bytes_max.max(channel.send_queue_bytes);
+        let queued = |channel: &Channel| u64::from(sent(channel)) + Self::received(channel);
         let each: u64 = channels.iter().map(queued).sum();
         let why = format!("{links} links x {each} bytes in the queues of {} channels", channels.len());
         Part { name: "queues", bytes: links.saturating_mul(each), why }
+    }
+
+    fn received(channel: &Channel) -> u64 {
+        u64::from(channel.receive_queue_bytes).max(2 * u64::from(channel.message_bytes_max))
+    }
+
+    /// What closed links have left for receivers: in the main queue, and in one for each channel at most.
+    fn stories(channels: &[Channel]) -> Part {
+        let (queues, stories) = (channels.len() as u64 + 1, limits::STORIES_MAX as u64);
+        let messages: u64 = channels.iter().map(|channel| Self::received(channel).max(limits::STORIES_BYTES_MAX as u64)).sum();
+        let why = format!("{stories} closed links x {EVENT} bytes in {queues} queues, and {messages} bytes of their messages");
+        Part { name: "stories", bytes: queues * stories * EVENT + messages, why }
     }
 
     /// Half-arrived messages draw on one budget; with few links or small messages they cannot even use it up.
@@ -119,6 +130,15 @@ mod tests {
         // 100 links: two queues of 1 MiB to send, two whole messages of 1 MiB received, one of 1 MiB half arrived.
         assert_eq!((memory.parts[0].bytes, memory.parts[1].bytes), (400 << 20, 100 << 20));
         assert!(memory.parts.iter().all(|part| !part.why.is_empty()));
+    }
+
+    #[test]
+    fn closed_links_cost_a_bound_for_each_queue_or_their_largest_window() {
+        let stories = |channels: &[Channel]| checked(|_| ()).memory_bytes_max(channels).parts[2].bytes;
+        let (small, huge) = (Channel::new(0x10, "any"), Channel { message_bytes_max: 100 << 20, ..Channel::new(0x11, "huge") });
+        let ups = 1_024 * EVENT;
+        assert_eq!((stories(&[]), stories(std::slice::from_ref(&small))), (ups, 2 * ups + (16 << 20)));
+        assert_eq!(stories(&[small, huge]), 3 * ups + (216 << 20));
     }
 
     #[test]
