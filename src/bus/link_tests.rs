@@ -111,7 +111,7 @@ impl Drop for Nosy {
 #[test]
 fn who_owns_unsent_bytes_is_told_of_the_end_without_the_lock() {
     let max = BY_REFERENCE_MIN as u32;
-    let offer = ChannelOffer { id: CHAT.id, name: "chat".to_owned(), message_bytes_max: max, credit: 65_536 };
+    let offer = ChannelOffer { id: CHAT.id, name: "chat".to_owned(), message_bytes_max: max, credit: 65_536, requests_max: 4 };
     let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
     let remote = "127.0.0.1:1".parse().expect("an address");
     let channel = Channel { message_bytes_max: max, ..CHAT };

@@ -21,7 +21,13 @@ impl Inbox for Queue {
     fn deliver(&self, messages: u8) {
         let entry = |at: u8| Entry { end: u32::from(at) + 1, kind: Kind::Message, request: 0 };
         let entries = (0..messages).map(entry).collect();
-        let batch = Batch { channel: Some(channel(1).id), bytes: (0..messages).collect(), entries, cost: u32::from(messages) };
+        let batch = Batch {
+            channel: Some(channel(1).id),
+            bytes: (0..messages).collect(),
+            entries,
+            cost: u32::from(messages),
+            requests: 0,
+        };
         Queue::deliver(self, QUEUE_LINK, std::iter::once(batch), Time::ZERO);
     }
     fn take(&self, into: &mut Vec<Event>, deadline: Option<Instant>) -> Result<usize, TakeError> {
