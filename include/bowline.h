@@ -395,15 +395,21 @@ enum bowline_event_kind
      */
     BOWLINE_EV_MESSAGE = 1,
     /**
-     * A request of a peer: as a message, and request, which is the peer's own number for it. result is BOWLINE_E_CANCELED if the peer
-     * takes it back. This version has no call to answer it; the peer's deadline ends it.
+     * A request of a peer: as a message, and request, which is the peer's own number for it. This version has no call to answer it; the
+     * peer's deadline ends it.
      */
     BOWLINE_EV_REQUEST = 2,
     /**
-     * An answer: as a message, and request; result is BOWLINE_E_REMOTE if it is an error. This version has no call to ask, so it can
-     * only be one that nobody asked for.
+     * What became of a request: peer, channel, request, tag, result: BOWLINE_OK with the answer in data, len, msg; BOWLINE_E_REMOTE with
+     * the peer's number in detail and its text in data; BOWLINE_E_TIMEOUT, BOWLINE_E_CANCELED, BOWLINE_E_PEER_GONE with flags = code of
+     * the close reason. This version has no call to ask.
      */
     BOWLINE_EV_RESPONSE = 3,
+    /**
+     * What became of a message: peer, tag, result: BOWLINE_OK if it was handed to the kernel, BOWLINE_E_EXPIRED, BOWLINE_E_CANCELED,
+     * BOWLINE_E_DROPPED if it gave way to a newer one, BOWLINE_E_PEER_GONE with flags = code of the close reason.
+     */
+    BOWLINE_EV_SEND_RESULT = 4,
     /**
      * A link opened: peer, detail = BOWLINE_DIRECTION_*, tag of bowline_connect if that is what opened it. It comes before every
      * message of the peer. A link that has closed before anybody polled this event is told of whole all the same, unless too many such

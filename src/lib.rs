@@ -67,24 +67,28 @@ pub mod wire;
 pub mod workers;
 
 pub use base::address::{Address, Host};
-pub use base::channel::{Channel, ChannelId, Kind};
+pub use base::channel::{Channel, ChannelId, Kind, Overflow};
 pub use base::link_id::LinkId;
 pub use base::peer::PeerId;
 pub use base::reason::{Blame, CloseReason};
 pub use base::time::Time;
 pub use base::verdict::Direction;
 pub use bus::counters::{LinkStats, Stats};
-pub use bus::event::{Down, Event, Message, NodeState, Up};
+pub use bus::event::{Down, Event, Message, NodeState, Response, Sent, Up};
+pub use bus::fate::Fate;
 pub use bus::outbox::Notice;
+pub use bus::requests::Outcome;
 pub use crypto::identity::Identity;
 pub use node::builder::Builder;
-pub use node::error::{Error, FileFault, RecvError, SendError};
+pub use node::error::{Error, FileFault, RecvError, RequestError, SendError};
 pub use node::identity_file::{
     generate as generate_identity, load as load_identity, load_or_create as load_or_create_identity, save_new as save_identity,
 };
 pub use node::node::Node;
 pub use node::queue::Queue;
-pub use node::sender::{Broadcast, Sender};
+pub use node::request::RequestId;
+pub use node::sender::{Broadcast, SendOptions, Sender};
 pub use pool::peers::PeerInfo;
 pub use settings::table::Settings;
 pub use wire::hello::{Capability, Hello};
+pub use wire::refusal::Refusal;

@@ -42,7 +42,7 @@ fn a_link_that_lingers_with_mail_left_does_not_spin() {
     let (mut peer, link) = rig.greeted();
     rig.echo(&mut peer, b"+n");
     let mailbox = rig.roster.find(link).expect("it is open");
-    let rings = mailbox.push(0, Kind::Message, 0, &Body::Slice(b"never sent"), None);
+    let rings = mailbox.push(0, Kind::Message, 0, Body::Slice(b"never sent"), None);
     assert_eq!(rings, Ok(true));
     rig.bell.ring_for(link);
     rig.echo(&mut peer, b"x");

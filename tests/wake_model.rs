@@ -16,9 +16,11 @@ mod bus {
     pub mod command;
     pub mod counters;
     pub mod event;
+    pub mod fate;
     pub mod link;
     pub mod outbox;
     pub mod queue;
+    pub mod requests;
     pub mod stories;
     #[path = "../../tests/wake_model/sync.rs"]
     pub mod sync;
@@ -152,7 +154,7 @@ impl Mailbox for Link {
         self.id
     }
     fn push(&self, deadline: Option<Instant>) -> Result<bool, PushError> {
-        Link::push(self, LANE, Kind::Message, 0, &Body::Slice(b"m"), deadline)
+        Link::push(self, LANE, Kind::Message, 0, Body::Slice(b"m"), deadline)
     }
     fn give_back(&self, bytes: u32) -> bool {
         Link::give_back(self, channel(1).id, bytes)
@@ -373,7 +375,8 @@ trait Ending {
 /// Closed at once.
 impl Ending for Link {
     fn end(&self) {
-        assert_eq!(self.close(CloseReason::Requested), (1, 1), "what waited was not sent");
+        let left = self.close(CloseReason::Requested);
+        assert_eq!((left.messages, left.bytes), (1, 1), "what waited was not sent");
         assert!(!Link::give_back(self, channel(1).id, 1), "nobody rings for a closed link");
     }
 }

@@ -56,6 +56,18 @@ impl Kind {
     }
 }
 
+/// What happens to a message for which a channel's send queue has no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// It is refused, or its sender waits for room.
+    #[default]
+    Refuse,
+    /// The oldest messages that wait make room for it. Requests and answers never do.
+    DropOldest,
+    /// It takes the place of all messages that wait: only the newest is worth sending. Requests and answers stay.
+    Conflate,
+}
+
 /// A channel as its owner describes it. Both sides announce theirs in Hello; a message can be sent when both have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
@@ -74,6 +86,8 @@ pub struct Channel {
     pub receive_queue_bytes: u32,
     /// Requests of one peer that may wait for the application's answer; 0: this node serves none on the channel.
     pub requests_max: u32,
+    /// What gives way when the send queue is full.
+    pub overflow: Overflow,
 }
 
 impl Channel {
@@ -90,6 +104,7 @@ impl Channel {
             send_queue_messages: limits::SEND_QUEUE_MESSAGES_DEFAULT,
             receive_queue_bytes: limits::RECEIVE_QUEUE_BYTES_DEFAULT,
             requests_max: limits::REQUESTS_DEFAULT,
+            overflow: Overflow::Refuse,
         }
     }
 }

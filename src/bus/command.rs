@@ -22,6 +22,10 @@ pub enum Command {
     Judge { link: LinkId, verdict: Verdict },
     /// Send a message of the node itself (PEX, discovery).
     Say { link: LinkId, channel: ChannelId, kind: Kind, request: u32, body: Bytes },
+    /// Take back what was sent with this tag and of which no byte was sent.
+    Cancel { link: LinkId, tag: u64 },
+    /// Our request is over: do not send it, or tell the peer.
+    Withdraw { link: LinkId, channel: ChannelId, request: u32 },
     /// End a link; a goodbye with the reason is sent if it is open.
     Close { link: LinkId, reason: CloseReason },
     /// Close the listeners; links stay.

@@ -99,6 +99,16 @@ counters! {
     payload_out,
     /// Messages that were queued when their link closed.
     messages_unsent,
+    /// Messages whose time to live was over before they were sent.
+    messages_expired,
+    /// Messages that their senders took back.
+    messages_cancelled,
+    /// Messages that gave way to newer ones, as their channel's overflow policy says.
+    messages_displaced,
+    /// Requests without an answer by their deadline.
+    requests_late,
+    /// Answers that nobody waited for any more.
+    answers_late,
     /// Messages of closed links that nobody had taken, dropped because too many or too large stories of such links waited.
     messages_unseen,
     /// Notices dropped because nobody polled the queue.

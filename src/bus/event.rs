@@ -1,6 +1,8 @@
 //! What an application reads from a queue. A link's story comes in order through each queue: Up, messages, Down.
 
+use super::fate::Fate;
 use super::outbox::Notice;
+use super::requests::Outcome;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -52,6 +54,29 @@ pub struct Down {
     pub unsent_bytes: u64,
 }
 
+/// What became of a message that was sent with a tag. Exactly one comes for each send that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    pub link: LinkId,
+    pub peer: PeerId,
+    /// The sender's own number.
+    pub tag: u64,
+    pub fate: Fate,
+}
+
+/// What became of a request that was begun with a tag. Exactly one comes for each that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    pub link: LinkId,
+    pub peer: PeerId,
+    pub channel: ChannelId,
+    /// The number that the request was given.
+    pub request: u32,
+    /// The asker's own number.
+    pub tag: u64,
+    pub outcome: Outcome,
+}
+
 /// A node's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -70,6 +95,10 @@ pub enum Event {
     Up(Up),
     Message(Message),
     Down(Down),
+    /// What became of a message. News of sends and requests come before messages that wait, and before the Down of their link.
+    Sent(Sent),
+    /// What became of a request.
+    Response(Response),
     /// News that belong to no open link.
     Notice(Notice),
     /// The node changed its state.

@@ -2,13 +2,15 @@
 //! that a caller and the reactor share. It never touches a socket; callers push, the reactor collects.
 
 use super::counters::LinkCounters;
+use super::requests::Requests;
 use super::sync::{Change, Lock};
-use crate::base::channel::{Channel, ChannelId, Kind};
+use crate::base::channel::{Channel, ChannelId, Kind, Overflow};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::time::Time;
 use crate::base::verdict::Direction;
-use crate::flow::batch::{BY_REFERENCE_MIN, Pending};
+use crate::flow::batch::{BY_REFERENCE_MIN, Note, Pending, Removed};
 use crate::wire::hello::Hello;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -43,14 +45,45 @@ impl Body<'_> {
     }
 }
 
+/// A message with what belongs to it.
+pub struct Parcel<'a> {
+    pub kind: Kind,
+    /// Pairs requests and answers; 0 for plain messages.
+    pub request: u32,
+    pub body: Body<'a>,
+    pub note: Option<Note>,
+    /// It is queued whatever is there: for what is bounded by something else.
+    pub is_forced: bool,
+}
+
+impl<'a> Parcel<'a> {
+    /// A plain message that nobody wants to hear of.
+    pub fn message(body: Body<'a>) -> Parcel<'a> {
+        Parcel { kind: Kind::Message, request: 0, body, note: None, is_forced: false }
+    }
+}
+
+/// What a link that closed has left.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Messages that were never sent, and their bytes.
+    pub messages: usize,
+    pub bytes: usize,
+    /// Those with a note.
+    pub noted: Vec<Removed>,
+}
+
 /// A channel of this link, as both sides have it.
 #[derive(Debug)]
 struct Lane {
     channel: ChannelId,
     /// Largest message both sides allow; `None` if the peer has not announced the channel.
     message_bytes_max: Option<u32>,
+    /// Requests of ours that the peer lets wait for its answer.
+    requests_max: u32,
     queue_bytes: usize,
     queue_messages: usize,
+    overflow: Overflow,
 }
 
 /// An open link. Shared by the reactor, the roster and the event queues.
@@ -62,6 +95,7 @@ pub struct Link {
     pub remote: SocketAddr,
     pub hello: Arc<Hello>,
     pub counters: LinkCounters,
+    pub requests: Requests,
     lanes: Box<[Lane]>,
     mail: Lock<Mail>,
     room: Change,
@@ -74,9 +108,30 @@ struct Mail {
     taken: Vec<u32>,
     /// True exactly while the link's id is in the bell's list or in the reactor's hand.
     is_marked: bool,
+    /// True from the moment a sooner expiry was rung for until the reactor has asked for it.
+    is_alarmed: bool,
     /// Senders that wait for room.
     waiting: usize,
     closed: Option<CloseReason>,
+}
+
+impl Lane {
+    fn has_room(&self, pending: &Pending, len: usize) -> bool {
+        // A message larger than the whole queue is taken when the queue is empty, or it could never be sent.
+        pending.is_empty() || pending.bytes() + len <= self.queue_bytes && pending.len() < self.queue_messages
+    }
+
+    /// Lets plain messages give way to one of `len` bytes, as the channel's policy says.
+    fn make_room(&self, pending: &mut Pending, kind: Kind, len: usize, displaced: &mut Vec<Removed>) {
+        let gives_way = |pending: &Pending| match self.overflow {
+            Overflow::Refuse => false,
+            Overflow::DropOldest => !self.has_room(pending, len),
+            Overflow::Conflate => kind == Kind::Message,
+        };
+        while gives_way(pending) && pending.front().is_some_and(|(head, _)| head.kind == Kind::Message) {
+            displaced.push(pending.pop());
+        }
+    }
 }
 
 impl Link {
@@ -94,8 +149,10 @@ impl Link {
             Lane {
                 channel: channel.id,
                 message_bytes_max: offer.map(|offer| offer.message_bytes_max.min(channel.message_bytes_max)),
+                requests_max: offer.map_or(0, |offer| offer.requests_max),
                 queue_bytes: channel.send_queue_bytes as usize,
                 queue_messages: channel.send_queue_messages as usize,
+                overflow: channel.overflow,
             }
         };
         let lanes: Box<[Lane]> = channels.iter().map(lane).collect();
@@ -103,6 +160,7 @@ impl Link {
             pending: lanes.iter().map(|_| Pending::default()).collect(),
             taken: vec![0; lanes.len()],
             is_marked: false,
+            is_alarmed: false,
             waiting: 0,
             closed: None,
         };
@@ -113,6 +171,7 @@ impl Link {
             remote,
             hello,
             counters: LinkCounters::default(),
+            requests: Requests::default(),
             lanes,
             mail: Lock::new(mail),
             room: Change::default(),
@@ -124,9 +183,12 @@ impl Link {
         self.lanes.iter().position(|lane| lane.channel == channel && lane.message_bytes_max.is_some())
     }
 
-    /// Queues a message. True if the caller must ring the bell for this link.
-    ///
-    /// Waits for room until `deadline`: `None` does not wait; the outer code passes a far moment for "for ever".
+    /// Requests of ours on this lane that the peer lets wait for its answer.
+    pub fn requests_max(&self, lane: usize) -> u32 {
+        self.lanes.get(lane).map_or(0, |lane| lane.requests_max)
+    }
+
+    /// Queues a plain message: `push_parcel` without a note, where nobody asks what gave way to it.
     ///
     /// # Errors
     /// See `PushError`; nothing was queued then.
@@ -135,12 +197,28 @@ impl Link {
         lane: usize,
         kind: Kind,
         request: u32,
-        body: &Body<'_>,
+        body: Body<'_>,
         deadline: Option<Instant>,
+    ) -> Result<bool, PushError> {
+        self.push_parcel(lane, &Parcel { kind, request, ..Parcel::message(body) }, deadline, &mut Vec::new())
+    }
+
+    /// Queues a message. True if the caller must ring the bell for this link. What gave way to it is added to `displaced`.
+    ///
+    /// Waits for room until `deadline`: `None` does not wait; the outer code passes a far moment for "for ever".
+    ///
+    /// # Errors
+    /// See `PushError`; nothing was queued then.
+    pub fn push_parcel(
+        &self,
+        lane: usize,
+        parcel: &Parcel<'_>,
+        deadline: Option<Instant>,
+        displaced: &mut Vec<Removed>,
     ) -> Result<bool, PushError> {
         let room = self.lanes.get(lane).ok_or(PushError::NoChannel)?;
         let max = room.message_bytes_max.ok_or(PushError::NoChannel)?;
-        let len = body.bytes();
+        let len = parcel.body.bytes();
         if len > max as usize {
             return Err(PushError::TooBig { max });
         }
@@ -149,9 +227,8 @@ impl Link {
             if let Some(reason) = mail.closed {
                 return Err(PushError::Closed(reason));
             }
-            let pending = &mail.pending[lane];
-            // A message larger than the whole queue is taken when the queue is empty, or it could never be sent.
-            if pending.is_empty() || pending.bytes() + len <= room.queue_bytes && pending.len() < room.queue_messages {
+            room.make_room(&mut mail.pending[lane], parcel.kind, len, displaced);
+            if parcel.is_forced || room.has_room(&mail.pending[lane], len) {
                 break;
             }
             let Some(deadline) = deadline else { return Err(PushError::Full) };
@@ -162,12 +239,40 @@ impl Link {
                 return mail.closed.map_or(Err(PushError::Full), |reason| Err(PushError::Closed(reason)));
             }
         }
-        match body {
-            Body::Bytes(bytes) if len >= BY_REFERENCE_MIN => mail.pending[lane].push_bytes(kind, request, Bytes::clone(bytes)),
-            Body::Bytes(bytes) => mail.pending[lane].push(kind, request, bytes),
-            Body::Slice(slice) => mail.pending[lane].push(kind, request, slice),
+        let pending = &mut mail.pending[lane];
+        match &parcel.body {
+            Body::Bytes(bytes) if len >= BY_REFERENCE_MIN => {
+                pending.push_bytes(parcel.kind, parcel.request, Bytes::clone(bytes));
+            }
+            Body::Bytes(bytes) => pending.push(parcel.kind, parcel.request, bytes),
+            Body::Slice(slice) => pending.push(parcel.kind, parcel.request, slice),
         }
-        Ok(!std::mem::replace(&mut mail.is_marked, true))
+        let rings = !std::mem::replace(&mut mail.is_marked, true);
+        let Some(note) = parcel.note else { return Ok(rings) };
+        let is_sooner = mail.pending.iter().all(|pending| note.expires < pending.soonest());
+        mail.pending[lane].annotate(note);
+        // The reactor has set its timer to what it knows of.
+        let alarms = is_sooner && !std::mem::replace(&mut mail.is_alarmed, true);
+        Ok(rings || alarms)
+    }
+
+    /// No message in the mailbox expires and no request is late before. The reactor asks whenever the bell rang for the link.
+    pub fn soonest(&self) -> Time {
+        let mut mail = self.mail.lock();
+        mail.is_alarmed = false;
+        let soonest = mail.pending.iter().map(Pending::soonest).min().unwrap_or(Time::MAX);
+        drop(mail);
+        soonest.min(self.requests.soonest())
+    }
+
+    /// Takes out the messages whose note `pick` picks: expired or cancelled. Drop what it returns without a lock.
+    pub fn take_out(&self, mut pick: impl FnMut(&Note) -> bool) -> Vec<Removed> {
+        let mut mail = self.mail.lock();
+        let removed: Vec<Removed> = mail.pending.iter_mut().flat_map(|pending| pending.take_out(false, &mut pick)).collect();
+        if mail.waiting > 0 && !removed.is_empty() {
+            self.room.notify_all();
+        }
+        removed
     }
 
     /// A receiver took messages that cost `bytes` of segments. True if the caller must ring the bell for this link.
@@ -196,15 +301,21 @@ impl Link {
         is_left
     }
 
-    /// The link ends: nothing more is taken, waiting senders are released. Returns messages and bytes that were never sent.
-    pub fn close(&self, reason: CloseReason) -> (usize, usize) {
+    /// The link ends: nothing more is taken, waiting senders are released. Returns what was never sent; requests are closed by themselves.
+    pub fn close(&self, reason: CloseReason) -> Left {
         let mut mail = self.mail.lock();
         mail.closed.get_or_insert(reason);
         let unsent: Vec<Pending> = mail.pending.iter_mut().map(std::mem::take).collect();
         self.room.notify_all();
         drop(mail);
         // Their owners' code runs when they are dropped, so only here, without the lock.
-        unsent.iter().fold((0, 0), |(count, bytes), p| (count + p.len(), bytes + p.bytes()))
+        let mut left = Left::default();
+        for mut pending in unsent {
+            left.messages += pending.len();
+            left.bytes += pending.bytes();
+            left.noted.append(&mut pending.take_out(false, |_| true));
+        }
+        left
     }
 
     /// Refuses new messages with `reason`; those that wait may still be sent (an orderly stop).

@@ -1,8 +1,7 @@
 //! Tests of a link's mailbox. In a file of their own, because the model checker takes in `link.rs` as it stands.
 
-use super::link::{Body, Link, PushError};
-use crate::base::channel::Channel;
-use crate::base::channel::{ChannelId, Kind};
+use super::link::{Body, Left, Link, PushError};
+use crate::base::channel::{Channel, ChannelId, Kind, Overflow};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -22,6 +21,7 @@ const CHAT: Channel = Channel {
     send_queue_messages: 3,
     receive_queue_bytes: 65_536,
     requests_max: 4,
+    overflow: Overflow::Refuse,
 };
 
 /// A link on which the peer has CHAT, with a smaller largest message, and not the second channel.
@@ -34,7 +34,11 @@ fn link() -> Link {
 }
 
 fn push(link: &Link, lane: usize, len: usize) -> Result<bool, PushError> {
-    link.push(lane, Kind::Message, 0, &Body::Slice(&vec![0; len]), None)
+    link.push(lane, Kind::Message, 0, Body::Slice(&vec![0; len]), None)
+}
+
+fn totals(left: Left) -> (usize, usize) {
+    (left.messages, left.bytes)
 }
 
 #[test]
@@ -83,9 +87,9 @@ fn a_closed_link_takes_nothing_and_counts_what_was_left() {
     let link = link();
     push(&link, 0, 30).expect("room");
     push(&link, 0, 20).expect("room");
-    assert_eq!(link.close(CloseReason::Reset), (2, 50));
+    assert_eq!(totals(link.close(CloseReason::Reset)), (2, 50));
     assert_eq!(push(&link, 0, 1), Err(PushError::Closed(CloseReason::Reset)));
-    assert_eq!(link.close(CloseReason::Stopped), (0, 0));
+    assert_eq!(totals(link.close(CloseReason::Stopped)), (0, 0));
     assert!(!link.give_back(CHAT.id, 5), "nobody collects any more");
 }
 
@@ -119,9 +123,9 @@ fn who_owns_unsent_bytes_is_told_of_the_end_without_the_lock() {
     let link = Arc::new(Link::new(LinkId::from_u64(1), peer, Direction::Outbound, remote, hello, &[channel]));
     let heard = Arc::new(AtomicBool::new(false));
     let bytes = Bytes::from_owner(Nosy { link: Arc::clone(&link), heard: Arc::clone(&heard) });
-    assert_eq!(link.push(0, Kind::Message, 0, &Body::Bytes(&bytes), None), Ok(true));
+    assert_eq!(link.push(0, Kind::Message, 0, Body::Bytes(&bytes), None), Ok(true));
     drop(bytes);
-    assert_eq!(link.close(CloseReason::Reset), (1, BY_REFERENCE_MIN));
+    assert_eq!(totals(link.close(CloseReason::Reset)), (1, BY_REFERENCE_MIN));
     assert!(heard.load(Ordering::Relaxed));
 }
 

@@ -4,6 +4,7 @@ pub mod bell;
 pub mod command;
 pub mod counters;
 pub mod event;
+pub mod fate;
 pub mod link;
 pub mod outbox;
 pub mod queue;

@@ -1,11 +1,12 @@
 //! An event queue: everything an application receives. The reactor pushes and never waits; receivers wait here. What is large or not
 //! its own it never drops under its lock. `tests/wake_model.rs` models it.
 //!
-//! Bounded: an open link's messages by its credit; what closed links have left by number and by bytes (`stories.rs`); notices by a
+//! Bounded: an open link's messages by its credit; news of sends and requests by promises made before; what closed links have left by number and by bytes (`stories.rs`); notices by a
 //! ring. A Down whose Up was taken always waits: links take turns and each Down takes one, so that no more of them wait than twice
 //! the links that can be open and the stories together, whoever polls however slowly.
 
 use super::event::{Down, Event, Message, NodeState, Up};
+use super::fate::News;
 use super::link::Link;
 use super::outbox::Notice;
 use super::stories::Stories;
@@ -23,6 +24,9 @@ use std::time::Instant;
 
 /// Notices that wait in a queue; more push the oldest out, and are counted.
 pub(super) const NOTICES_MAX: usize = 1_024;
+
+/// News of sends and requests that may wait in a queue or be promised to it.
+pub const NEWS_MAX: usize = 65_536;
 
 /// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
 pub(super) const JOINED_BYTES_MAX: usize = 16 * 1_024;
@@ -58,6 +62,9 @@ pub(super) struct Inner {
     /// What comes before any link: state, notices, wake-ups.
     urgent: VecDeque<Event>,
     notices: usize,
+    /// News of sends and requests; `promised` counts those that wait or will come.
+    news: VecDeque<News>,
+    promised: usize,
     /// Receivers that wait.
     waiting: usize,
     is_closed: bool,
@@ -103,6 +110,8 @@ impl Queue {
             turns: VecDeque::new(),
             urgent: VecDeque::new(),
             notices: 0,
+            news: VecDeque::new(),
+            promised: 0,
             waiting: 0,
             is_closed: false,
             readable: None,
@@ -156,6 +165,28 @@ impl Queue {
         self.tell(inner);
         // Without the lock: it may be much to free.
         drop((link, dropped));
+    }
+
+    /// Takes a place for the news of a send or request that is about to be made. False when `NEWS_MAX` wait or are to come: then it must
+    /// not be made.
+    pub fn promise(&self) -> bool {
+        let mut inner = self.inner.lock();
+        let fits = inner.promised < NEWS_MAX;
+        inner.promised += usize::from(fits);
+        fits
+    }
+
+    /// What was promised was not accepted: nothing will come of it.
+    pub fn forget_promise(&self) {
+        let mut inner = self.inner.lock();
+        inner.promised = inner.promised.saturating_sub(1);
+    }
+
+    /// What was promised has come.
+    pub fn post(&self, news: impl Iterator<Item = News>) {
+        let mut inner = self.inner.lock();
+        inner.news.extend(news);
+        self.tell(inner);
     }
 
     /// News that belong to no open link. The oldest are dropped when `NOTICES_MAX` wait.
@@ -279,7 +310,7 @@ impl Queue {
 
 impl Inner {
     fn is_empty(&self) -> bool {
-        self.urgent.is_empty() && self.turns.is_empty()
+        self.urgent.is_empty() && self.news.is_empty() && self.turns.is_empty()
     }
 
     /// Keeps what a closed link has to tell, and makes room for it: what goes is moved to `dropped`.
@@ -306,6 +337,14 @@ impl Inner {
         while into.len() < end {
             if let Some(event) = self.urgent.pop_front() {
                 self.notices -= usize::from(matches!(event, Event::Notice(_)));
+                into.push(event);
+                continue;
+            }
+            if let Some(News { event, receipt, .. }) = self.news.pop_front() {
+                self.promised = self.promised.saturating_sub(1);
+                if let (Some((link, cost)), Event::Response(response)) = (receipt, &event) {
+                    receipts.push((link, response.channel, cost));
+                }
                 into.push(event);
                 continue;
             }

@@ -62,6 +62,8 @@ fn story(queue: &Queue, max: usize) -> Vec<String> {
         Event::Up(up) => format!("+{}", up.link.as_u64()),
         Event::Message(message) => format!("{}:{}", message.link.as_u64(), String::from_utf8_lossy(&message.body)),
         Event::Down(down) => format!("-{}", down.link.as_u64()),
+        Event::Sent(sent) => format!("sent {}", sent.tag),
+        Event::Response(response) => format!("response {}", response.tag),
         Event::Notice(_) => "notice".to_owned(),
         Event::State(state) => format!("{state:?}"),
         Event::Wakeup(tag) => format!("wakeup {tag}"),

@@ -71,14 +71,23 @@ pub struct Requests {
     inner: Lock<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     /// The last number that was given to a request.
     last: u32,
     asked: BTreeMap<u32, Asked>,
+    /// None is late before.
+    soonest: Time,
     /// By channel and number: two channels may use the same.
     owed: BTreeSet<(ChannelId, u32)>,
     closed: Option<CloseReason>,
+}
+
+impl Default for Inner {
+    fn default() -> Inner {
+        let (asked, owed) = Default::default();
+        Inner { last: 0, asked, soonest: Time::MAX, owed, closed: None }
+    }
 }
 
 impl Requests {
@@ -103,6 +112,7 @@ impl Requests {
             }
         }
         inner.last = request;
+        inner.soonest = inner.soonest.min(deadline);
         inner.asked.insert(request, Asked { channel, deadline, asker });
         Ok(request)
     }
@@ -123,12 +133,14 @@ impl Requests {
     pub fn expired(&self, now: Time) -> Vec<Over> {
         let mut inner = self.inner.lock();
         let late: Vec<u32> = inner.asked.iter().filter(|(_, asked)| asked.deadline <= now).map(|(request, _)| *request).collect();
-        late.into_iter().filter_map(|request| inner.over(request)).collect()
+        let over = late.into_iter().filter_map(|request| inner.over(request)).collect();
+        inner.soonest = inner.asked.values().map(|asked| asked.deadline).min().unwrap_or(Time::MAX);
+        over
     }
 
-    /// No request is late before; `Time::MAX` if none waits.
+    /// No request is late before.
     pub fn soonest(&self) -> Time {
-        self.inner.lock().asked.values().map(|asked| asked.deadline).min().unwrap_or(Time::MAX)
+        self.inner.lock().soonest
     }
 
     /// The link ends: nothing is asked any more, and what waits is over.

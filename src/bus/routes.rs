@@ -1,11 +1,12 @@
 //! Which queue gets what: each channel is bound to one queue, everything else goes to the main queue. Fixed before the node starts.
 
 use super::event::{Down, NodeState, Up};
+use super::fate::News;
 use super::link::Link;
 use super::queue::Queue;
 use crate::base::channel::ChannelId;
 use crate::base::time::Time;
-use crate::flow::batch::Batch;
+use crate::flow::batch::{Batch, Ticket};
 use std::sync::Arc;
 
 /// The queues of a node. The first is the main queue.
@@ -65,6 +66,36 @@ impl Routes {
             let Some(channel) = batch.channel else { continue };
             self.queues[self.of(channel)].deliver(link.id, std::iter::once(batch), at);
         }
+    }
+
+    /// Hands on what became of sends and requests; `news` comes back empty.
+    pub fn post(&self, news: &mut Vec<News>) {
+        while let Some(first) = news.first() {
+            let at = first.queue;
+            let (of_queue, rest) = std::mem::take(news).into_iter().partition(|news| news.queue == at);
+            *news = rest;
+            let of_queue: Vec<News> = of_queue;
+            if let Some(queue) = self.queues.get(usize::from(at)) {
+                queue.post(of_queue.into_iter());
+            }
+        }
+    }
+
+    /// Takes a place for news in a queue: see `Queue::promise`.
+    pub fn promise(&self, queue: u16) -> bool {
+        self.queues.get(usize::from(queue)).is_some_and(|queue| queue.promise())
+    }
+
+    /// What the ticket was for was not accepted.
+    pub fn forget_promise(&self, ticket: Ticket) {
+        if let Some(queue) = self.queues.get(usize::from(ticket.queue)) {
+            queue.forget_promise();
+        }
+    }
+
+    /// The place of a queue, for tickets.
+    pub fn place(&self, queue: &Arc<Queue>) -> Option<u16> {
+        self.queues.iter().position(|known| Arc::ptr_eq(known, queue)).and_then(|at| u16::try_from(at).ok())
     }
 
     pub fn close_link(&self, link: &Link, down: &Down) {

@@ -74,6 +74,8 @@ impl From<SendError> for Failure {
             SendError::Closed(_) | SendError::UnknownLink(_) => BOWLINE_E_PEER_GONE,
             SendError::NoChannel(_) => BOWLINE_E_NO_CHANNEL,
             SendError::TooBig { .. } => BOWLINE_E_TOO_BIG,
+            SendError::TooManyNews => BOWLINE_E_LIMIT,
+            SendError::ForeignQueue => BOWLINE_E_INVALID,
             SendError::Stopped => BOWLINE_E_STOPPED,
             SendError::Failed => BOWLINE_E_FATAL,
         };

@@ -8,8 +8,10 @@ use crate::base::channel::Kind;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
-use crate::bus::event::{Event, Message, NodeState};
+use crate::bus::event::{Event, Message, NodeState, Response, Sent};
+use crate::bus::fate::Fate;
 use crate::bus::outbox::Notice;
+use crate::bus::requests::Outcome;
 use crate::node::node::Node;
 use bytes::Bytes;
 
@@ -29,12 +31,16 @@ pub const BOWLINE_DIRECTION_OUTBOUND: u32 = 1;
 pub enum bowline_event_kind {
     /// A message: peer, channel, data, len, msg, time_ns.
     BOWLINE_EV_MESSAGE = 1,
-    /// A request of a peer: as a message, and request, which is the peer's own number for it. result is BOWLINE_E_CANCELED if the peer
-    /// takes it back. This version has no call to answer it; the peer's deadline ends it.
+    /// A request of a peer: as a message, and request, which is the peer's own number for it. This version has no call to answer it; the
+    /// peer's deadline ends it.
     BOWLINE_EV_REQUEST = 2,
-    /// An answer: as a message, and request; result is BOWLINE_E_REMOTE if it is an error. This version has no call to ask, so it can
-    /// only be one that nobody asked for.
+    /// What became of a request: peer, channel, request, tag, result: BOWLINE_OK with the answer in data, len, msg; BOWLINE_E_REMOTE with
+    /// the peer's number in detail and its text in data; BOWLINE_E_TIMEOUT, BOWLINE_E_CANCELED, BOWLINE_E_PEER_GONE with flags = code of
+    /// the close reason. This version has no call to ask.
     BOWLINE_EV_RESPONSE = 3,
+    /// What became of a message: peer, tag, result: BOWLINE_OK if it was handed to the kernel, BOWLINE_E_EXPIRED, BOWLINE_E_CANCELED,
+    /// BOWLINE_E_DROPPED if it gave way to a newer one, BOWLINE_E_PEER_GONE with flags = code of the close reason.
+    BOWLINE_EV_SEND_RESULT = 4,
     /// A link opened: peer, detail = BOWLINE_DIRECTION_*, tag of bowline_connect if that is what opened it. It comes before every
     /// message of the peer. A link that has closed before anybody polled this event is told of whole all the same, unless too many such
     /// links wait (see bowline_queue): then the oldest leaves no event at all.
@@ -144,6 +150,8 @@ impl bowline_event {
                 let event = Self::new(K::BOWLINE_EV_PEER_DISCONNECTED).because(down.reason).with_text(down.reason.text());
                 bowline_event { peer: down.link.as_u64(), detail: told, ..event }
             }
+            Event::Sent(sent) => of_sent(&sent),
+            Event::Response(response) => of_response(response),
             Event::Notice(notice) => of_notice(notice),
             Event::State(NodeState::Failed) => {
                 let event = Self::new(K::BOWLINE_EV_FATAL).with_text(&node.failure().unwrap_or_default());
@@ -165,22 +173,43 @@ pub fn moment(at: Time, origin_ns: u64) -> u64 {
 
 fn of_message(message: Message, origin_ns: u64) -> bowline_event {
     use bowline_event_kind as K;
-    use bowline_result as R;
-    let (kind, result) = match message.kind {
-        Kind::Message => (K::BOWLINE_EV_MESSAGE, R::BOWLINE_OK),
-        Kind::Request => (K::BOWLINE_EV_REQUEST, R::BOWLINE_OK),
-        Kind::Cancel => (K::BOWLINE_EV_REQUEST, R::BOWLINE_E_CANCELED),
-        Kind::Response => (K::BOWLINE_EV_RESPONSE, R::BOWLINE_OK),
-        Kind::Error => (K::BOWLINE_EV_RESPONSE, R::BOWLINE_E_REMOTE),
-    };
+    let kind = if message.kind == Kind::Request { K::BOWLINE_EV_REQUEST } else { K::BOWLINE_EV_MESSAGE };
     bowline_event {
-        result: result as i32,
         peer: message.link.as_u64(),
         request: message.request.into(),
         time_ns: moment(message.at, origin_ns),
         channel: message.channel.0,
         ..bowline_event::new(kind).with_bytes(message.body)
     }
+}
+
+fn of_sent(sent: &Sent) -> bowline_event {
+    use bowline_result as R;
+    let event = bowline_event::new(bowline_event_kind::BOWLINE_EV_SEND_RESULT);
+    let with = |result: bowline_result| bowline_event { result: result as i32, ..event };
+    let event = match sent.fate {
+        Fate::Accepted => event,
+        Fate::Expired => with(R::BOWLINE_E_EXPIRED),
+        Fate::Cancelled => with(R::BOWLINE_E_CANCELED),
+        Fate::Displaced => with(R::BOWLINE_E_DROPPED),
+        Fate::Closed(reason) => bowline_event { flags: reason.code(), ..with(R::BOWLINE_E_PEER_GONE) },
+    };
+    bowline_event { peer: sent.link.as_u64(), tag: sent.tag, ..event }
+}
+
+fn of_response(response: Response) -> bowline_event {
+    use bowline_result as R;
+    let Response { link, channel, request, tag, outcome, .. } = response;
+    let event = bowline_event::new(bowline_event_kind::BOWLINE_EV_RESPONSE);
+    let with = |result: bowline_result| bowline_event { result: result as i32, ..event };
+    let event = match outcome {
+        Outcome::Answer(answer) => event.with_bytes(answer),
+        Outcome::Refused(refusal) => bowline_event { detail: refusal.code, ..with(R::BOWLINE_E_REMOTE) }.with_text(&refusal.text),
+        Outcome::TimedOut => with(R::BOWLINE_E_TIMEOUT),
+        Outcome::Cancelled => with(R::BOWLINE_E_CANCELED),
+        Outcome::Closed(reason) => bowline_event { flags: reason.code(), ..with(R::BOWLINE_E_PEER_GONE) },
+    };
+    bowline_event { peer: link.as_u64(), channel: channel.0, request: request.into(), tag, ..event }
 }
 
 fn of_notice(notice: Notice) -> bowline_event {

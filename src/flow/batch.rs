@@ -63,6 +63,8 @@ pub struct Note {
     /// From then on it must not be sent; `Time::MAX`: it never expires.
     pub expires: Time,
     pub ticket: Option<Ticket>,
+    /// The number of a request; 0 for what is none.
+    pub request: u32,
 }
 
 /// What is left of a message that was removed. A shared body belongs to somebody's code: drop it where no lock is held.
@@ -293,7 +295,7 @@ mod tests {
     fn push(pending: &mut Pending, model: &mut Model, number: u64, len: usize, life: Option<u64>) {
         let body: Vec<u8> = number.to_le_bytes().iter().copied().cycle().take(len).collect();
         let expires = life.map(Time::from_nanos);
-        let note = expires.map(|expires| Note { expires, ticket: Some(Ticket { tag: number, queue: 0 }) });
+        let note = expires.map(|expires| Note { expires, ticket: Some(Ticket { tag: number, queue: 0 }), request: 0 });
         if len % 3 == 0 {
             pending.push_bytes(Kind::Message, number as u32, Bytes::from(body.clone()));
         } else {

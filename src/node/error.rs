@@ -7,6 +7,7 @@ use crate::base::reason::CloseReason;
 use crate::pool::table::DialError;
 use crate::settings::check::Complaint;
 use crate::settings::error::SettingError;
+use crate::wire::refusal::Refusal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -89,10 +90,38 @@ pub enum SendError {
     NoChannel(ChannelId),
     #[error("{len} bytes, but at most {max} may be sent on this channel of this link")]
     TooBig { len: usize, max: u32 },
+    /// `NEWS_MAX` outcomes of sends and requests wait in the queue that is to be told.
+    #[error("too many outcomes wait in the queue: take them first")]
+    TooManyNews,
+    #[error("the queue belongs to another node")]
+    ForeignQueue,
     #[error("the node is not running")]
     Stopped,
     #[error("the node has failed")]
     Failed,
+}
+
+/// Why a request was not asked, answered or served.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The peer's own number and text.
+    #[error("the peer refused: {} ({})", .0.text, .0.code)]
+    Refused(Refusal),
+    #[error("no answer came in time")]
+    TimedOut,
+    #[error("the request was taken back")]
+    Cancelled,
+    #[error("the link closed before the answer came: {0}")]
+    Closed(CloseReason),
+    #[error("{max} requests on {channel} have no answer yet, and the peer takes no more: wait for one")]
+    TooMany { channel: ChannelId, max: u32 },
+    #[error("this request is not there to be answered (any more): it was answered, taken back, or its link has closed")]
+    NoRequest,
+    #[error("the number {0:#x} is bowline's own: use one below 0xffffff00")]
+    Code(u32),
 }
 
 /// Why nothing was received.

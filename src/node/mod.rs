@@ -10,6 +10,7 @@ pub mod node;
 mod pump;
 pub mod queue;
 mod reactor_thread;
+pub mod request;
 mod resolver;
 mod running;
 pub mod sender;

@@ -6,7 +6,7 @@ use super::clock::Clock;
 use super::error::{Error, RecvError, SendError};
 use super::queue::Queue;
 use super::running::{self, Running};
-use super::sender::{Broadcast, Sender};
+use super::sender::{Broadcast, SendOptions, Sender};
 use super::shared::{Answer, Shared, Status};
 use crate::base::address::{Address, Host};
 use crate::base::channel::{Channel, ChannelId};
@@ -339,6 +339,22 @@ impl Node {
         self.sender(link, channel)?.send_timeout(message, timeout)
     }
 
+    /// Queues `message` as `options` say: with a time to live, with news of what becomes of it.
+    ///
+    /// # Errors
+    /// As `Sender::send_with`; `UnknownLink`.
+    pub fn send_with(&self, link: LinkId, channel: ChannelId, message: &Bytes, options: &SendOptions) -> Result<(), SendError> {
+        self.sender(link, channel)?.send_with(message, options)
+    }
+
+    /// Takes back everything that was sent on `link` with `tag` and of which no byte was sent: its fate is `Cancelled`. What is too late
+    /// is told as if nothing had been said.
+    pub fn cancel(&self, link: LinkId, tag: u64) {
+        if let Ok(shared) = self.open_for_sending() {
+            shared.order(Command::Cancel { link, tag });
+        }
+    }
+
     /// Queues `message` to every peer that has `channel`, except one. Full queues are skipped and counted, never waited for. A large
     /// message is shared, not copied.
     ///
@@ -490,7 +506,7 @@ impl Node {
         }
     }
 
-    fn open_for_sending(&self) -> Result<&Arc<Shared>, SendError> {
+    pub(super) fn open_for_sending(&self) -> Result<&Arc<Shared>, SendError> {
         match (self.0.running.get(), self.0.status.state()) {
             (Some(running), NodeState::Running) => Ok(&running.shared),
             (_, NodeState::Failed) => Err(SendError::Failed),

@@ -12,6 +12,7 @@ use crate::base::reason::CloseReason;
 use crate::base::text::panic_text;
 use crate::bus::command::Command;
 use crate::bus::event::NodeState;
+use crate::bus::fate::News;
 use crate::bus::report::{Control, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
@@ -235,9 +236,12 @@ fn fail(shared: &Arc<Shared>, text: String) {
     shared.status.fail(text);
     shared.release_waiters();
     shared.resolver.stop();
+    let mut news = Vec::new();
     for link in shared.roster.all() {
-        link.close(CloseReason::Internal);
+        let left = link.close(CloseReason::Internal);
+        News::end(&link, left, CloseReason::Internal, &mut news);
     }
+    shared.routes.post(&mut news);
     shared.routes.change_state(NodeState::Failed);
     shared.routes.close();
     // If the reactor lives it lets go of its sockets; if its channel is full it is not living.

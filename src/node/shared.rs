@@ -1,7 +1,9 @@
 //! What the threads of one node share. The pool's lock is taken by workers and calls, never by the reactor.
 
 use super::clock::Clock;
+use super::error::SendError;
 use super::resolver::Resolver;
+use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -9,9 +11,12 @@ use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
 use crate::bus::event::NodeState;
+use crate::bus::link::PushError;
+use crate::bus::queue::Queue as EventQueue;
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::bus::sync::{Change, Lock};
+use crate::flow::batch::Ticket;
 use crate::pool::peers::PeerInfo;
 use crate::pool::table::Pool;
 use crossbeam_channel::Sender;
@@ -47,6 +52,24 @@ impl Shared {
     pub fn order(&self, command: Command) {
         if self.commands.send(command).is_ok() {
             self.bell.ring();
+        }
+    }
+
+    /// A place for the news of a send or request in `queue` (`None`: the main queue).
+    pub fn promise(&self, tag: u64, queue: Option<&Arc<EventQueue>>) -> Result<Ticket, SendError> {
+        let queue = queue.map_or(Some(0), |queue| self.routes.place(queue)).ok_or(SendError::ForeignQueue)?;
+        if self.routes.promise(queue) { Ok(Ticket { tag, queue }) } else { Err(SendError::TooManyNews) }
+    }
+
+    /// Why a mailbox did not take a message of `len` bytes, for its sender.
+    pub fn refused(&self, error: PushError, channel: ChannelId, len: usize) -> SendError {
+        match (error, self.status.state()) {
+            (PushError::Closed(_), NodeState::Failed) => SendError::Failed,
+            (PushError::Closed(_), NodeState::Stopping | NodeState::Stopped) => SendError::Stopped,
+            (PushError::Closed(reason), _) => SendError::Closed(reason),
+            (PushError::Full, _) => SendError::Full,
+            (PushError::NoChannel, _) => SendError::NoChannel(channel),
+            (PushError::TooBig { max }, _) => SendError::TooBig { len, max },
         }
     }
 

@@ -16,15 +16,18 @@ impl Core {
         // Down comes after everything that arrived.
         self.deliver();
         if let Some(link) = conn.link.take() {
-            let (mut messages, mut bytes) = link.close(reason);
-            if let Some(session) = &conn.session {
-                let (sealed_messages, sealed_bytes) = session.unsent();
-                messages += sealed_messages;
-                bytes += sealed_bytes;
+            let mut left = link.close(reason);
+            left.noted.append(&mut conn.lost);
+            if let Some(session) = &mut conn.session {
+                let (messages, bytes) = session.unsent();
+                left.messages += messages;
+                left.bytes += bytes;
+                left.noted.append(&mut session.take_out(true, &mut |_| true));
             }
+            let (unsent_messages, unsent_bytes) = (left.messages as u64, left.bytes as u64);
+            self.note_end(conn, &link, left, reason);
             self.ports.roster.remove(conn.id);
-            self.ports.counters.messages_unsent.add(messages as u64);
-            let (unsent_messages, unsent_bytes) = (messages as u64, bytes as u64);
+            self.ports.counters.messages_unsent.add(unsent_messages);
             let down = Down { link: conn.id, peer: link.peer, reason, told: conn.told, unsent_messages, unsent_bytes };
             self.ports.routes.close_link(&link, &down);
             let counter = match conn.direction {

@@ -8,6 +8,7 @@ use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::bus::link::Link;
+use crate::flow::batch::{Removed, Ticket};
 use crate::session::dialect::Dialect;
 use crate::session::intake::ControlMessage;
 use crate::wire::hello::Hello;
@@ -45,6 +46,12 @@ pub struct Conn {
     pub hello: Option<Arc<Hello>>,
     /// The mailbox has news: it must be collected.
     pub has_mail: bool,
+    /// Nothing in the mailbox expires before, and none of our requests is late.
+    pub expires: Time,
+    /// Who wants to know when what is in `out` was written.
+    pub sealed: Vec<Ticket>,
+    /// Messages that a session had which panicked.
+    pub lost: Vec<Removed>,
     /// Messages were left in the mailbox when it was collected, because their lane was busy.
     pub is_mail_left: bool,
     /// Bytes read and not yet used: an incomplete message, or what waits for a verdict.
@@ -106,6 +113,9 @@ impl Conn {
             link: None,
             hello: None,
             has_mail: false,
+            expires: Time::MAX,
+            sealed: Vec::new(),
+            lost: Vec::new(),
             is_mail_left: false,
             tail: Vec::new(),
             is_tail_fresh: false,
@@ -173,6 +183,7 @@ impl Conn {
             _ => None,
         };
         let paused = self.paused_since.map(|since| since + stall);
-        [self.stage_deadline, session, self.stalls_at(write_stall), paused].into_iter().flatten().min()
+        let expiry = Some(self.soonest()).filter(|at| *at < Time::MAX);
+        [self.stage_deadline, session, self.stalls_at(write_stall), paused, expiry].into_iter().flatten().min()
     }
 }

@@ -18,6 +18,7 @@ use crate::base::verdict::Direction;
 use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
+use crate::bus::fate::News;
 use crate::bus::link::Link;
 use crate::bus::report::{Control, REPORTS_PER_LINK, Report};
 use crate::bus::roster::Roster;
@@ -130,6 +131,8 @@ pub(super) struct Core {
     /// Messages taken in and not handed on, by link in the order they came; their bytes; since when.
     pub arrived: Vec<(Arc<Link>, Vec<Batch>)>,
     pub arrived_bytes: usize,
+    /// What became of sends and requests in this turn.
+    pub news: Vec<News>,
     pub arrived_since: Time,
     pub mail: Vec<LinkId>,
     /// Listeners, and whether a connection may be waiting there.
@@ -169,6 +172,7 @@ impl Engine {
             intake: Intake::default(),
             arrived: Vec::new(),
             arrived_bytes: 0,
+            news: Vec::new(),
             arrived_since: now,
             mail: Vec::new(),
             listeners: Vec::new(),
@@ -232,6 +236,7 @@ impl Engine {
         self.core.deliver_if_due(gathered);
         self.write(net);
         self.drain(net);
+        self.core.tell_news();
         self.next()
     }
 
@@ -283,6 +288,14 @@ impl Engine {
                 },
                 _ => Ok(()),
             }),
+            Command::Cancel { link, tag } => self.step(link, net, |core, conn| {
+                core.cancel(conn, tag);
+                Ok(())
+            }),
+            Command::Withdraw { link, channel, request } => self.step(link, net, |core, conn| {
+                core.withdraw(conn, channel, request);
+                Ok(())
+            }),
             Command::Close { link, reason } => self.dismiss(link, reason, net),
             Command::StopListening => {
                 self.core.listeners.drain(..).for_each(|(listener, _)| net.unlisten(listener));
@@ -307,13 +320,12 @@ impl Engine {
         if self.core.mail.is_empty() {
             self.core.ports.bell.collect(&mut self.core.mail);
         }
-        let count = self.core.mail.len().min(TURN_COMMANDS);
-        for id in self.core.mail.drain(..count) {
+        for _ in 0..self.core.mail.len().min(TURN_COMMANDS) {
+            let Some(id) = self.core.mail.pop() else { break };
             if let Some(conn) = self.conns.get_mut(&id) {
                 conn.has_mail = true;
-                if conn.wants_write() {
-                    self.core.writes.want(conn.seat);
-                }
+                conn.expires = conn.link.as_ref().map_or(Time::MAX, |link| link.soonest());
+                self.core.settle(conn);
             }
         }
     }

@@ -3,6 +3,7 @@
 mod closing;
 pub mod conn;
 pub mod engine;
+mod fates;
 pub mod limits;
 pub mod mio_net;
 pub mod native;

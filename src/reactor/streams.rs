@@ -3,6 +3,7 @@
 
 use super::conn::{Conn, Stage};
 use super::engine::Core;
+use super::fates::owe;
 use super::limits::{ARRIVED_MAX, ARRIVED_WAIT, LINGER_BYTES};
 use super::net::Net;
 use crate::base::limits::{READ_BUFFER, RECORD_LENGTH_FIELD, RECORD_LENGTH_MAX, WRITE_BUFFER};
@@ -106,9 +107,11 @@ impl Core {
                 log::error!(target: "bowline::reactor", "{}: a panic while decoding was contained: {text}", conn.id);
             }
             self.intake = Intake::default();
-            // Whatever state it left off in, nothing is asked of it again: a second panic would not be contained. So it has no last
-            // words, and what it had not sealed is not counted as unsent.
-            conn.session = None;
+            // Whatever state it left off in, only one thing is asked of it again, contained like this: whose messages it still had. So it
+            // has no last words, and what it had not sealed is not counted as unsent.
+            let session = conn.session.take();
+            let lost = catch_unwind(AssertUnwindSafe(|| session.map(|mut session| session.take_out(true, &mut |_| true))));
+            conn.lost = lost.ok().flatten().unwrap_or_default();
             Err(CloseReason::PanicContained)
         });
         self.signals(conn);
@@ -121,9 +124,13 @@ impl Core {
 
     /// Hands what the session took in to the queues and to exchange.
     fn hand_over(&mut self, conn: &mut Conn) {
+        if !self.intake.replies.is_empty() {
+            self.take_replies(conn);
+        }
         if !self.intake.batches.is_empty()
             && let Some(link) = &conn.link
         {
+            owe(link, &self.intake.batches);
             let messages: usize = self.intake.batches.iter().map(|batch| batch.entries.len()).sum();
             let payload: usize = self.intake.batches.iter().map(|batch| batch.bytes.len()).sum();
             link.counters.messages_in.add(messages as u64);
@@ -220,6 +227,9 @@ impl Core {
                     if n < wanted {
                         conn.note_full(self.ambient.now);
                     }
+                    if conn.unwritten() == 0 {
+                        self.note_written(conn);
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => conn.note_full(self.ambient.now),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -267,6 +277,7 @@ impl Core {
             }
         }
         session.poll_write(self.ambient.now, &mut conn.out, WRITE_BUFFER);
+        session.take_sealed(&mut conn.sealed);
     }
 
     /// Reads and forgets what a peer still sends on a link that has ended, so that our last words are not lost in a reset.
@@ -302,6 +313,9 @@ impl Core {
         }
         if has_passed(conn.paused_since.map(|since| since + self.limits.stall_timeout)) {
             return Err(CloseReason::Stalled);
+        }
+        if conn.soonest() <= now {
+            self.expire(conn);
         }
         let Some(session) = conn.session.as_mut() else { return Ok(()) };
         let is_throttled = conn.is_readable && (self.down.rate() > 0 || self.seats[conn.seat].down.rate() > 0);

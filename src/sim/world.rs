@@ -268,7 +268,7 @@ impl World {
         let host = self.seat(id).host.as_mut().ok_or(gone)?;
         let mailbox = host.roster.find(link).ok_or(gone)?;
         let lane = mailbox.lane(channel).ok_or(PushError::NoChannel)?;
-        if mailbox.push(lane, Kind::Message, 0, &Body::Slice(message), None)? {
+        if mailbox.push(lane, Kind::Message, 0, Body::Slice(message), None)? {
             host.ring_for(link);
         }
         self.network.note(id, What::Sent, link, message.len() as u64);

@@ -252,7 +252,7 @@ impl World {
                 self.send_of(node, link, Packet::Said { channel, kind, request, body });
             }
             Command::Close { link, reason } => self.end(node, link, reason, Packet::End(reason)),
-            Command::StopListening | Command::Drain { .. } => {}
+            Command::Cancel { .. } | Command::Withdraw { .. } | Command::StopListening | Command::Drain { .. } => {}
         }
     }
 

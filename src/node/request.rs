@@ -1,0 +1,178 @@
+//! Requests and answers: what a Rust program asks peers, and what it answers them. Part of the node's face; each call says whether it
+//! blocks, any thread may make it.
+
+use super::error::{RequestError, SendError};
+use super::node::Node;
+use super::queue::Queue;
+use crate::base::channel::{ChannelId, Kind};
+use crate::base::link_id::LinkId;
+use crate::base::time::Time;
+use crate::bus::command::Command;
+use crate::bus::fate::News;
+use crate::bus::link::{Body, Link, Parcel};
+use crate::bus::requests::{AskError, Asker, Outcome};
+use crate::flow::batch::Note;
+use crate::wire::refusal::{OWN_CODES, Refusal};
+use bytes::Bytes;
+use crossbeam_channel::bounded;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Names a request that was begun and not completed: by its link, channel and number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId {
+    pub link: LinkId,
+    pub channel: ChannelId,
+    pub number: u32,
+}
+
+/// What one request is made of.
+struct Ask<'a> {
+    link: &'a Arc<Link>,
+    channel: ChannelId,
+    message: &'a Bytes,
+    /// Until when an answer is waited for.
+    late: Time,
+    /// Until when the call may wait for room in the send queue.
+    deadline: Option<Instant>,
+}
+
+impl Node {
+    /// Sends a request and waits for its answer, at most `timeout`. Requests may be answered in any order; any number of threads may wait.
+    ///
+    /// # Errors
+    /// `Refused` with the peer's own number and text, `TimedOut`, `Closed` when the link closed first, `TooMany` when the peer lets no more
+    /// wait on this channel, `Send` for what keeps a message from being sent.
+    ///
+    /// # Blocks
+    /// Until the outcome is there; `stop` and the end of the link release it.
+    pub fn request(&self, link: LinkId, channel: ChannelId, message: &Bytes, timeout: Duration) -> Result<Bytes, RequestError> {
+        let shared = self.open_for_sending()?;
+        let mailbox = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
+        let (tell, told) = bounded(1);
+        let late = shared.clock.now() + timeout;
+        let ask = Ask { link: &mailbox, channel, message, late, deadline: Some(shared.clock.deadline(Some(timeout))) };
+        self.ask(&ask, Asker::Call(tell))?;
+        // The reactor completes every request, at the latest when it is late; a node that fails drops the other end.
+        match told.recv().unwrap_or(Outcome::Closed(crate::base::reason::CloseReason::Internal)) {
+            Outcome::Answer(answer) => Ok(answer),
+            Outcome::Refused(refusal) => Err(RequestError::Refused(refusal)),
+            Outcome::TimedOut => Err(RequestError::TimedOut),
+            Outcome::Cancelled => Err(RequestError::Cancelled),
+            Outcome::Closed(reason) => Err(RequestError::Closed(reason)),
+        }
+    }
+
+    /// Begins a request without waiting. Exactly one `Event::Response` with `tag` follows in `queue` (`None`: the main queue) if this
+    /// returns a number, at the latest when `timeout` has passed; none follows an error.
+    ///
+    /// # Errors
+    /// As `request`, but for what only an outcome can tell; `Send(Full)` when the send queue has no room, `Send(TooManyNews)` when tens of
+    /// thousands of outcomes wait in the queue.
+    pub fn start_request(
+        &self,
+        link: LinkId,
+        channel: ChannelId,
+        message: &Bytes,
+        timeout: Duration,
+        tag: u64,
+        queue: Option<&Queue>,
+    ) -> Result<RequestId, RequestError> {
+        let shared = self.open_for_sending()?;
+        let mailbox = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
+        let promise = shared.promise(tag, queue.map(|queue| &queue.inner))?;
+        let late = shared.clock.now() + timeout;
+        let asked = self.ask(&Ask { link: &mailbox, channel, message, late, deadline: None }, Asker::Event(promise));
+        if asked.is_err() {
+            shared.routes.forget_promise(promise);
+        }
+        asked.map(|number| RequestId { link, channel, number })
+    }
+
+    /// Takes a request back: its outcome is `Cancelled`, at once, and the peer is told that no answer is wanted. False if it is over
+    /// already.
+    pub fn cancel_request(&self, request: RequestId) -> bool {
+        let Ok(shared) = self.open_for_sending() else { return false };
+        let Some(link) = shared.roster.find(request.link) else { return false };
+        let Some(over) = link.requests.cancel(request.number) else { return false };
+        let mut news = Vec::new();
+        News::complete(&link, over, Outcome::Cancelled, 0, &mut news);
+        shared.routes.post(&mut news);
+        shared.order(Command::Withdraw { link: request.link, channel: request.channel, request: request.number });
+        true
+    }
+
+    /// Answers a request: `link`, `channel` and `number` are those of the `Message` of kind `Request`. Once; waits for room in the send
+    /// queue until `timeout` has passed.
+    ///
+    /// # Errors
+    /// `NoRequest` if it was answered already, or the peer took it back, or the link has closed; `Send` for what keeps a message from
+    /// being sent: the request may then be answered again.
+    pub fn respond(&self, request: RequestId, answer: &Bytes, timeout: Duration) -> Result<(), RequestError> {
+        self.answer(request, Kind::Response, answer, timeout)
+    }
+
+    /// Answers a request with the reason why it is not served: a number below 0xffffff00 of the application's own, and a text of at most
+    /// 256 bytes (a longer one is cut).
+    ///
+    /// # Errors
+    /// As `respond`; `Code` for a number that is bowline's own.
+    pub fn refuse(&self, request: RequestId, code: u32, text: &str, timeout: Duration) -> Result<(), RequestError> {
+        if code >= OWN_CODES {
+            return Err(RequestError::Code(code));
+        }
+        let refusal = Refusal { code, text: text.to_owned() };
+        self.answer(request, Kind::Error, &Bytes::from(refusal.encode()), timeout)
+    }
+
+    /// Enters a request in the link's table and queues it.
+    fn ask(&self, ask: &Ask<'_>, asker: Asker) -> Result<u32, RequestError> {
+        let shared = self.open_for_sending()?;
+        let lane = ask.link.lane(ask.channel).filter(|_| !ask.channel.is_own()).ok_or(SendError::NoChannel(ask.channel))?;
+        let max = ask.link.requests_max(lane);
+        let number = ask.link.requests.ask(ask.channel, max, ask.late, asker).map_err(|error| match error {
+            AskError::Closed(reason) => RequestError::Closed(reason),
+            AskError::TooMany { max } => RequestError::TooMany { channel: ask.channel, max },
+        })?;
+        let note = Note { expires: ask.late, ticket: None, request: number };
+        let body = Body::Bytes(ask.message);
+        let parcel = Parcel { kind: Kind::Request, request: number, note: Some(note), ..Parcel::message(body) };
+        match ask.link.push_parcel(lane, &parcel, ask.deadline, &mut Vec::new()) {
+            Ok(rings) => {
+                if rings {
+                    shared.bell.ring_for(ask.link.id);
+                }
+                Ok(number)
+            }
+            // If it is over already, its outcome is on the way: then it was accepted.
+            Err(error) => match ask.link.requests.cancel(number) {
+                Some(_) => Err(shared.refused(error, ask.channel, ask.message.len()).into()),
+                None => Ok(number),
+            },
+        }
+    }
+
+    fn answer(&self, request: RequestId, kind: Kind, answer: &Bytes, timeout: Duration) -> Result<(), RequestError> {
+        let RequestId { link, channel, number } = request;
+        let shared = self.open_for_sending()?;
+        let link = shared.roster.find(link).ok_or(RequestError::NoRequest)?;
+        let lane = link.lane(channel).ok_or(RequestError::NoRequest)?;
+        if !link.requests.settle(channel, number) {
+            return Err(RequestError::NoRequest);
+        }
+        let parcel = Parcel { kind, request: number, ..Parcel::message(Body::Bytes(answer)) };
+        match link.push_parcel(lane, &parcel, Some(shared.clock.deadline(Some(timeout))), &mut Vec::new()) {
+            Ok(rings) => {
+                if rings {
+                    shared.bell.ring_for(link.id);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // Nothing was sent: it may still be answered.
+                link.requests.owe(channel, number);
+                Err(shared.refused(error, channel, answer.len()).into())
+            }
+        }
+    }
+}

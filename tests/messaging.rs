@@ -1,0 +1,326 @@
+//! Sends with a life and a fate, requests and answers, between real nodes over loopback.
+#![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
+
+use bowline::{
+    Builder, Channel, ChannelId, CloseReason, Event, Fate, Kind, LinkId, Message, Node, Outcome, Overflow, Refusal, RequestError,
+    RequestId, SendError, SendOptions, Sent, generate_identity,
+};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const CHAT: ChannelId = ChannelId(0x10);
+/// Its window is small: a receiver that does not take stops it at once.
+const TIGHT: ChannelId = ChannelId(0x11);
+const OLDEST: ChannelId = ChannelId(0x12);
+const NEWEST: ChannelId = ChannelId(0x13);
+/// Serves no requests.
+const MUTE: ChannelId = ChannelId(0x14);
+
+fn started() -> Node {
+    let set = [
+        ("network.name", "test"),
+        ("network.pow_bits", "0"),
+        ("network.allow_private", "true"),
+        ("listen.addresses", "127.0.0.1:0"),
+        ("discovery.bootstrap", "true"),
+    ];
+    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+    let tight = |id: ChannelId, name| Channel {
+        receive_queue_bytes: 4_096,
+        send_queue_bytes: 10_000,
+        requests_max: 4,
+        ..Channel::new(id.0, name)
+    };
+    let channels = [
+        Channel::new(CHAT.0, "chat"),
+        tight(TIGHT, "tight"),
+        Channel { overflow: Overflow::DropOldest, ..tight(OLDEST, "oldest") },
+        Channel { overflow: Overflow::Conflate, ..tight(NEWEST, "newest") },
+        Channel { requests_max: 0, ..Channel::new(MUTE.0, "mute") },
+    ];
+    let builder = set.into_iter().fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+    let builder = channels.into_iter().fold(builder, |builder, channel| builder.channel(channel).expect("a channel"));
+    let node = builder.identity(identity).build().expect("valid settings");
+    node.start().expect("a free port");
+    node
+}
+
+/// A node that asks, one that answers, and the link at the asker's end.
+fn pair() -> (Node, Node, LinkId) {
+    let (a, b) = (started(), started());
+    let link = a.connect(&b.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+    (a, b, link)
+}
+
+/// The first event that `wanted` makes something of.
+fn wait<T>(node: &Node, wanted: impl Fn(Event) -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        if let Some(found) = node.recv_timeout(PATIENCE).ok().and_then(&wanted) {
+            return found;
+        }
+    }
+    panic!("it did not come within {PATIENCE:?}");
+}
+
+fn message(event: Event) -> Option<Message> {
+    if let Event::Message(message) = event { Some(message) } else { None }
+}
+
+fn sent(event: Event) -> Option<Sent> {
+    if let Event::Sent(sent) = event { Some(sent) } else { None }
+}
+
+fn id(message: &Message) -> RequestId {
+    assert_eq!(message.kind, Kind::Request);
+    RequestId { link: message.link, channel: message.channel, number: message.request }
+}
+
+fn tagged(tag: u64) -> SendOptions {
+    SendOptions { tag: Some(tag), ..SendOptions::default() }
+}
+
+/// Sends `count` messages of 1,000 bytes with the tags 0.. on a channel whose receiver takes nothing; returns how many were taken.
+fn fill(node: &Node, link: LinkId, channel: ChannelId, count: u64, options: impl Fn(u64) -> SendOptions) -> u64 {
+    let send = |tag: u64| node.send_with(link, channel, &Bytes::from(vec![tag as u8; 1_000]), &options(tag));
+    (0..count).filter(|tag| send(*tag).is_ok()).count() as u64
+}
+
+/// The fates of so many sends, by tag.
+fn fates(node: &Node, count: u64) -> BTreeMap<u64, Fate> {
+    let mut fates = BTreeMap::new();
+    while (fates.len() as u64) < count {
+        let Sent { tag, fate, .. } = wait(node, sent);
+        assert_eq!(fates.insert(tag, fate), None, "{tag} is told twice");
+    }
+    fates
+}
+
+#[test]
+fn whoever_wants_is_told_that_the_kernel_has_it() {
+    let (a, b, link) = pair();
+    for tag in 0..100 {
+        a.send_with(link, CHAT, &Bytes::from(vec![0; 100 * tag as usize]), &tagged(tag)).expect("there is room");
+    }
+    assert!(fates(&a, 100).values().all(|fate| *fate == Fate::Accepted));
+    let other = a.queue();
+    assert!(other.is_err(), "queues are made before the start");
+    assert_eq!(
+        a.send_with(link, CHAT, &Bytes::new(), &SendOptions { queue: Some(b.main_queue()), ..tagged(1) }),
+        Err(SendError::ForeignQueue)
+    );
+}
+
+#[test]
+fn what_waits_too_long_is_taken_out_and_its_sender_is_told() {
+    let (a, b, link) = pair();
+    let life = |tag| SendOptions { ttl: Some(Duration::from_millis(100)), ..tagged(tag) };
+    // Nobody takes at the other end: the window and the queue fill up.
+    let taken = fill(&a, link, TIGHT, 100, life);
+    assert!((10..30).contains(&taken), "{taken}");
+    let fates = fates(&a, taken);
+    let expired = fates.values().filter(|fate| **fate == Fate::Expired).count() as u64;
+    assert!(expired >= taken - 5, "{fates:?}");
+    assert_eq!(a.stats().messages_expired, expired);
+    // There is room again, and what was sent arrives whole and in order.
+    assert!(fill(&a, link, TIGHT, 5, tagged) == 5);
+    let arrived: Vec<u8> = (0..taken - expired + 5).map(|_| wait(&b, message).body[0]).collect();
+    let before: Vec<u8> = fates.iter().filter(|(_, fate)| **fate == Fate::Accepted).map(|(tag, _)| *tag as u8).collect();
+    assert_eq!(arrived, [before, vec![0, 1, 2, 3, 4]].concat());
+}
+
+#[test]
+fn what_is_taken_back_is_not_sent() {
+    let (a, b, link) = pair();
+    let taken = fill(&a, link, TIGHT, 100, tagged);
+    let last = taken - 1;
+    a.cancel(link, last);
+    a.cancel(link, 12_345);
+    assert_eq!(fates_until(&a, last).get(&last), Some(&Fate::Cancelled));
+    let arrived: Vec<u8> = (0..last).map(|_| wait(&b, message).body[0]).collect();
+    assert_eq!(arrived, (0..last as u8).collect::<Vec<_>>());
+    assert_eq!(a.stats().messages_cancelled, 1);
+}
+
+/// Fates until that of `last`.
+fn fates_until(node: &Node, last: u64) -> BTreeMap<u64, Fate> {
+    let mut fates = BTreeMap::new();
+    while !fates.contains_key(&last) {
+        let Sent { tag, fate, .. } = wait(node, sent);
+        fates.insert(tag, fate);
+    }
+    fates
+}
+
+#[test]
+fn the_oldest_give_way_where_the_channel_says_so() {
+    let (a, b, link) = pair();
+    assert_eq!(fill(&a, link, OLDEST, 100, tagged), 100);
+    let mut arrived = Vec::new();
+    while arrived.last() != Some(&99) {
+        arrived.push(wait(&b, message).body[0]);
+    }
+    assert!(arrived.is_sorted() && arrived.len() < 40, "{arrived:?}");
+    assert!(arrived.ends_with(&(90..100).collect::<Vec<u8>>()), "the newest are there: {arrived:?}");
+    let fates = fates(&a, 100);
+    let displaced = fates.values().filter(|fate| **fate == Fate::Displaced).count();
+    assert_eq!((displaced, a.stats().messages_displaced), (100 - arrived.len(), displaced as u64));
+    assert!(arrived.iter().all(|tag| fates[&u64::from(*tag)] == Fate::Accepted));
+}
+
+#[test]
+fn only_the_newest_waits_where_the_channel_says_so() {
+    let (a, b, link) = pair();
+    assert_eq!(fill(&a, link, NEWEST, 100, tagged), 100);
+    let mut arrived = Vec::new();
+    while arrived.last() != Some(&99) {
+        arrived.push(wait(&b, message).body[0]);
+    }
+    assert!(arrived.is_sorted() && arrived.len() < 40, "{arrived:?}");
+    assert_eq!(fates(&a, 100).values().filter(|fate| **fate == Fate::Displaced).count(), 100 - arrived.len());
+}
+
+#[test]
+fn a_link_that_closes_tells_the_fate_of_everything_before_its_down() {
+    let (a, b, link) = pair();
+    let taken = fill(&a, link, TIGHT, 100, tagged);
+    let asked = a.start_request(link, CHAT, &Bytes::from_static(b"?"), PATIENCE, 500, None).expect("it is asked");
+    wait(&b, |event| message(event).filter(|message| message.kind == Kind::Request));
+    a.disconnect(link, CloseReason::Requested).expect("it is open");
+    let (mut told, mut completed) = (0, 0);
+    loop {
+        match a.recv_timeout(PATIENCE).expect("it goes on") {
+            Event::Sent(sent) => {
+                told += 1;
+                assert!(matches!(sent.fate, Fate::Accepted | Fate::Closed(CloseReason::Requested)), "{sent:?}");
+            }
+            Event::Response(response) => {
+                completed += 1;
+                assert_eq!((response.tag, response.request, response.channel), (500, asked.number, CHAT));
+                assert_eq!(response.outcome, Outcome::Closed(CloseReason::Requested));
+            }
+            Event::Down(_) => break,
+            _ => {}
+        }
+    }
+    assert_eq!((told, completed), (taken, 1));
+    assert!(!a.cancel_request(asked), "it is over");
+}
+
+#[test]
+fn requests_are_answered_in_any_order() {
+    let (a, b, link) = pair();
+    let answerer = std::thread::spawn({
+        let b = b.clone();
+        move || {
+            let mut asked: Vec<Message> = Vec::new();
+            while asked.len() < 20 {
+                asked.extend(message(b.recv_timeout(PATIENCE).expect("they come")));
+            }
+            for request in asked.iter().rev() {
+                if request.body[0] % 2 == 0 {
+                    b.respond(id(request), &request.body.repeat(3).into(), PATIENCE).expect("it waits");
+                } else {
+                    b.refuse(id(request), 7_000 + u32::from(request.body[0]), "odd", PATIENCE).expect("it waits");
+                }
+                assert_eq!(b.respond(id(request), &Bytes::new(), PATIENCE), Err(RequestError::NoRequest), "twice");
+            }
+        }
+    });
+    let askers: Vec<_> = (0..20_u8)
+        .map(|number| {
+            let a = a.clone();
+            std::thread::spawn(move || (number, a.request(link, CHAT, &vec![number; 2].into(), PATIENCE)))
+        })
+        .collect();
+    for asker in askers {
+        let (number, outcome) = asker.join().expect("no panic");
+        let odd = Refusal { code: 7_000 + u32::from(number), text: "odd".to_owned() };
+        let expected = if number % 2 == 0 { Ok(vec![number; 6].into()) } else { Err(RequestError::Refused(odd)) };
+        assert_eq!(outcome, expected);
+    }
+    answerer.join().expect("no panic");
+    let unknown = RequestId { link, channel: CHAT, number: 99 };
+    assert_eq!(a.respond(unknown, &Bytes::new(), PATIENCE), Err(RequestError::NoRequest), "nobody asked");
+    assert_eq!(a.refuse(unknown, u32::MAX, "", PATIENCE), Err(RequestError::Code(u32::MAX)));
+}
+
+#[test]
+fn an_answer_as_large_as_the_channel_allows_comes_whole() {
+    let (a, b, link) = pair();
+    let large = Bytes::from((0..1 << 20).map(|i| (i % 251) as u8).collect::<Vec<_>>());
+    a.start_request(link, CHAT, &large, PATIENCE, 1, None).expect("it is asked");
+    let asked = wait(&b, message);
+    assert_eq!(asked.body, large);
+    b.respond(id(&asked), &large, PATIENCE).expect("it waits");
+    let outcome = wait(&a, |event| if let Event::Response(response) = event { Some(response.outcome) } else { None });
+    assert!(outcome == Outcome::Answer(large));
+}
+
+#[test]
+fn a_late_answer_is_dropped_and_counted() {
+    let (a, b, link) = pair();
+    let begin = Instant::now();
+    let outcome = a.request(link, CHAT, &Bytes::from_static(b"?"), Duration::from_millis(200));
+    assert_eq!(outcome, Err(RequestError::TimedOut));
+    assert!(begin.elapsed() >= Duration::from_millis(200));
+    assert_eq!(a.stats().requests_late, 1);
+    let asked = wait(&b, message);
+    // The cancel may be on its way: either it is withdrawn here or its answer is dropped there.
+    let answer = b.respond(id(&asked), &Bytes::from_static(b"!"), PATIENCE);
+    assert!(matches!(answer, Ok(()) | Err(RequestError::NoRequest)), "{answer:?}");
+    // The link goes on.
+    a.start_request(link, CHAT, &Bytes::from_static(b"again"), PATIENCE, 2, None).expect("it is asked");
+    let asked = wait(&b, message);
+    b.respond(id(&asked), &Bytes::from_static(b"!"), PATIENCE).expect("it waits");
+    assert_eq!(wait(&a, |event| if let Event::Response(response) = event { Some(response.tag) } else { None }), 2);
+}
+
+#[test]
+fn what_is_taken_back_needs_no_answer() {
+    let (a, b, link) = pair();
+    let asked = a.start_request(link, CHAT, &Bytes::from_static(b"?"), PATIENCE, 9, None).expect("it is asked");
+    let at_b = wait(&b, message);
+    assert!(a.cancel_request(asked) && !a.cancel_request(asked));
+    let outcome =
+        wait(&a, |event| if let Event::Response(response) = event { Some((response.tag, response.outcome)) } else { None });
+    assert_eq!(outcome, (9, Outcome::Cancelled));
+    // The cancel has come before this message, on the same channel.
+    a.send(link, CHAT, b"behind it").expect("it is open");
+    assert_eq!(&wait(&b, message).body[..], b"behind it");
+    assert_eq!(b.respond(id(&at_b), &Bytes::new(), PATIENCE), Err(RequestError::NoRequest));
+}
+
+#[test]
+fn the_peer_says_how_many_requests_may_wait() {
+    let (a, b, link) = pair();
+    let ask = |tag| a.start_request(link, TIGHT, &Bytes::from_static(b"?"), PATIENCE, tag, None);
+    (0..4).for_each(|tag| drop(ask(tag).expect("the peer lets four wait")));
+    assert_eq!(ask(4), Err(RequestError::TooMany { channel: TIGHT, max: 4 }));
+    let first = wait(&b, message);
+    b.respond(id(&first), &Bytes::new(), PATIENCE).expect("it waits");
+    wait(&a, |event| if let Event::Response(response) = event { Some(response) } else { None });
+    ask(5).expect("one more may wait");
+    let none = a.start_request(link, MUTE, &Bytes::new(), PATIENCE, 6, None);
+    assert_eq!(none, Err(RequestError::TooMany { channel: MUTE, max: 0 }));
+    assert_eq!(
+        a.start_request(link, ChannelId(0x77), &Bytes::new(), PATIENCE, 7, None),
+        Err(RequestError::Send(SendError::NoChannel(ChannelId(0x77))))
+    );
+}
+
+#[test]
+fn a_stop_releases_who_waits_for_an_answer() {
+    let (a, _b, link) = pair();
+    let asker = std::thread::spawn({
+        let a = a.clone();
+        move || a.request(link, CHAT, &Bytes::from_static(b"?"), Duration::from_secs(60))
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    let begin = Instant::now();
+    a.stop(Duration::ZERO).expect("it runs");
+    assert_eq!(asker.join().expect("no panic"), Err(RequestError::Closed(CloseReason::Stopped)));
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
