@@ -36,8 +36,13 @@ impl Wire {
 
     pub fn read<const N: usize>(&mut self) -> [u8; N] {
         let mut bytes = [0; N];
-        self.0.read_exact(&mut bytes).unwrap_or_else(|error| panic!("{N} bytes were expected: {error}"));
+        self.read_into(&mut bytes);
         bytes
+    }
+
+    pub fn read_into(&mut self, bytes: &mut [u8]) {
+        let count = bytes.len();
+        self.0.read_exact(bytes).unwrap_or_else(|error| panic!("{count} bytes were expected: {error}"));
     }
 
     /// What is still said until the node closes. An end and a reset are both as good; a node that leaves the socket open fails the test.
