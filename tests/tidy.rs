@@ -41,6 +41,7 @@ const SODIUM: &[&str] = &["src/crypto/", "benches/pipe/"];
 const FORBIDDEN: &[Forbidden] = &[
     Forbidden { word: "Instant::now", allowed: CLOCKS, in_tests: false, why: "time is an argument (law 1)" },
     Forbidden { word: "SystemTime::now", allowed: CLOCKS, in_tests: false, why: "time is an argument (law 1)" },
+    Forbidden { word: "clock_gettime", allowed: CLOCKS, in_tests: false, why: "time is an argument (law 1)" },
     Forbidden { word: "thread::sleep", allowed: CLOCKS, in_tests: false, why: "time is an argument (law 1)" },
     Forbidden { word: "thread::spawn", allowed: CLOCKS, in_tests: false, why: "threads are made by node/ alone" },
     Forbidden { word: "thread::Builder", allowed: CLOCKS, in_tests: false, why: "threads are made by node/ alone" },
