@@ -24,6 +24,7 @@ use bowline::reactor::net::{Net, Ready};
 use bowline::session::dialect::{Context, Dialect, Signal};
 use bowline::session::gate::Gate;
 use bowline::session::intake::{ControlMessage, Intake};
+use bowline::settings::table::Settings;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io::{self, Read, Write};
@@ -206,7 +207,7 @@ impl Rig {
     fn new(change: impl FnOnce(&mut Limits)) -> Rig {
         let mut limits = Limits {
             conns_max: 8,
-            half_open_max: 8,
+            accept_rest: Duration::from_millis(100),
             dial_timeout: Duration::from_secs(5),
             greet_timeout: Duration::from_secs(5),
             write_stall_timeout: Duration::from_secs(5),
@@ -236,7 +237,7 @@ impl Rig {
         let mut rng = Rng::from_seed(1);
         let gate = Gate::new(&mut rng, 12, 8);
         let mut engine = Engine::new(limits, ports, Box::new(Echoes), gate, Box::new(rng), Time::ZERO);
-        let mut net = Scarce { inner: MioNet::new().expect("descriptors"), failures: 0, shed: 0 };
+        let mut net = Scarce { inner: MioNet::new(128).expect("descriptors"), failures: 0, shed: 0 };
         let at = net.listen(0, "127.0.0.1:0".parse().expect("an address")).expect("a port");
         engine.add_listener(0);
         Rig { engine, net, at, commands, reports, control: controls, counters, start: Instant::now(), next: Next::Now }
@@ -352,6 +353,22 @@ fn running_out_of_descriptors_sheds_rests_and_goes_on() {
     assert_eq!(rig.counters.read().accept_no_files, 1);
     assert!(rig.counters.read().turns - turns < 1_000, "it does not spin");
     drop(shed);
+}
+
+#[test]
+fn the_listeners_rest_as_long_as_the_settings_say() {
+    let mut settings = Settings { discovery_bootstrap: true, ..Settings::new("test") };
+    settings.accept_retry_period = Duration::from_millis(700);
+    let rest = Limits::of(&settings.check().expect("valid"), None).accept_rest;
+    assert_eq!(rest, Duration::from_millis(700));
+    let mut rig = Rig::new(|limits| limits.accept_rest = rest);
+    rig.net.failures = 1;
+    let _shed = TcpStream::connect(rig.at).expect("the kernel accepts");
+    rig.turn_until(|rig| rig.net.shed == 1);
+    let begin = rig.now();
+    rig.greeted();
+    let rested = rig.now().since(begin);
+    assert!(rested >= Duration::from_millis(600), "{rested:?}");
 }
 
 #[test]

@@ -158,7 +158,7 @@ pub unsafe extern "C" fn bowline_node_start(node: *mut bowline_node, err: *mut *
 /// waits returns BOWLINE_E_STOPPED. It ends within 5 s in any case; calling it again does nothing.
 ///
 /// @param node      the node
-/// @param drain_ms  how long queued messages may take to leave; BOWLINE_FOREVER is bounded by the 5 s, too
+/// @param drain_ms  how long queued messages may take to leave; never longer than the key stop.drain says, nor is BOWLINE_FOREVER
 /// @return BOWLINE_OK, TIMEOUT if the draining was cut short (the node has stopped all the same).
 /// @threads any
 /// @since 0.1

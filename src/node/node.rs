@@ -144,7 +144,8 @@ impl Node {
         }
     }
 
-    /// Stops the node: no new work, what is queued is sent for at most `drain` (bounded by 4 s), peers hear a goodbye, threads end.
+    /// Stops the node: no new work, what is queued is sent for at most `drain` (never longer than the setting `stop.drain`), peers hear
+    /// a goodbye, threads end.
     /// Every waiting call returns `Stopped`. Repeating it is harmless.
     ///
     /// # Errors
@@ -475,6 +476,11 @@ impl Node {
         // A nudge that waits already is as good as this one.
         let _ = self.shared()?.nudge_maintenance.try_send(());
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn plan(&self) -> &Plan {
+        &self.0.plan
     }
 
     #[cfg(test)]

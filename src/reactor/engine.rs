@@ -5,7 +5,7 @@
 //! in a ring, with its readiness remembered, because an edge is reported only once.
 
 use super::conn::{Conn, Stage};
-use super::limits::{Limits, MOVED_MIN, TURN_BYTES, TURN_COMMANDS, UNCAPPED_SHARE};
+use super::limits::{Limits, MOVED_MIN, ROOM_RETRY, TURN_BYTES, TURN_COMMANDS, UNCAPPED_SHARE};
 use super::net::{Net, Ready, Source};
 use super::timers::Timers;
 use crate::base::channel::Channel;
@@ -412,8 +412,7 @@ impl Engine {
         if reads || writes || mail || accepts || !core.ports.commands.is_empty() {
             return Next::Now;
         }
-        let retry =
-            (!core.paused.is_empty() || !core.dials.is_empty()).then(|| core.ambient.now + super::limits::ACCEPT_REST / 10);
+        let retry = (!core.paused.is_empty() || !core.dials.is_empty()).then(|| core.ambient.now + ROOM_RETRY);
         let next = [core.timers.next(), core.accept_rest, core.draining, retry, core.read_wait, core.write_wait]
             .into_iter()
             .flatten()

@@ -7,8 +7,7 @@
 
 use super::intake::{ControlMessage, Intake};
 use super::lanes::Lanes;
-use super::liveness::CONTROLS_AT_ONCE;
-use super::local::Local;
+use super::local::{Allowances, Local};
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::reason::CloseReason;
 use crate::flow::batch::{BY_REFERENCE_MIN, Batch, Entry};
@@ -105,7 +104,8 @@ impl Arrivals {
                         return Err(CloseReason::MessageTooBig);
                     }
                     if inlet.is_own {
-                        push_control(intake, ControlMessage { channel, kind, request, body: bytes.to_vec() })?;
+                        let control = ControlMessage { channel, kind, request, body: bytes.to_vec() };
+                        push_control(intake, control, &self.local.profile.allowances)?;
                         inlet.owed += cost;
                     } else {
                         let batch = inlet.open_batch(intake);
@@ -235,7 +235,8 @@ impl Arrivals {
         let Some(partial) = inlet.partial.take_if(|_| is_whole) else { return Ok(()) };
         let Partial { kind, request, bytes, held, .. } = partial;
         if inlet.is_own {
-            push_control(intake, ControlMessage { channel: inlet.channel, kind, request, body: bytes })?;
+            let control = ControlMessage { channel: inlet.channel, kind, request, body: bytes };
+            push_control(intake, control, &self.local.profile.allowances)?;
             inlet.owed += held;
             self.note_due(lane);
         } else if bytes.len() < BY_REFERENCE_MIN {
@@ -297,8 +298,8 @@ impl Partial {
 }
 
 /// More than may come at once is a flood, whatever the time: so one record cannot make us hold thousands of them.
-fn push_control(intake: &mut Intake, message: ControlMessage) -> Result<(), CloseReason> {
-    if intake.control.len() >= CONTROLS_AT_ONCE as usize {
+fn push_control(intake: &mut Intake, message: ControlMessage, allowances: &Allowances) -> Result<(), CloseReason> {
+    if intake.control.len() >= allowances.controls_at_once as usize {
         return Err(CloseReason::ControlFlood);
     }
     intake.control.push(message);

@@ -6,6 +6,8 @@ use crate::base::peer::PeerId;
 use crate::base::point::Prefix;
 use crate::base::time::Time;
 use crate::crypto::puzzle::{COOKIE, Cookies, DIFFICULTY_MAX, SOLUTION, check_solution};
+use crate::settings::check::Checked;
+use crate::settings::value::PuzzleMode;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ const SEEN_MAX: usize = 141_000;
 #[derive(Debug)]
 pub struct Gate {
     cookies: Cookies,
+    mode: PuzzleMode,
     difficulty: u8,
     half_open: usize,
     half_open_max: usize,
@@ -48,11 +51,18 @@ pub struct Solved<'a> {
 }
 
 impl Gate {
+    /// The gate of a node with these settings, with a fresh cookie secret.
+    pub fn of(entropy: &mut dyn Entropy, settings: &Checked) -> Gate {
+        let half_open_max = settings.handshake_half_open_max as usize;
+        Gate { mode: settings.puzzle_mode, ..Gate::new(entropy, settings.puzzle_difficulty as u8, half_open_max) }
+    }
+
     /// A gate with a fresh cookie secret. Above three quarters of `half_open_max` handshakes under way, strangers get puzzles of
     /// `difficulty` bits (held within 8..=18).
     pub fn new(entropy: &mut dyn Entropy, difficulty: u8, half_open_max: usize) -> Gate {
         Gate {
             cookies: Cookies::generate(entropy),
+            mode: PuzzleMode::Auto,
             difficulty: difficulty.clamp(DIFFICULTY_MIN, DIFFICULTY_MAX),
             half_open: 0,
             half_open_max,
@@ -76,9 +86,18 @@ impl Gate {
         self.spent += cost;
     }
 
-    /// True if strangers must solve a puzzle: more than half of the crypto budget went in the last second, or more than three quarters of
-    /// the places for handshakes are taken.
-    pub fn is_loaded(&mut self, now: Time) -> bool {
+    /// True if a stranger must solve a puzzle now.
+    pub fn wants_puzzle(&mut self, now: Time) -> bool {
+        match self.mode {
+            PuzzleMode::Auto => self.is_loaded(now),
+            PuzzleMode::Always => true,
+            PuzzleMode::Never => false,
+        }
+    }
+
+    /// True if more than half of the crypto budget went in the last second, or more than three quarters of the places for handshakes are
+    /// taken.
+    fn is_loaded(&mut self, now: Time) -> bool {
         self.turn(now);
         // The window before counts with the share of it that lies within the last second.
         let left = LOAD_WINDOW.saturating_sub(now.since(self.window));
