@@ -6,7 +6,7 @@ use super::link::Link;
 use super::outbox::Notice;
 use super::sync::{Change, Guard, Lock};
 use crate::base::channel::ChannelId;
-use crate::base::limits::CHANNELS_MAX;
+use crate::base::limits::{CHANNELS_MAX, STORIES_BYTES_MAX, STORIES_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::time::Time;
 use crate::flow::batch::{Batch, Entry};
@@ -18,9 +18,6 @@ use std::time::Instant;
 /// Notices that wait in a queue; more push the oldest out, and are counted.
 pub(super) const NOTICES_MAX: usize = 1_024;
 
-/// Closed links whose Up nobody has taken: so many, and so many bytes of their messages, are kept for a receiver that comes late.
-pub(super) const STORIES_MAX: usize = 1_024;
-const STORIES_BYTES_MAX: usize = 16 << 20;
 /// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
 pub(super) const JOINED_BYTES_MAX: usize = 16 * 1_024;
 

@@ -29,6 +29,7 @@ pub fn run(args: &Run) -> Result<ExitCode, String> {
     for at in node.listen_addresses() {
         println!("bowline://{}@{at}", node.id());
     }
+    log::info!("at worst it takes {}", node.memory_max());
     // Without a service manager there is nobody to tell.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let (ended, end) = bounded::<()>(1);

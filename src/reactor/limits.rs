@@ -32,8 +32,6 @@ pub struct Limits {
     pub link_up: u64,
 }
 
-/// Sockets that send their last words, beside open and half-open ones.
-const LINGERING_MAX: usize = 64;
 /// How long a socket may take for its last words.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long an arrival waits for welcome at most (architecture reference 2.8).
@@ -42,7 +40,7 @@ const GREET_TIMEOUT: Duration = Duration::from_secs(2);
 impl Limits {
     /// What bounds the reactor. `files_max` is the process' limit of descriptors: some are left to the host (threat T40).
     pub fn of(settings: &Checked, files_max: Option<u64>) -> Limits {
-        let wanted = settings.pool_max as usize + settings.handshake_half_open_max as usize + LINGERING_MAX;
+        let wanted = settings.connections_max();
         let files = files_max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
         let conns_max = wanted.min(files.saturating_sub(settings.files_headroom as usize)).max(1);
         if conns_max < wanted {

@@ -9,16 +9,15 @@ use super::intake::{ControlMessage, Intake};
 use super::lanes::Lanes;
 use super::local::{Allowances, Local};
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::limits::{BY_REFERENCE_MIN, KEPT_PIECES_MAX};
 use crate::base::reason::CloseReason;
-use crate::flow::batch::{BY_REFERENCE_MIN, Batch, Entry};
+use crate::flow::batch::{Batch, Entry};
 use crate::flow::pot::Charge;
 use crate::wire::segment::{self, CREDIT_SEGMENT, Segment};
 use std::sync::Arc;
 
 /// Credit so small that the peer may be waiting for more: then the least is granted at once.
 const CREDIT_LOW: u32 = 1_024;
-/// A buffer of at most so many bytes is kept for the channel's next message.
-const KEPT_BYTES_MAX: usize = 4 * 1_024;
 
 /// One channel's incoming side.
 #[derive(Debug)]
@@ -278,7 +277,7 @@ impl Inlet {
     }
 
     fn keep(&mut self, mut bytes: Vec<u8>) {
-        if bytes.capacity() <= KEPT_BYTES_MAX {
+        if bytes.capacity() <= KEPT_PIECES_MAX {
             bytes.clear();
             self.kept = bytes;
         }

@@ -2,6 +2,7 @@
 //! how many handshakes are under way; the responder asks it whether a stranger must solve a puzzle first.
 
 use crate::base::entropy::Entropy;
+use crate::base::limits::PUZZLES_SEEN_MAX;
 use crate::base::peer::PeerId;
 use crate::base::point::Prefix;
 use crate::base::time::Time;
@@ -19,10 +20,6 @@ pub const DIFFICULTY_MIN: u8 = 8;
 /// Share of one core that handshakes may cost: 20 percent (threat T5), so 200 ms in each second.
 const CRYPTO_BUDGET: Duration = Duration::from_millis(200);
 const LOAD_WINDOW: Duration = Duration::from_secs(1);
-
-/// Solved puzzles that are remembered per epoch. At 85 µs each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch; at
-/// 16 bytes and the tree's share they take 4 MiB.
-const SEEN_MAX: usize = 141_000;
 
 /// See the file's head.
 #[derive(Debug)]
@@ -127,7 +124,7 @@ impl Gate {
         let (key, _) = solved.ephemeral.as_bytes().split_first_chunk::<16>().expect("a key has 32 bytes");
         let name = u128::from_le_bytes(*key) ^ u128::from_le_bytes(*solved.cookie);
         // When the set is full no more puzzles are taken in this epoch: a busy node rather than a replayed one.
-        self.seen.len() < SEEN_MAX && !self.seen_before.contains(&name) && self.seen.insert(name)
+        self.seen.len() < PUZZLES_SEEN_MAX && !self.seen_before.contains(&name) && self.seen.insert(name)
     }
 
     fn turn(&mut self, now: Time) {

@@ -3,13 +3,14 @@
 
 use crate::base::address::Address;
 use crate::base::channel::{Channel, ChannelId};
-use crate::base::limits::{CHANNELS_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX, PEX_BYTES_MAX, VERSION_MAX, VERSION_MIN};
+use crate::base::limits::{
+    CHANNELS_MAX, DISCOVER_BYTES_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX, PEX_BYTES_MAX, VERSION_MAX, VERSION_MIN,
+};
 use crate::crypto::hash;
 use crate::crypto::identity::Identity;
 use crate::crypto::record::Suite;
 use crate::flow::pot::Pot;
 use crate::settings::check::Checked;
-use crate::wire::discover::DISCOVER_BYTES_MAX;
 use crate::wire::hello::{CREDIT_MIN, ChannelOffer, Hello, HelloError};
 use std::net::SocketAddr;
 use std::time::Duration;

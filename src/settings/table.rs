@@ -154,7 +154,7 @@ settings! {
     /// How often an IP address gets a token back. Many nodes on one machine need an address each, or a shorter period.
     "accept.ip_period" accept_ip_period: Duration = "10s", range("1ms", "1h"), "time", "threat T2", "none";
     /// IP addresses whose tokens are remembered; the longest unseen is forgotten first.
-    "accept.ip_entries_max" accept_ip_entries_max: u32 = "4096", range("64", "1048576"), "addresses", "50/s x 40 s to refill = 2,000, doubled", "96 bytes each";
+    "accept.ip_entries_max" accept_ip_entries_max: u32 = "4096", range("64", "1048576"), "addresses", "50/s x 40 s to refill = 2,000, doubled", "139 bytes each";
     /// Connections accepted per second from everybody together; as many may come at once.
     "accept.rate" accept_rate: u32 = "50", range("1", "100000"), "connections/s", "threat T2", "none";
     /// Pause of the listeners when no file descriptor or no place for a connection is free, before they try again.
@@ -167,13 +167,13 @@ settings! {
     /// Time until the first handshake message must be complete.
     "handshake.first_timeout" handshake_first_timeout: Duration = "3s", range("100ms", "10min"), "time", "threat T1", "none";
     /// Accepted connections that may be in their handshake at once; when full, the oldest of the most crowded group goes.
-    "handshake.half_open_max" handshake_half_open_max: u32 = "128", range("1", "65536"), "connections", "threat T1", "85 KiB each";
+    "handshake.half_open_max" handshake_half_open_max: u32 = "128", range("1", "65536"), "connections", "threat T1", "536 KiB each";
     /// Of these, from one IP address.
     "handshake.half_open_per_ip" handshake_half_open_per_ip: u32 = "4", range("1", "65536"), "connections", "threat T1", "none";
     /// Of these, from one IPv4 /24 or IPv6 /64.
     "handshake.half_open_per_group" handshake_half_open_per_group: u32 = "16", range("1", "65536"), "connections", "threat T1", "none";
     /// When those who connect must solve a puzzle: auto is under load. Every node can solve one; it costs the dialer a second round trip.
-    "puzzle.mode" puzzle_mode: PuzzleMode = "auto", ANY, "mode", "threat T6", "none";
+    "puzzle.mode" puzzle_mode: PuzzleMode = "auto", ANY, "mode", "threat T6", "13 MiB unless never";
     /// Leading zero bits that a puzzle asks for.
     "puzzle.difficulty" puzzle_difficulty: u32 = "12", range("8", "18"), "bits", "security reference 2.3", "none";
 
@@ -182,7 +182,7 @@ settings! {
     /// The number of links that maintenance aims around.
     "pool.expected" pool_expected: u32 = "50", range("1", "16384"), "links", "Tezos expected-connections", "none";
     /// Never more links than this, in and out together.
-    "pool.max" pool_max: u32 = "100", range("1", "16384"), "links", "Tezos max-connections", "1.1 MiB each at worst, beside its messages";
+    "pool.max" pool_max: u32 = "100", range("1", "16384"), "links", "Tezos max-connections", "2.9 MiB each at worst, beside its messages";
     /// Below it, maintenance dials. Auto: min + (expected - min) / 3.
     "pool.min_threshold" pool_min_threshold: Option<u32> = "auto", range("1", "16384"), "links", "Tezos maintenance bounds", "none";
     /// It dials up to this. Auto: min + 2 (expected - min) / 3.
@@ -208,7 +208,7 @@ settings! {
     /// Address to dial from; empty: the system chooses.
     "dial.from" dial_from: Option<IpAddr> = "", ANY, "address", "bowline: hosts with several addresses", "none";
     /// Dials under way at once.
-    "dial.parallel_max" dial_parallel_max: u32 = "16", range("1", "4096"), "dials", "bowline: 10/s for 1.6 s", "85 KiB each";
+    "dial.parallel_max" dial_parallel_max: u32 = "16", range("1", "4096"), "dials", "bowline: 10/s for 1.6 s", "149 KiB each";
     /// Time for a dial: connecting and the whole handshake.
     "dial.timeout" dial_timeout: Duration = "10s", range("100ms", "10min"), "time", "Tezos connection-timeout", "none";
     /// Failures in a row that make an address bad; only then is it given up.
@@ -240,12 +240,12 @@ settings! {
     /// Messages of address exchange and discovery that a peer may send per second, over time; more are a flood, which ends the link.
     "control.rate" control_rate: u32 = "20", range("1", "100000"), "messages/s", "threat T38b", "none";
     /// Of these, so many may come at once.
-    "control.burst" control_burst: u32 = "100", range("1", "100000"), "messages", "threat T38b", "none";
+    "control.burst" control_burst: u32 = "100", range("1", "100000"), "messages", "threat T38b", "64 bytes each, on each link";
 
     /// How long misbehaviour keeps an identity or address out.
     "greylist.timeout" greylist_timeout: Duration = "24h", range("1s", "10000h"), "time", "Tezos greylist-timeout", "none";
     /// Most entries; the one that ends first goes first.
-    "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", "threat T31", "128 bytes each";
+    "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", "threat T31", "288 bytes each";
 
     /// Ask peers for addresses and answer them.
     "pex.enabled" pex_enabled: bool = "true", ANY, "switch", "CometBFT pex", "none";
@@ -263,11 +263,11 @@ settings! {
     "pex.period_max" pex_period_max: Duration = "10min", range("1s", "24h"), "time", "ReactorV2 fullCapacityInterval", "none";
 
     /// Nodes that are asked for addresses when there is nobody else to dial.
-    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "0.5 KiB each";
+    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "23 KiB each";
     /// This is a bootstrap node: it needs no seed, and learns the address of everyone who asks.
     "discovery.bootstrap" discovery_bootstrap: bool = "false", ANY, "switch", "bootstrap discovery Bootstrap", "none";
     /// Peers to stay linked with: dialed at once and for ever.
-    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "0.5 KiB each";
+    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "23 KiB each";
     /// Time between two rounds in which every known peer is asked for the peers it knows.
     "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", "bootstrap discovery period; the figure is bowline's", "none";
 
