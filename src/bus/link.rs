@@ -4,11 +4,12 @@
 use super::counters::LinkCounters;
 use super::sync::{Change, Lock};
 use crate::base::channel::{Channel, ChannelId, Kind};
+use crate::base::limits::BY_REFERENCE_MIN;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::verdict::Direction;
-use crate::flow::batch::{BY_REFERENCE_MIN, Pending};
+use crate::flow::batch::Pending;
 use crate::wire::hello::Hello;
 use bytes::Bytes;
 use std::net::SocketAddr;

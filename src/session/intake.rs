@@ -1,6 +1,7 @@
 //! What a session took in during one step, for the reactor to hand on.
 
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::sizes;
 use crate::flow::batch::Batch;
 
 /// A message on one of the node's own channels.
@@ -11,6 +12,8 @@ pub struct ControlMessage {
     pub request: u32,
     pub body: Vec<u8>,
 }
+
+const _: () = assert!(size_of::<ControlMessage>() <= sizes::CONTROL_MESSAGE);
 
 /// Filled by `handle_bytes`, emptied by the reactor after each call.
 #[derive(Debug, Default)]
