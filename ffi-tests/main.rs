@@ -102,9 +102,10 @@ fn structs_lie_in_c_as_the_table_says() {
     assert_eq!(listed, Header::read().places(), "places of the table and of the header");
     let program = scratch("layout").join("layout.c");
     std::fs::write(&program, format!("#include \"bowline.h\"\n{checks}int main(void) {{ return 0; }}\n")).expect("writable");
-    if has(&tools::cc()) {
-        tools::build(&program, Link::Nothing);
+    if !has(&tools::cc()) {
+        return say("no C compiler: the layout of structs is not compared");
     }
+    tools::build(&program, Link::Nothing);
 }
 
 #[test]
@@ -127,10 +128,11 @@ fn every_function_survives_nothing_but_zeros() {
     let program = scratch("zeros").join("zeros.c");
     let text = format!("#include \"bowline.h\"\n#include <stdio.h>\nint main(void)\n{{\n{calls}    return 0;\n}}\n");
     std::fs::write(&program, text).expect("writable");
+    if !has(&tools::cc()) {
+        return say("no C compiler: functions are not called with zeros");
+    }
     for link in [Link::Shared, Link::Static] {
-        if has(&tools::cc()) {
-            run(&tools::build(&program, link));
-        }
+        run(&tools::build(&program, link));
     }
 }
 

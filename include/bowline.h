@@ -77,11 +77,6 @@
 #define BOWLINE_RESULT_PEER 4
 
 /**
- * A running node follows a change of this key.
- */
-#define BOWLINE_CONFIG_KEY_LIVE 1
-
-/**
  * A buffer of this size holds the text of every peer id: 64 hex digits and NUL.
  */
 #define BOWLINE_PEER_ID_TEXT_MAX 65
@@ -526,7 +521,7 @@ typedef struct bowline_key_info {
      */
     uint32_t struct_size;
     /**
-     * BOWLINE_CONFIG_KEY_* bits.
+     * 0: this version has no flags. A node keeps the values that it was made with.
      */
     uint32_t flags;
     /**
@@ -1332,7 +1327,7 @@ bowline_result bowline_node_start(struct bowline_node *node,
  * waits returns BOWLINE_E_STOPPED. It ends within 5 s in any case; calling it again does nothing.
  *
  * @param node      the node
- * @param drain_ms  how long queued messages may take to leave; BOWLINE_FOREVER is bounded by the 5 s, too
+ * @param drain_ms  how long queued messages may take to leave; never longer than the key stop.drain says, nor is BOWLINE_FOREVER
  * @return BOWLINE_OK, TIMEOUT if the draining was cut short (the node has stopped all the same).
  * @threads any
  * @since 0.1

@@ -4,8 +4,9 @@
 mod handshake_support;
 
 use bowline::base::channel::{Channel, ChannelId, Kind};
+use bowline::base::limits::BY_REFERENCE_MIN;
 use bowline::base::rng::Rng;
-use bowline::flow::batch::{BY_REFERENCE_MIN, Pending};
+use bowline::flow::batch::Pending;
 use bowline::flow::pot::{Budget, Pot};
 use bowline::session::dialect::Dialect;
 use bowline::session::local::Profile;

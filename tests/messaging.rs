@@ -28,8 +28,8 @@ fn started() -> Node {
     ];
     let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
     let tight = |id: ChannelId, name| Channel {
-        receive_queue_bytes: 4_096,
-        send_queue_bytes: 10_000,
+        receive_queue_bytes: 64 * 1_024,
+        send_queue_bytes: 64 * 1_024,
         requests_max: 4,
         ..Channel::new(id.0, name)
     };
@@ -79,13 +79,14 @@ fn id(message: &Message) -> RequestId {
 }
 
 fn tagged(tag: u64) -> SendOptions {
-    SendOptions { tag: Some(tag), ..SendOptions::default() }
+    SendOptions { tag: Some(tag), wait: Duration::from_millis(50), ..SendOptions::default() }
 }
 
-/// Sends `count` messages of 1,000 bytes with the tags 0.. on a channel whose receiver takes nothing; returns how many were taken.
+/// Sends messages of 10,000 bytes with the tags 0.. on a channel whose receiver takes nothing, `count` of them or until one finds no
+/// room; returns how many were taken.
 fn fill(node: &Node, link: LinkId, channel: ChannelId, count: u64, options: impl Fn(u64) -> SendOptions) -> u64 {
-    let send = |tag: u64| node.send_with(link, channel, &Bytes::from(vec![tag as u8; 1_000]), &options(tag));
-    (0..count).filter(|tag| send(*tag).is_ok()).count() as u64
+    let send = |tag: u64| node.send_with(link, channel, &Bytes::from(vec![tag as u8; 10_000]), &options(tag));
+    (0..count).take_while(|tag| send(*tag).is_ok()).count() as u64
 }
 
 /// The fates of so many sends, by tag.
@@ -116,19 +117,21 @@ fn whoever_wants_is_told_that_the_kernel_has_it() {
 #[test]
 fn what_waits_too_long_is_taken_out_and_its_sender_is_told() {
     let (a, b, link) = pair();
-    let life = |tag| SendOptions { ttl: Some(Duration::from_millis(100)), ..tagged(tag) };
+    let life = |tag| SendOptions { ttl: Some(Duration::from_millis(500)), ..tagged(tag) };
     // Nobody takes at the other end: the window and the queue fill up.
     let taken = fill(&a, link, TIGHT, 100, life);
-    assert!((10..30).contains(&taken), "{taken}");
-    let fates = fates(&a, taken);
-    let expired = fates.values().filter(|fate| **fate == Fate::Expired).count() as u64;
-    assert!(expired >= taken - 5, "{fates:?}");
-    assert_eq!(a.stats().messages_expired, expired);
-    // There is room again, and what was sent arrives whole and in order.
-    assert!(fill(&a, link, TIGHT, 5, tagged) == 5);
-    let arrived: Vec<u8> = (0..taken - expired + 5).map(|_| wait(&b, message).body[0]).collect();
-    let before: Vec<u8> = fates.iter().filter(|(_, fate)| **fate == Fate::Accepted).map(|(tag, _)| *tag as u8).collect();
-    assert_eq!(arrived, [before, vec![0, 1, 2, 3, 4]].concat());
+    assert!((12..30).contains(&taken), "a window, and a queue at each end of the hand-over: {taken}");
+    // One is sent in part: it is too late to take it out, and it goes on when the receiver does.
+    let mut told = fates(&a, taken - 1);
+    let expired = told.values().filter(|fate| **fate == Fate::Expired).count() as u64;
+    assert!(expired >= 6 && a.stats().messages_expired == expired, "{told:?}");
+    let arrived: Vec<u8> = (0..taken - expired).map(|_| wait(&b, message).body[0]).collect();
+    told.append(&mut fates(&a, 1));
+    let accepted: Vec<u8> = told.iter().filter(|(_, fate)| **fate == Fate::Accepted).map(|(tag, _)| *tag as u8).collect();
+    assert_eq!((arrived, told.len() as u64), (accepted, taken));
+    // There is room again.
+    assert_eq!(fill(&a, link, TIGHT, 5, tagged), 5);
+    assert!((0..5).all(|tag| wait(&b, message).body == vec![tag; 10_000]));
 }
 
 #[test]
@@ -163,7 +166,7 @@ fn the_oldest_give_way_where_the_channel_says_so() {
         arrived.push(wait(&b, message).body[0]);
     }
     assert!(arrived.is_sorted() && arrived.len() < 40, "{arrived:?}");
-    assert!(arrived.ends_with(&(90..100).collect::<Vec<u8>>()), "the newest are there: {arrived:?}");
+    assert!(arrived.ends_with(&(94..100).collect::<Vec<u8>>()), "the newest are there: {arrived:?}");
     let fates = fates(&a, 100);
     let displaced = fates.values().filter(|fate| **fate == Fate::Displaced).count();
     assert_eq!((displaced, a.stats().messages_displaced), (100 - arrived.len(), displaced as u64));
@@ -297,7 +300,7 @@ fn what_is_taken_back_needs_no_answer() {
 fn the_peer_says_how_many_requests_may_wait() {
     let (a, b, link) = pair();
     let ask = |tag| a.start_request(link, TIGHT, &Bytes::from_static(b"?"), PATIENCE, tag, None);
-    (0..4).for_each(|tag| drop(ask(tag).expect("the peer lets four wait")));
+    (0..4).for_each(|tag| assert!(ask(tag).is_ok(), "the peer lets four wait"));
     assert_eq!(ask(4), Err(RequestError::TooMany { channel: TIGHT, max: 4 }));
     let first = wait(&b, message);
     b.respond(id(&first), &Bytes::new(), PATIENCE).expect("it waits");

@@ -30,7 +30,7 @@ struct Tcp {
 
 impl Transport for Tcp {
     fn new() -> Tcp {
-        let net = || MioNet::new().expect("an event queue");
+        let net = || MioNet::new(128).expect("an event queue");
         Tcp { nets: [net(), net()], waits: 0 }
     }
     fn on<R>(&mut self, host: usize, act: impl FnOnce(&mut dyn Net) -> R) -> R {

@@ -2,18 +2,21 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests of whole nodes run in real time")]
 
+#[path = "rogue/wire.rs"]
+mod wire;
+
+use bowline::pool::table::DialError;
 use bowline::{
-    Builder, Channel, ChannelId, CloseReason, Direction, Error, Event, FileFault, LinkId, Node, NodeState, Notice, RecvError,
-    SendError, generate_identity, load_identity, save_identity,
+    Builder, Channel, ChannelId, CloseReason, Direction, Error, Event, LinkId, Node, NodeState, Notice, RecvError, SendError,
+    generate_identity,
 };
 use bytes::Bytes;
-use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
+use wire::{PATIENCE, Wire, listen_addresses};
 
 const CHAT: ChannelId = ChannelId(0x10);
 const BULK: ChannelId = ChannelId(0x11);
-const PATIENCE: Duration = Duration::from_secs(10);
 
 fn builder() -> Builder {
     let set = [
@@ -127,22 +130,27 @@ fn a_slow_consumer_stops_its_channel_and_nothing_else() {
     assert_eq!(b.try_send(from_b, BULK, &part), Err(SendError::Full));
     b.send(from_b, CHAT, b"urgent").expect("another channel has room");
     let mut bulk = 0;
-    wait(&a, |event| match event {
-        Event::Message(message) if message.channel == CHAT => Some(()),
-        Event::Message(_) => None,
-        _ => None,
-    });
-    // Now that it is read, everything that was accepted comes.
-    b.send(from_b, BULK, b"last").expect("room comes back");
-    let end = Instant::now() + PATIENCE;
-    while let Ok(event) = a.recv_timeout(end.saturating_duration_since(Instant::now())) {
-        let Event::Message(message) = event else { continue };
-        bulk += 1;
-        if &message.body[..] == b"last" {
-            break;
+    loop {
+        match a.recv_timeout(PATIENCE).expect("the other channel goes on") {
+            Event::Message(message) if message.channel == CHAT => break,
+            Event::Message(message) => bulk += u32::from(message.body == part),
+            _ => {}
         }
     }
-    assert!(bulk >= 1 && Instant::now() < end);
+    assert!(bulk < sent, "the channel never stopped: {bulk} of {sent} are there before anything was read");
+    // Now that it is read, everything that was accepted comes, once, and then what came after it.
+    std::thread::scope(|scope| {
+        scope.spawn(|| b.send_timeout(from_b, BULK, b"last", PATIENCE).expect("room comes back"));
+        loop {
+            let Event::Message(message) = a.recv_timeout(PATIENCE).expect("the rest comes in time") else { continue };
+            if &message.body[..] == b"last" {
+                break;
+            }
+            assert_eq!(message.body, part);
+            bulk += 1;
+        }
+    });
+    assert_eq!(bulk, sent);
 }
 
 #[test]
@@ -168,7 +176,12 @@ fn another_identity_than_expected_is_refused() {
 fn a_node_does_not_connect_to_itself() {
     let a = started(builder());
     let error = a.connect(&at(&a), PATIENCE).expect_err("itself");
-    assert!(matches!(error, Error::Link(CloseReason::OwnKey) | Error::Dial(_)), "{error}");
+    assert!(matches!(error, Error::Dial(DialError::OwnAddress(own)) if own == a.listen_addresses()[0]), "{error}");
+    // Where it does not know that the address is its own, it meets its own key.
+    let a = started(builder().set("listen.addresses", "0.0.0.0:0").expect("an address"));
+    let error = a.connect(&format!("127.0.0.1:{}", a.listen_addresses()[0].port()), PATIENCE).expect_err("itself");
+    assert!(matches!(error, Error::Link(CloseReason::OwnKey)), "{error}");
+    assert!(a.peers().is_empty());
 }
 
 #[test]
@@ -189,31 +202,45 @@ fn a_closed_port_and_a_bad_address_say_so() {
 fn a_stamp_below_the_difficulty_is_refused() {
     let strict = || builder().set("network.pow_bits", "40").expect("in range");
     assert!(matches!(strict().build(), Err(Error::WeakIdentity { wants: 40, .. })));
-    // A network that asks for 8 bits, and a peer with none.
-    let identity = generate_identity(8, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    let a = started(builder().identity(identity).set("network.pow_bits", "8").expect("in range"));
-    let weak = loop {
-        let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-        if identity.pow_bits() < 8 {
-            break identity;
-        }
-    };
+    // A network that asks for 8 bits, and a peer with fewer.
+    let identity = |bits| generate_identity(bits, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+    let a = started(builder().identity(identity(8)).set("network.pow_bits", "8").expect("in range"));
+    let weak = std::iter::repeat_with(|| identity(0)).find(|identity| identity.pow_bits() < 8).expect("one of 256 reaches more");
+    let bad_stamp = |result: Result<LinkId, Error>| matches!(result, Err(Error::Link(CloseReason::BadStamp)));
+    // Shown before the handshake, it is told so; we see it ourselves in who answers our dial.
+    let b = started(builder().identity(weak.clone()).set("network.require_claim", "true").expect("a switch"));
+    assert!(bad_stamp(b.connect(&at(&a), PATIENCE)));
     let b = started(builder().identity(weak));
+    assert!(bad_stamp(a.connect(&at(&b), PATIENCE)));
+    // Shown at the end of the handshake, it is closed without a word.
     let error = b.connect(&at(&a), PATIENCE).expect_err("a weak stamp");
-    assert!(matches!(error, Error::Link(_)), "{error}");
-    assert!(a.peers().is_empty());
+    assert!(matches!(error, Error::Link(CloseReason::Truncated | CloseReason::Reset)), "{error}");
+    assert_eq!((a.stats().arrivals_refused, a.stats().dials_failed), (2, 1));
+    assert!(a.peers().is_empty() && b.peers().is_empty());
 }
 
 #[test]
 fn garbage_before_the_handshake_is_closed_silently_and_harms_nobody() {
-    let (a, b, _, from_b) = pair();
-    let mut stranger = TcpStream::connect(at(&a)).expect("it listens");
-    stranger.write_all(&b"GET / HTTP/1.1\r\nHost: example\r\n\r\n".repeat(8)).expect("sent");
-    stranger.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    let mut answer = Vec::new();
-    // A reset is as good as an end: what counts is that not one byte is answered.
-    let _ = stranger.read_to_end(&mut answer);
-    assert!(answer.is_empty(), "{answer:?}");
+    let a = started(builder().set("listen.addresses", &listen_addresses()).expect("addresses"));
+    // It neither dials the other address of `a` nor can it be dialed: whoever comes is a stranger.
+    let b = started(builder().set("listen.addresses", "").and_then(|b| b.set("pool.outbound_max", "1")).expect("in range"));
+    let from_b = b.connect(&at(&a), PATIENCE).expect("a link");
+    let from_a = up(&a);
+    // From a loopback address nobody is greylisted; from another one the notice names the reason.
+    for (number, to) in a.listen_addresses().into_iter().enumerate() {
+        let mut stranger = Wire::dial(to);
+        stranger.say(&b"GET / HTTP/1.1\r\nHost: example\r\n\r\n".repeat(8));
+        assert_eq!(stranger.until_closed(), b"", "not one byte is answered");
+        assert_eq!(a.stats().arrivals_refused, number as u64 + 1);
+        if !to.ip().is_loopback() {
+            let told = wait(&a, |event| match event {
+                Event::Notice(Notice::Greylisted { peer, remote, reason }) => Some((peer, remote.ip(), reason)),
+                _ => None,
+            });
+            assert_eq!(told, (None, to.ip(), CloseReason::Garbage));
+        }
+    }
+    assert_eq!((a.find_peer(&b.id()), b.find_peer(&a.id())), (Some(from_a), Some(from_b)), "the links are the same");
     b.send(from_b, CHAT, b"unharmed").expect("open");
     assert_eq!(message(&a), b"unharmed");
 }
@@ -221,13 +248,14 @@ fn garbage_before_the_handshake_is_closed_silently_and_harms_nobody() {
 #[test]
 fn a_silent_stranger_is_closed_at_the_deadline() {
     let a = started(builder().set("handshake.first_timeout", "200ms").expect("in range"));
-    let mut stranger = TcpStream::connect(at(&a)).expect("it listens");
-    stranger.write_all(b"BOWLINE1").expect("sent");
-    stranger.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    let mut answer = Vec::new();
-    let _ = stranger.read_to_end(&mut answer);
-    assert!(answer.is_empty());
-    assert_eq!(a.stats().arrivals, 1);
+    let begin = Instant::now();
+    let mut stranger = Wire::dial(a.listen_addresses()[0]);
+    stranger.say(b"BOWLINE1");
+    assert_eq!(stranger.until_closed(), b"");
+    let took = begin.elapsed();
+    // The deadline that was set, and not the default one of three seconds.
+    assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(2_900), "{took:?}");
+    assert_eq!((a.stats().arrivals, a.stats().arrivals_refused), (1, 1));
 }
 
 #[test]
@@ -301,8 +329,8 @@ fn stop_releases_everybody_who_waits_and_is_final() {
                 }
             }
         });
-        // All three wait when the mute listener has its connection.
-        mute.accept().expect("the dial comes");
+        // All three wait when the mute listener has its connection, and as long as it keeps it.
+        let _held = mute.accept().expect("the dial comes");
         let begin = Instant::now();
         let _ = b.stop(Duration::from_millis(100));
         assert!(begin.elapsed() < Duration::from_secs(5));
@@ -320,8 +348,11 @@ fn stop_releases_everybody_who_waits_and_is_final() {
 
 #[test]
 fn a_stop_that_races_a_start_leaves_nothing_running() {
+    // An address of its own: on one that others use, the next to listen at the port may be somebody else.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let own = format!("127.{}.{low}.1:0", high | 0x80);
     for _ in 0..50 {
-        let node = builder().build().expect("valid");
+        let node = builder().set("listen.addresses", &own).and_then(Builder::build).expect("valid");
         std::thread::scope(|scope| {
             let start = scope.spawn(|| node.start());
             std::thread::yield_now();
@@ -372,43 +403,6 @@ fn wrong_settings_are_all_named() {
         Builder::new().set("network.name", "x").and_then(|b| b.set("discovery.bootstrap", "true")).and_then(Builder::build),
         Err(Error::NoIdentity)
     ));
-}
-
-#[test]
-fn an_identity_file_is_private_verified_and_never_overwritten() {
-    use std::os::unix::fs::PermissionsExt;
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("identity");
-    let kind = |result: Result<bowline::Identity, Error>| match result {
-        Err(Error::IdentityFile { kind, .. }) => kind,
-        other => panic!("{:?}", other.map(|identity| identity.id())),
-    };
-    assert_eq!(kind(load_identity(&path, 0)), FileFault::Missing);
-    let identity = generate_identity(4, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    save_identity(&path, &identity).expect("a writable folder");
-    assert_eq!(load_identity(&path, 4).expect("just saved").id(), identity.id());
-    assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
-    assert_eq!(std::fs::read_dir(folder.path()).expect("there").count(), 1, "no temporary file stays");
-    let before = std::fs::read(&path).expect("readable");
-    assert!(save_identity(&path, &identity).is_err());
-    assert_eq!(std::fs::read(&path).expect("readable"), before);
-    assert_eq!(kind(load_identity(&path, 40)), FileFault::Invalid);
-    for mode in [0o640, 0o604, 0o620] {
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("ours");
-        assert_eq!(kind(load_identity(&path, 0)), FileFault::Permission, "{mode:o}");
-    }
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("ours");
-    for broken in [&b""[..], b"garbage", &before[..before.len() / 2], &[0xff; 5_000]] {
-        std::fs::write(&path, broken).expect("ours");
-        assert_eq!(kind(load_identity(&path, 0)), FileFault::Invalid);
-    }
-    assert_eq!(kind(load_identity(folder.path(), 0)), FileFault::Invalid);
-    let mut looks = 0;
-    let stopped = generate_identity(60, &mut |_, _| {
-        looks += 1;
-        looks < 3
-    });
-    assert!(matches!(stopped, Ok(None)), "a search can be stopped");
 }
 
 #[test]

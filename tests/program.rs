@@ -72,7 +72,12 @@ fn a_node_runs_until_it_is_told_to_stop() {
     let config = settings.display().to_string();
     let args = ["run", "--config", &config, "--set", "discovery.bootstrap=true", "--identity", &identity];
     let (mut child, line) = signal_at(&args, 1, "bowline://", "TERM");
+    let mut log = String::new();
+    child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    let memory = log.lines().find_map(|line| line.split_once("at worst it takes ")).expect("the worst case of memory").1;
+    let mib: u64 = memory.split_once(" MiB: ").expect("a number and its parts").0.parse().expect("a number");
+    assert!((1..4_096).contains(&mib) && memory.contains("links ") && memory.contains("puzzles "), "{memory}");
     let shown = text(&run(&["identity", "show", &identity]).stdout);
     let id = shown.split_whitespace().nth(1).expect("an id");
     assert!(line.starts_with(&format!("bowline://{id}@127.0.0.1:")), "{line}\n{shown}");

@@ -11,6 +11,7 @@ use bowline::bus::link::Body;
 use bowline::bus::report::Report;
 use bowline::reactor::engine::Next;
 use bowline::reactor::limits::Limits;
+use bowline::settings::table::Settings;
 use bytes::Bytes;
 use rig::{ECHO_DEADLINE, FULL, Rig};
 use std::io::{Read, Write};
@@ -94,6 +95,22 @@ fn running_out_of_descriptors_sheds_rests_and_goes_on() {
     assert_eq!(rig.counters.read().accept_no_files, 1);
     assert!(rig.counters.read().turns - turns < 1_000, "it does not spin");
     drop(shed);
+}
+
+#[test]
+fn the_listeners_rest_as_long_as_the_settings_say() {
+    let mut settings = Settings { discovery_bootstrap: true, ..Settings::new("test") };
+    settings.accept_retry_period = Duration::from_millis(700);
+    let rest = Limits::of(&settings.check().expect("valid"), None).accept_rest;
+    assert_eq!(rest, Duration::from_millis(700));
+    let mut rig = Rig::new(|limits| limits.accept_rest = rest);
+    rig.net.failures = 1;
+    let _shed = TcpStream::connect(rig.at).expect("the kernel accepts");
+    rig.turn_until(|rig| rig.net.shed == 1);
+    let begin = rig.now();
+    rig.greeted();
+    let rested = rig.now().since(begin);
+    assert!(rested >= Duration::from_millis(600), "{rested:?}");
 }
 
 #[test]

@@ -30,6 +30,7 @@ fn over_seeds(name: &'static str, count: u64, play: impl Fn(u64) -> Result<Outco
         let _replay = Replay { seed, name };
         let outcome = play(seed).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
         println!("{name} {seed}: {outcome:?}");
+        assert!(outcome.messages > 0, "seed {seed}: nobody said anything");
         outcome
     };
     seeds.into_iter().map(play).collect()

@@ -2,6 +2,7 @@
 //! Settings, the public calls and the exchange worker parse and print with it.
 
 use super::peer::{PeerId, PeerIdError};
+use super::sizes;
 use super::text::shown;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -43,6 +44,8 @@ pub struct Address {
     pub host: Host,
     pub port: u16,
 }
+
+const _: () = assert!(size_of::<Address>() <= sizes::ADDRESS);
 
 impl Address {
     /// The address of a bowline node at a known socket address.

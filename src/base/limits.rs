@@ -29,6 +29,9 @@ pub const HELLO_BYTES_MAX: usize = 8 * 1_024;
 pub const ADDRESSES_MAX: usize = 100;
 /// Largest PEX message in bytes (design, section 5).
 pub const PEX_BYTES_MAX: u32 = 64_000;
+/// Largest discovery message, bytes: 1,000 addresses with id and IPv6 host (14 for the scheme and signs, 64, 39, 5 for the port) and 3
+/// bytes of field header are 125,000; pages of longer host names are shorter.
+pub const DISCOVER_BYTES_MAX: u32 = 128 * 1_024;
 /// Channels that one node may announce: 64 descriptors of at most 64 bytes fit a Hello beside the rest.
 pub const CHANNELS_MAX: usize = 64;
 /// Bytes of a capability's or channel's name.
@@ -55,6 +58,11 @@ pub const STORIES_MAX: usize = 1_024;
 /// Bytes of their messages: eight default receive queues. One story alone may be larger.
 pub const STORIES_BYTES_MAX: usize = 16 << 20;
 
+/// A message of at least this many bytes is queued by reference instead of copied: below it the copy is cheaper than an allocation.
+pub const BY_REFERENCE_MIN: usize = 32 * 1_024;
+/// A buffer of at most so many bytes is kept for the next message of its channel that comes in pieces.
+pub const KEPT_PIECES_MAX: usize = 4 * 1_024;
+
 /// A name is given up when the resolver has not answered by then (ReactorV2 `resolveTimeout`).
 pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// `stop` always ends within this (issue: start and stop).
@@ -68,3 +76,28 @@ pub const WRITE_BUFFER: usize = FRAME_FULL;
 pub const COMMANDS_MAX: usize = 1_024;
 /// Control messages that may wait for the exchange worker (architecture 2.5, row 3).
 pub const CONTROL_MAX: usize = 256;
+/// Sockets that send their last words, beside open and half-open ones.
+pub const LINGERING_MAX: usize = 64;
+/// Reports that one link can cause: Arrived, Recognised, Introduced, Opened, Closed. The reservation rule counts with it.
+pub const REPORTS_PER_LINK: usize = 5;
+
+/// Reports that may wait for welcome: twice what so many connections can cause, because those of links that are gone may still wait.
+pub const fn reports_max(conns_max: usize) -> usize {
+    2 * conns_max * REPORTS_PER_LINK
+}
+
+/// Notices that wait in an event queue; more push the oldest out, and are counted. Wake-ups may be twice as many.
+pub const NOTICES_MAX: usize = 1_024;
+
+/// Known addresses, at most, beside the configured ones.
+pub const POINTS_MAX: usize = 4_096;
+/// Capabilities kept per point; a host may announce more.
+pub const CAPABILITIES_KEPT: usize = 16;
+/// Addresses of one configured name that are used.
+pub const ADDRESSES_PER_NAME: usize = 8;
+/// Known identities, at most, beside those with a link.
+pub const PEERS_MAX: usize = 4_096;
+/// Identities whose discovery requests are counted.
+pub const ASKERS_MAX: usize = 4_096;
+/// Solved puzzles that are remembered per epoch. At 85 us each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch.
+pub const PUZZLES_SEEN_MAX: usize = 141_000;

@@ -11,6 +11,7 @@ pub mod peer;
 pub mod point;
 pub mod reason;
 pub mod rng;
+pub mod sizes;
 pub mod text;
 pub mod throttle;
 pub mod time;

@@ -5,6 +5,7 @@ use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Verdict;
 use bytes::Bytes;
@@ -33,3 +34,5 @@ pub enum Command {
     /// Say goodbye on every link, send what is queued until `deadline`, then end the loop.
     Drain { deadline: Time },
 }
+
+const _: () = assert!(size_of::<Command>() <= sizes::COMMAND);

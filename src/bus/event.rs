@@ -7,6 +7,7 @@ use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::wire::hello::Hello;
@@ -106,3 +107,5 @@ pub enum Event {
     /// Somebody called `wakeup` with this tag.
     Wakeup(u64),
 }
+
+const _: () = assert!(size_of::<Event>() <= sizes::EVENT);

@@ -2,11 +2,11 @@
 
 use super::link::{Body, Left, Link, PushError};
 use crate::base::channel::{Channel, ChannelId, Kind, Overflow};
+use crate::base::limits::BY_REFERENCE_MIN;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::verdict::Direction;
-use crate::flow::batch::BY_REFERENCE_MIN;
 use crate::wire::hello::{ChannelOffer, Hello};
 use bytes::Bytes;
 use std::sync::Arc;

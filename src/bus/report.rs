@@ -5,14 +5,12 @@ use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
 use crate::base::verdict::Direction;
 use crate::wire::hello::Hello;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// Reports that one link can cause: Arrived, Recognised, Introduced, Opened, Closed. The reservation rule counts with it.
-pub const REPORTS_PER_LINK: usize = 5;
 
 /// A step in the life of a link. Only welcome reads these.
 #[derive(Clone, Debug)]
@@ -48,3 +46,5 @@ pub struct Control {
     pub request: u32,
     pub body: Bytes,
 }
+
+const _: () = assert!(size_of::<Report>() <= sizes::REPORT && size_of::<Control>() <= sizes::CONTROL);

@@ -108,13 +108,11 @@ pub fn settings_help() -> String {
 
 /// The table of docs/operators.md.
 pub fn settings_markdown() -> String {
-    let mut text =
-        String::from("| setting | default | range | changes while running | memory | meaning |\n|---|---|---|---|---|---|\n");
+    let mut text = String::from("| setting | default | range | memory | meaning |\n|---|---|---|---|---|\n");
     for setting in TABLE {
         let Setting { name, memory, doc, .. } = setting;
-        let live = if setting.is_live { "yes" } else { "no" };
         let (default, range) = (shown_default(setting), shown_range(setting));
-        text.push_str(&format!("| `{name}` | `{default}` | {range} | {live} | {memory} | {doc} |\n"));
+        text.push_str(&format!("| `{name}` | `{default}` | {range} | {memory} | {doc} |\n"));
     }
     text
 }

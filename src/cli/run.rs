@@ -7,13 +7,13 @@ use bowline::{Builder, Error, Event, Node, Settings, Up};
 use crossbeam_channel::{bounded, select};
 use sd_notify::NotifyState;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Runs the command.
 pub fn run(args: &Run) -> Result<ExitCode, String> {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
     let stop = Stop::listen().map_err(|error| format!("signals: {error}"))?;
     let settings = settings(args)?;
-    let drain = settings.stop_drain;
     // Before the search for a stamp, which may take long.
     settings.clone().check().map_err(|complaints| Error::Settings(complaints).to_string())?;
     let Some(identity) = load_or_search(&args.identity, settings.network_pow_bits, &stop)? else {
@@ -29,6 +29,7 @@ pub fn run(args: &Run) -> Result<ExitCode, String> {
     for at in node.listen_addresses() {
         println!("bowline://{}@{at}", node.id());
     }
+    log::info!("at worst it takes {}", node.memory_max());
     // Without a service manager there is nobody to tell.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     let (ended, end) = bounded::<()>(1);
@@ -46,7 +47,8 @@ pub fn run(args: &Run) -> Result<ExitCode, String> {
         recv(end) -> _ => {}
     }
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
-    if let Err(error) = node.stop(drain) {
+    // As long as `stop.drain` lets it.
+    if let Err(error) = node.stop(Duration::MAX) {
         log::warn!("{error}");
     }
     // It ends with the node; that it panicked would have been printed.

@@ -2,6 +2,7 @@
 
 use super::b_errors::bowline_result;
 use super::guard::{Failure, c_text, guard, guard_or};
+use crate::node::clock::machine_ns;
 use std::ffi::{CStr, CString, c_char};
 use std::sync::OnceLock;
 
@@ -107,15 +108,7 @@ const fn fits(header: u32, library: u32) -> bool {
 /// @since 0.1
 #[unsafe(no_mangle)]
 pub extern "C" fn bowline_clock_ns() -> u64 {
-    guard_or(0, clock_ns)
-}
-
-/// CLOCK_MONOTONIC, which Rust's `Instant` does not show the number of.
-pub fn clock_ns() -> u64 {
-    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `now` is a local variable; the call cannot fail for this clock, and would leave zero.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
-    u64::try_from(now.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+    guard_or(0, machine_ns)
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ unsafe impl Growing for bowline_channel_desc {
 pub struct bowline_key_info {
     /// sizeof(bowline_key_info).
     pub struct_size: u32,
-    /// BOWLINE_CONFIG_KEY_* bits.
+    /// 0: this version has no flags. A node keeps the values that it was made with.
     pub flags: u32,
     /// The key: "pool.max". This and the other texts are static.
     pub name: *const c_char,
@@ -119,9 +119,6 @@ pub struct bowline_key_info {
 unsafe impl Growing for bowline_key_info {
     const FIRST: usize = 48;
 }
-
-/// A running node follows a change of this key.
-pub const BOWLINE_CONFIG_KEY_LIVE: u32 = 1;
 
 /// Makes a configuration in which every key is at its default.
 ///
@@ -283,10 +280,10 @@ pub unsafe extern "C" fn bowline_config_key_info(index: usize, out: *mut bowline
         let out = unsafe { OutSized::of(out)? };
         static KEYS: OnceLock<Vec<KeyTexts>> = OnceLock::new();
         let keys = KEYS.get_or_init(|| TABLE.iter().map(KeyTexts::of).collect());
-        let (row, texts) = TABLE.get(index).zip(keys.get(index)).ok_or(bowline_result::BOWLINE_E_NOT_FOUND)?;
+        let texts = keys.get(index).ok_or(bowline_result::BOWLINE_E_NOT_FOUND)?;
         out.put(&bowline_key_info {
             struct_size: 0,
-            flags: if row.is_live { BOWLINE_CONFIG_KEY_LIVE } else { 0 },
+            flags: 0,
             name: texts.name.as_ptr(),
             value_type: texts.value_type.as_ptr(),
             default_value: texts.default_value.as_ptr(),

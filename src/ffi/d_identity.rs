@@ -1,6 +1,5 @@
 //! Section D of the header: keys, their proof of work, and peer ids as text.
 
-use super::a_version::clock_ns;
 use super::b_errors::{bowline_error, bowline_result};
 use super::guard::{Failure, guard, guard_err, guard_or};
 use super::handle::{self, Handle};
@@ -11,6 +10,7 @@ use crate::crypto::identity::Identity;
 use crate::crypto::keys::SecretKey;
 use crate::crypto::sodium;
 use crate::crypto::stamp::{STAMP, Search};
+use crate::node::clock::machine_ns;
 use crate::node::identity_file;
 use parking_lot::Mutex;
 use std::ffi::c_char;
@@ -101,7 +101,7 @@ impl Keypair {
                 state.identity = found.map_err(|error| Failure::new(bowline_result::BOWLINE_E_INTERNAL, error.to_string()))?;
                 return Ok(());
             }
-            if deadline_ns.is_some_and(|deadline| clock_ns() >= deadline) {
+            if deadline_ns.is_some_and(|deadline| machine_ns() >= deadline) {
                 state.search = Some((pow_bits, search));
                 return Err(bowline_result::BOWLINE_E_TIMEOUT.into());
             }
@@ -147,7 +147,7 @@ pub unsafe extern "C" fn bowline_keypair_generate(
         let (out, known) = unsafe { (Out::of(out)?, raw::read(out.cast_const())?) };
         check_bits(pow_bits)?;
         let deadline = raw::timeout(timeout_ms)?
-            .map(|timeout| clock_ns().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
+            .map(|timeout| machine_ns().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
         if !known.is_null() {
             // SAFETY: the header asks for a live keypair here.
             return unsafe { handle::borrow(known.cast_const()) }?.work(pow_bits, deadline);

@@ -1,6 +1,5 @@
 //! Section E of the header: a node's life.
 
-use super::a_version::clock_ns;
 use super::b_errors::{bowline_error, bowline_result};
 use super::c_config::bowline_config;
 use super::d_identity::{bowline_keypair, bowline_peer_id};
@@ -11,6 +10,7 @@ use super::handle::{self, Handle};
 use super::raw::{self, Out};
 use super::s_addresses::bowline_addr;
 use crate::bus::event::NodeState;
+use crate::node::clock::machine_ns;
 use crate::node::node::Node;
 
 /// A node. Make it with bowline_node_new, free it with bowline_node_free.
@@ -132,7 +132,7 @@ pub unsafe extern "C" fn bowline_node_new(
         guard_err(err, || {
             let (out, config, keypair) = (Out::of(out)?.cleared(), handle::borrow(config)?, handle::borrow(keypair)?);
             let (node, home) = (config.builder().identity(keypair.identity()?).build()?, Home::here()?);
-            let origin_ns = clock_ns().saturating_sub(node.now().as_nanos());
+            let origin_ns = machine_ns().saturating_sub(node.now().as_nanos());
             let main = bowline_queue::main(&node, home, origin_ns);
             out.put(handle::give(Hosted { node, home, main, origin_ns }));
             Ok(())
@@ -158,7 +158,7 @@ pub unsafe extern "C" fn bowline_node_start(node: *mut bowline_node, err: *mut *
 /// waits returns BOWLINE_E_STOPPED. It ends within 5 s in any case; calling it again does nothing.
 ///
 /// @param node      the node
-/// @param drain_ms  how long queued messages may take to leave; BOWLINE_FOREVER is bounded by the 5 s, too
+/// @param drain_ms  how long queued messages may take to leave; never longer than the key stop.drain says, nor is BOWLINE_FOREVER
 /// @return BOWLINE_OK, TIMEOUT if the draining was cut short (the node has stopped all the same).
 /// @threads any
 /// @since 0.1

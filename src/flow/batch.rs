@@ -2,12 +2,10 @@
 //! allocation per message would cost more than the encryption (performance reference 3b). Pure containers; `bus` and `session` use them.
 
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::sizes;
 use crate::base::time::Time;
 use bytes::Bytes;
 use std::collections::VecDeque;
-
-/// A message of at least this many bytes is queued by reference instead of copied: below it the copy is cheaper than an allocation.
-pub const BY_REFERENCE_MIN: usize = 32 * 1_024;
 
 /// A buffer above this size is given back when it is empty: twice the default send queue.
 const KEPT_BYTES_MAX: usize = 2 * 1_024 * 1_024;
@@ -75,6 +73,8 @@ pub struct Removed {
     pub len: u32,
     pub body: Option<Bytes>,
 }
+
+const _: () = assert!(size_of::<Entry>() <= sizes::ENTRY && size_of::<Waiting>() <= sizes::WAITING);
 
 /// Messages of one channel of one link that wait to be sent: small ones back to back in one buffer, large ones by reference.
 /// The caller appends under the link's lock, the reactor swaps the whole batch out.

@@ -1,7 +1,7 @@
 //! The assembly on threads, sockets and files, and the face for Rust programs.
 
 pub mod builder;
-mod clock;
+pub(crate) mod clock;
 mod entropy;
 pub mod error;
 pub mod identity_file;

@@ -27,6 +27,7 @@ use crate::pool::peers::PeerInfo;
 use crate::pool::slots::Purpose;
 use crate::pool::table::DialError;
 use crate::settings::check::Checked;
+use crate::settings::memory::Memory;
 use crate::wire::hello::Hello;
 use bytes::Bytes;
 use crossbeam_channel::{Receiver, bounded};
@@ -44,7 +45,7 @@ const QUEUES_MAX: usize = 64;
 /// Four of its own, whatever the number of peers, and up to two that resolve names. All have every signal blocked.
 ///
 /// # Memory
-/// `settings::check::Checked::memory_bytes_max` computes the worst case from the settings.
+/// `memory_max` says how much it is at worst.
 #[derive(Clone)]
 pub struct Node(Arc<Inner>);
 
@@ -144,7 +145,8 @@ impl Node {
         }
     }
 
-    /// Stops the node: no new work, what is queued is sent for at most `drain` (bounded by 4 s), peers hear a goodbye, threads end.
+    /// Stops the node: no new work, what is queued is sent for at most `drain` (never longer than the setting `stop.drain`), peers hear
+    /// a goodbye, threads end.
     /// Every waiting call returns `Stopped`. Repeating it is harmless.
     ///
     /// # Errors
@@ -173,6 +175,11 @@ impl Node {
     /// The settings that it was built with, checked and completed.
     pub fn settings(&self) -> &Checked {
         &self.0.plan.settings
+    }
+
+    /// The most memory that it takes with its settings and channels, part by part, whatever peers and callers do.
+    pub fn memory_max(&self) -> Memory {
+        self.0.plan.settings.memory_bytes_max(&self.0.plan.channels)
     }
 
     /// The addresses it really listens at (port 0 resolved); empty before the start.
@@ -492,6 +499,11 @@ impl Node {
         // A nudge that waits already is as good as this one.
         let _ = self.shared()?.nudge_maintenance.try_send(());
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn plan(&self) -> &Plan {
+        &self.0.plan
     }
 
     #[cfg(test)]

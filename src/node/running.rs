@@ -32,13 +32,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Longest drain: with the rest of a stop it stays below `STOP_TIMEOUT`.
-const DRAIN_MAX: Duration = Duration::from_secs(4);
-
 /// A node with its threads.
 pub struct Running {
     pub shared: Arc<Shared>,
     pub listening: Vec<SocketAddr>,
+    /// The longest drain, `stop.drain`: with the rest of a stop it stays below `STOP_TIMEOUT`.
+    drain_max: Duration,
     threads: Mutex<Option<Threads>>,
 }
 
@@ -123,7 +122,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         counters: Arc::clone(&shared.counters),
         ids: plan.ids.clone(),
     };
-    let gate = Gate::new(&mut SystemEntropy, plan.settings.puzzle_difficulty as u8, limits.half_open_max);
+    let gate = Gate::of(&mut SystemEntropy, &plan.settings);
     let dialects = Box::new(crate::reactor::native::Native::new(local));
     let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), shared.clock.now());
     (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
@@ -131,7 +130,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let threads =
         spawn_all(&shared, machines.workers, engine, net, Inboxes { reports, controls, maintenance_nudges, exchange_nudges });
     match threads {
-        Ok(threads) => Ok(Running { shared, listening, threads: Mutex::new(Some(threads)) }),
+        Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),
         Err(source) => {
             // Threads that did start end by themselves: their lines and channels are gone with this scope.
             status.fail("the system had no thread to give".to_owned());
@@ -145,7 +144,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
 /// A transport that listens at every address of the settings.
 fn listen(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>), Error> {
     let system = |source| Error::System { what: "an event queue of the system", source };
-    let mut net = MioNet::new().map_err(system)?;
+    let mut net = MioNet::new(plan.settings.listen_backlog).map_err(system)?;
     let mut listening = Vec::new();
     for (number, at) in plan.settings.listen_addresses.iter().enumerate() {
         let bound = net.listen(number as u32, *at).map_err(|source| Error::Listen { at: *at, source })?;
@@ -259,7 +258,7 @@ impl Running {
             return self.outcome();
         }
         let threads = self.threads.lock().take();
-        let result = threads.map_or_else(|| self.outcome(), |threads| self.end(threads, drain.min(DRAIN_MAX)));
+        let result = threads.map_or_else(|| self.outcome(), |threads| self.end(threads, drain.min(self.drain_max)));
         status.end_stop();
         result
     }
@@ -314,12 +313,13 @@ mod tests {
     use crate::node::error::{Error, RecvError, SendError};
     use crate::node::identity_file::generate;
     use crate::node::node::Node;
+    use std::net::TcpStream;
     use std::sync::Arc;
     use std::time::Duration;
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
-    fn started() -> Node {
+    fn built(more: &[(&str, &str)]) -> Node {
         let identity = generate(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
         let set = [
             ("network.name", "test"),
@@ -328,10 +328,45 @@ mod tests {
             ("listen.addresses", "127.0.0.1:0"),
             ("discovery.bootstrap", "true"),
         ];
-        let builder = set.into_iter().fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
-        let node = builder.identity(identity).channel(Channel::new(0x10, "chat")).expect("a channel").build().expect("valid");
+        let set = set.iter().chain(more);
+        let builder = set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+        builder.identity(identity).channel(Channel::new(0x10, "chat")).expect("a channel").build().expect("valid")
+    }
+
+    fn started() -> Node {
+        let node = built(&[]);
         node.start().expect("a free port");
         node
+    }
+
+    #[test]
+    fn as_many_connections_wait_in_the_kernel_as_the_settings_say() {
+        // Nobody accepts: what connects, waits. The kernel takes one more than it is told, the next gets no answer.
+        let connected = |backlog: &str| {
+            let node = built(&[("listen.backlog", backlog)]);
+            let (_net, listening) = super::listen(node.plan()).expect("a free port");
+            let connect = |_: &i32| TcpStream::connect_timeout(&listening[0], Duration::from_millis(300)).ok();
+            (0..16).collect::<Vec<i32>>().iter().map_while(connect).collect::<Vec<TcpStream>>().len()
+        };
+        assert!((1..=4).contains(&connected("2")));
+        assert_eq!(connected("64"), 16);
+    }
+
+    #[test]
+    fn no_stop_drains_longer_than_the_settings_say() {
+        let stopped_after = |drain_max: &str| {
+            let (deaf, node) = (built(&[]), built(&[("stop.drain", drain_max)]));
+            deaf.start().and_then(|()| node.start()).expect("free ports");
+            let link = node.connect(&deaf.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+            // Nobody takes them at the other end: when credit is used up they stay.
+            while node.send_timeout(link, ChannelId(0x10), &[7; 60_000], Duration::from_millis(300)).is_ok() {}
+            let begin = node.now();
+            assert!(matches!(node.stop(PATIENCE), Err(Error::Timeout)));
+            node.now().since(begin)
+        };
+        assert!(stopped_after("100ms") < Duration::from_secs(2));
+        let longer = stopped_after("2500ms");
+        assert!(longer >= Duration::from_millis(2_400), "{longer:?}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! What std does not offer of the system: threads that never see a signal, and the limit of descriptors. The only unsafe code outside the
-//! C face: three calls of the C library. Only `node` calls it.
+//! C face, beside the clock's: three calls of the C library. Only `node` calls it.
 #![allow(
     unsafe_code,
     reason = "std has no call that blocks signals or reads limits, and spawns threads with the mask of the spawner"

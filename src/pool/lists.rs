@@ -3,6 +3,7 @@
 
 use crate::base::peer::PeerId;
 use crate::base::point;
+use crate::base::sizes;
 use crate::base::time::Time;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,6 +150,8 @@ pub enum Culprit {
     Peer(PeerId),
     Host(IpAddr),
 }
+
+const _: () = assert!(size_of::<Culprit>() <= sizes::CULPRIT);
 
 /// All lists of a node.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use super::lists::{ListError, Lists, Standing, Subject};
 use super::peers::{PeerInfo, Peers};
-use super::points::{Intake, Offer, Points, Proof, Source, dialable};
+use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
 use super::slots::{Counts, Slot, Slots};
 use super::table::{Pool, seen_at};
@@ -77,6 +77,10 @@ impl Pool {
     pub fn fix(&mut self, now: Time, at: SocketAddr, peer: Option<PeerId>, is_persistent: bool) -> bool {
         if let Some(peer) = peer.filter(|_| is_persistent) {
             self.persistent_peers.insert(peer);
+        }
+        if self.points.get(canonical_socket(at)).is_none() {
+            // It gets its place in any case, but those that have lost their special place must not pile up.
+            self.points.make_room(&self.policy);
         }
         self.points.fix(now, at, peer, is_persistent)
     }

@@ -7,6 +7,7 @@ use crate::base::address::Address;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::wire::hello::{Capability, Hello};
@@ -35,6 +36,8 @@ pub struct Peer {
     /// Links that are admitted or open.
     pub links: u32,
 }
+
+const _: () = assert!(size_of::<(PeerId, Peer)>() <= sizes::PEER);
 
 /// A sticky draw: the same seed picks the same addresses as long as they are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

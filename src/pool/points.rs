@@ -4,10 +4,12 @@
 use super::policy::Policy;
 use crate::base::address::{Address, Host, Scheme};
 use crate::base::backoff;
+use crate::base::limits::CAPABILITIES_KEPT;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::point::{Group, canonical, is_global};
 use crate::base::rng::Rng;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::wire::hello::Capability;
 use std::cmp::Reverse;
@@ -16,8 +18,6 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Addresses that turned out to be this node itself and are remembered as such (threat T23).
 const SELVES_MAX: usize = 64;
-/// Capabilities kept per point; a host may announce more.
-const CAPABILITIES_KEPT: usize = 16;
 /// Fruitless dials after which an unproven address makes room for others of its source (CometBFT numRetries).
 const FRUITLESS: u32 = 3;
 /// Refusals by a peer that answers never count up to bad; its wait stays below 2^8 s.
@@ -83,6 +83,8 @@ pub struct Point {
     pub last_seen: Option<Time>,
     pub last_miss: Option<Time>,
 }
+
+const _: () = assert!(size_of::<(SocketAddr, Point)>() <= sizes::POINT);
 
 impl Point {
     fn new(now: Time, at: SocketAddr, source: Source) -> Point {
@@ -171,7 +173,7 @@ pub enum End {
     Useless,
 }
 
-/// All known addresses. Bounded by `Policy::points_max`; the fixed ones and those in use are never evicted.
+/// All known addresses. Bounded by `Policy::points_max` and the number of fixed ones beside; these and those in use are never evicted.
 #[derive(Debug, Default)]
 pub struct Points {
     points: BTreeMap<SocketAddr, Point>,
@@ -279,7 +281,7 @@ impl Points {
     }
 
     /// Makes the table have a free place. A share of the worst goes at once, so that a flood costs a sort only now and then.
-    fn make_room(&mut self, policy: &Policy) -> bool {
+    pub(super) fn make_room(&mut self, policy: &Policy) -> bool {
         if self.points.len() < policy.points_max {
             return true;
         }

@@ -1,14 +1,10 @@
 //! The numbers that the pool and the workers go by, as plain fields. They hold no rule and read no text.
 //! The node makes them from checked settings, tests and the simulator from the defaults.
 
-use crate::base::limits;
+use crate::base::limits::{self, PEERS_MAX, POINTS_MAX};
 use crate::settings::check::{Bounds, Checked};
 use std::time::Duration;
 
-/// Known addresses, at most. About 250 bytes each, 350 with a host's capabilities: 1.4 MiB.
-const POINTS_MAX: usize = 4_096;
-/// Known identities, at most.
-const PEERS_MAX: usize = 4_096;
 /// Unproven addresses that one source group may put into the book: 64 of 1,024, as in Bitcoin's new table (threat T28).
 const POINTS_PER_SOURCE_MAX: usize = POINTS_MAX / 16;
 /// Ports of one host in the book (threat T26).

@@ -7,6 +7,7 @@ use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::point::{Group, Prefix, is_global};
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::wire::hello::Hello;
@@ -66,6 +67,8 @@ pub struct Slot {
     /// We have given it up; its `Closed` is on the way.
     pub doomed: Option<CloseReason>,
 }
+
+const _: () = assert!(size_of::<(LinkId, Slot)>() <= sizes::SLOT);
 
 impl Slot {
     pub fn is_open(&self) -> bool {

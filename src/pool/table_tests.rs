@@ -430,6 +430,16 @@ fn the_bias_goes_from_old_addresses_to_new_ones() {
 }
 
 #[test]
+fn a_name_that_always_resolves_elsewhere_does_not_fill_the_book() {
+    let mut bench = Bench::new(Policy { points_max: 16, ..policy() });
+    for number in 1..=200 {
+        assert!(bench.pool.fix(bench.now, at(number), None, false), "the operator's own has its place");
+        assert!(bench.pool.points().len() <= 17, "{} addresses", bench.pool.points().len());
+        bench.pool.points_mut().unfix(at(number));
+    }
+}
+
+#[test]
 fn protected_links_and_needed_outbound_ones_are_not_dropped() {
     let mut bench = Bench::new(policy());
     let inbound: Vec<LinkId> = (1..=5).map(|number| bench.inbound(number)).collect();

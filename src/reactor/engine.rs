@@ -5,11 +5,12 @@
 //! in a ring, with its readiness remembered, because an edge is reported only once.
 
 use super::conn::{Conn, Stage};
-use super::limits::{Limits, MOVED_MIN, TURN_BYTES, TURN_COMMANDS, UNCAPPED_SHARE};
+use super::limits::{Limits, MOVED_MIN, ROOM_RETRY, TURN_BYTES, TURN_COMMANDS, UNCAPPED_SHARE};
 use super::net::{Net, Ready, Source};
 use super::timers::Timers;
 use crate::base::channel::Channel;
 use crate::base::entropy::Entropy;
+use crate::base::limits;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -20,7 +21,7 @@ use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
 use crate::bus::fate::News;
 use crate::bus::link::Link;
-use crate::bus::report::{Control, REPORTS_PER_LINK, Report};
+use crate::bus::report::{Control, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::flow::batch::Batch;
@@ -48,7 +49,7 @@ pub trait Dialects: Send {
 /// The reactor's ends of all mailboxes.
 pub struct Ports {
     pub commands: Receiver<Command>,
-    /// Bounded by `Limits::conns_max` x `REPORTS_PER_LINK` x 2: places are reserved, so that sending cannot fail.
+    /// Bounded by `reports_max` of `Limits::conns_max`: places are reserved, so that sending cannot fail.
     pub reports: Sender<Report>,
     pub control: Sender<Control>,
     pub bell: Arc<Bell>,
@@ -168,7 +169,7 @@ impl Engine {
             dialects,
             ambient: Ambient { now, unix_seconds: 0, gate, entropy },
             timers: Timers::default(),
-            buffer: vec![0; crate::base::limits::READ_BUFFER + crate::base::limits::RECORD_LENGTH_MAX + 2],
+            buffer: vec![0; limits::READ_BUFFER + limits::RECORD_LENGTH_MAX + 2],
             intake: Intake::default(),
             arrived: Vec::new(),
             arrived_bytes: 0,
@@ -185,10 +186,9 @@ impl Engine {
         Engine { conns: BTreeMap::new(), core }
     }
 
-    /// Capacity that the report channel must have for `conns_max` connections: twice what they can cause, because the reports of links
-    /// that are gone may still wait to be read.
+    /// Capacity that the report channel must have for `conns_max` connections.
     pub const fn reports_max(conns_max: usize) -> usize {
-        2 * conns_max * REPORTS_PER_LINK
+        limits::reports_max(conns_max)
     }
 
     /// Connections accepted at `listener` belong to this engine from now on.
@@ -425,8 +425,7 @@ impl Engine {
         if moves || mail || accepts || !core.ports.commands.is_empty() {
             return Next::Now;
         }
-        let retry =
-            (!core.paused.is_empty() || !core.dials.is_empty()).then(|| core.ambient.now + super::limits::ACCEPT_REST / 10);
+        let retry = (!core.paused.is_empty() || !core.dials.is_empty()).then(|| core.ambient.now + ROOM_RETRY);
         let tokens = |turn| if let Turn::Wait(at) = turn { Some(at) } else { None };
         let next =
             [core.timers.next(), core.accept_rest, core.draining, retry, tokens(read), tokens(write)].into_iter().flatten().min();

@@ -9,8 +9,9 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections at once, half-open and lingering ones included.
     pub conns_max: usize,
-    /// Connections that are not open yet.
-    pub half_open_max: usize,
+    /// After running out of descriptors or room, accepting rests for so long, because no event comes while the backlog only waits
+    /// (threat T40).
+    pub accept_rest: Duration,
     /// A dial that has no answer is given up after this.
     pub dial_timeout: Duration,
     /// An arrival that welcome has not greeted is closed after this.
@@ -31,8 +32,6 @@ pub struct Limits {
     pub link_up: u64,
 }
 
-/// Sockets that send their last words, beside open and half-open ones.
-const LINGERING_MAX: usize = 64;
 /// How long a socket may take for its last words.
 const LINGER: Duration = Duration::from_secs(1);
 /// How long an arrival waits for welcome at most (architecture reference 2.8).
@@ -41,7 +40,7 @@ const GREET_TIMEOUT: Duration = Duration::from_secs(2);
 impl Limits {
     /// What bounds the reactor. `files_max` is the process' limit of descriptors: some are left to the host (threat T40).
     pub fn of(settings: &Checked, files_max: Option<u64>) -> Limits {
-        let wanted = settings.pool_max as usize + settings.handshake_half_open_max as usize + LINGERING_MAX;
+        let wanted = settings.connections_max();
         let files = files_max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
         let conns_max = wanted.min(files.saturating_sub(settings.files_headroom as usize)).max(1);
         if conns_max < wanted {
@@ -49,7 +48,7 @@ impl Limits {
         }
         Limits {
             conns_max,
-            half_open_max: settings.handshake_half_open_max as usize,
+            accept_rest: settings.accept_retry_period,
             dial_timeout: settings.dial_timeout,
             greet_timeout: GREET_TIMEOUT,
             write_stall_timeout: settings.link_write_stall_timeout,
@@ -78,7 +77,7 @@ pub const ARRIVED_WAIT: Duration = Duration::from_micros(250);
 pub const TURN_COMMANDS: usize = 256;
 /// Connections that a turn accepts at most.
 pub const TURN_ACCEPTS: usize = 64;
-/// After running out of descriptors accepting rests for so long, because no event comes while the backlog only waits (threat T40).
-pub const ACCEPT_REST: Duration = Duration::from_millis(100);
+/// When to look again whether there is room for a dial, or for a control message that exchange had none for: nobody rings for that.
+pub const ROOM_RETRY: Duration = Duration::from_millis(10);
 /// Bytes that a lingering link may still send us before its socket is closed hard.
 pub const LINGER_BYTES: usize = 1_024 * 1_024;

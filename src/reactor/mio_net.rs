@@ -12,8 +12,6 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// Connections that may wait in the kernel (performance reference, advice 10).
-const BACKLOG: i32 = 1_024;
 /// Events fetched per call of the kernel.
 const EVENTS: usize = 1_024;
 /// A peer whose kernel acknowledges nothing for so long is gone (threat T4).
@@ -29,6 +27,7 @@ const LISTENERS: usize = usize::MAX - 1;
 pub struct MioNet {
     poll: Poll,
     events: Events,
+    backlog: i32,
     listeners: BTreeMap<u32, TcpListener>,
     streams: BTreeMap<LinkId, TcpStream>,
     /// A descriptor kept so that a connection can be accepted and closed when no other is left (threat T40).
@@ -36,12 +35,15 @@ pub struct MioNet {
 }
 
 impl MioNet {
+    /// A transport at whose listeners so many connections may wait in the kernel; the system may allow fewer (`net.core.somaxconn`).
+    ///
     /// # Errors
     /// What the system says when it has no descriptors for an event queue.
-    pub fn new() -> io::Result<MioNet> {
+    pub fn new(backlog: u32) -> io::Result<MioNet> {
         Ok(MioNet {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
+            backlog: backlog.try_into().unwrap_or(i32::MAX),
             listeners: BTreeMap::new(),
             streams: BTreeMap::new(),
             spare: open_spare(),
@@ -100,7 +102,7 @@ impl Net for MioNet {
             socket.set_only_v6(true)?;
         }
         socket.bind(&SockAddr::from(at))?;
-        socket.listen(BACKLOG)?;
+        socket.listen(self.backlog)?;
         let mut socket = TcpListener::from_std(socket.into());
         register_listener(self.poll.registry(), &mut socket, listener)?;
         let bound = socket.local_addr()?;

@@ -3,13 +3,14 @@
 
 use super::conn::{Conn, Stage};
 use super::engine::{Core, Engine, WaitingDial};
-use super::limits::{ACCEPT_REST, TURN_ACCEPTS};
+use super::limits::TURN_ACCEPTS;
 use super::net::Net;
+use crate::base::limits::REPORTS_PER_LINK;
 use crate::base::reason::CloseReason;
 use crate::base::verdict::{Direction, Verdict};
 use crate::bus::event::Up;
 use crate::bus::link::Link;
-use crate::bus::report::{REPORTS_PER_LINK, Report};
+use crate::bus::report::Report;
 use crate::session::dialect::Signal;
 use std::io;
 use std::sync::Arc;
@@ -20,6 +21,11 @@ impl Core {
         let places = self.ports.reports.capacity().unwrap_or(usize::MAX);
         let promised = self.ports.reports.len() + conns * REPORTS_PER_LINK;
         conns < self.limits.conns_max && promised + REPORTS_PER_LINK <= places
+    }
+
+    /// No event will come for what waits at the listeners already, so a timer must.
+    fn rest_accepting(&mut self) {
+        self.accept_rest = Some(self.ambient.now + self.limits.accept_rest);
     }
 
     pub(super) fn report(&mut self, report: Report) {
@@ -135,8 +141,7 @@ impl Engine {
                     break;
                 }
                 if !self.core.has_room(self.conns.len()) {
-                    // No event will come for what waits already, so a timer must.
-                    self.core.accept_rest = Some(self.core.ambient.now + ACCEPT_REST);
+                    self.core.rest_accepting();
                     break;
                 }
                 self.accept_one(at, listener, net);
@@ -158,13 +163,13 @@ impl Engine {
             Err(error) if is_out_of_files(&error) => {
                 self.core.ports.counters.accept_no_files.add(1);
                 net.shed(listener);
-                self.core.accept_rest = Some(self.core.ambient.now + ACCEPT_REST);
+                self.core.rest_accepting();
             }
             // The connection died in the backlog, or the call was interrupted: the next one.
             Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Whatever else it is may be so again at once: rest, and look again.
-            Err(_) => self.core.accept_rest = Some(self.core.ambient.now + ACCEPT_REST),
+            Err(_) => self.core.rest_accepting(),
         }
     }
 

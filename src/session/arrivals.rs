@@ -7,11 +7,11 @@
 
 use super::intake::{ControlMessage, Intake, Reply, Word};
 use super::lanes::Lanes;
-use super::liveness::CONTROLS_AT_ONCE;
-use super::local::Local;
+use super::local::{Allowances, Local};
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::limits::{BY_REFERENCE_MIN, KEPT_PIECES_MAX};
 use crate::base::reason::CloseReason;
-use crate::flow::batch::{BY_REFERENCE_MIN, Batch, Entry};
+use crate::flow::batch::{Batch, Entry};
 use crate::flow::pot::Account;
 use crate::wire::refusal::Refusal;
 use crate::wire::segment::{self, CREDIT_SEGMENT, Segment};
@@ -21,8 +21,6 @@ use std::sync::Arc;
 
 /// Credit so small that the peer may be waiting for more: then the least is granted at once.
 const CREDIT_LOW: u32 = 1_024;
-/// A buffer of at most so many bytes is kept for the channel's next message.
-const KEPT_BYTES_MAX: usize = 4 * 1_024;
 
 /// One channel's incoming side.
 #[derive(Debug)]
@@ -116,7 +114,8 @@ impl Arrivals {
                         return Err(CloseReason::MessageTooBig);
                     }
                     if inlet.is_own {
-                        push_control(intake, ControlMessage { channel, kind, request, body: bytes.to_vec() })?;
+                        let control = ControlMessage { channel, kind, request, body: bytes.to_vec() };
+                        push_control(intake, control, &self.local.profile.allowances)?;
                         inlet.owed += cost;
                     } else if inlet.is_for_queue(kind, request)? {
                         let batch = inlet.open_batch(intake);
@@ -247,7 +246,8 @@ impl Arrivals {
         let Partial { kind, request, bytes, held, charged, .. } = partial;
         self.account.release(charged);
         if inlet.is_own {
-            push_control(intake, ControlMessage { channel: inlet.channel, kind, request, body: bytes })?;
+            let control = ControlMessage { channel: inlet.channel, kind, request, body: bytes };
+            push_control(intake, control, &self.local.profile.allowances)?;
             inlet.owed += held;
             self.note_due(lane);
         } else if !inlet.is_for_queue(kind, request)? {
@@ -328,7 +328,7 @@ impl Inlet {
     }
 
     fn keep(&mut self, mut bytes: Vec<u8>) {
-        if bytes.capacity() <= KEPT_BYTES_MAX {
+        if bytes.capacity() <= KEPT_PIECES_MAX {
             bytes.clear();
             self.kept = bytes;
         }
@@ -348,8 +348,8 @@ impl Partial {
 }
 
 /// More than may come at once is a flood, whatever the time: so one record cannot make us hold thousands of them.
-fn push_control(intake: &mut Intake, message: ControlMessage) -> Result<(), CloseReason> {
-    if intake.control.len() >= CONTROLS_AT_ONCE as usize {
+fn push_control(intake: &mut Intake, message: ControlMessage, allowances: &Allowances) -> Result<(), CloseReason> {
+    if intake.control.len() >= allowances.controls_at_once as usize {
         return Err(CloseReason::ControlFlood);
     }
     intake.control.push(message);

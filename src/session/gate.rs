@@ -2,10 +2,13 @@
 //! how many handshakes are under way; the responder asks it whether a stranger must solve a puzzle first.
 
 use crate::base::entropy::Entropy;
+use crate::base::limits::PUZZLES_SEEN_MAX;
 use crate::base::peer::PeerId;
 use crate::base::point::Prefix;
 use crate::base::time::Time;
 use crate::crypto::puzzle::{COOKIE, Cookies, DIFFICULTY_MAX, SOLUTION, check_solution};
+use crate::settings::check::Checked;
+use crate::settings::value::PuzzleMode;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -18,14 +21,11 @@ pub const DIFFICULTY_MIN: u8 = 8;
 const CRYPTO_BUDGET: Duration = Duration::from_millis(200);
 const LOAD_WINDOW: Duration = Duration::from_secs(1);
 
-/// Solved puzzles that are remembered per epoch. At 85 µs each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch; at
-/// 16 bytes and the tree's share they take 4 MiB.
-const SEEN_MAX: usize = 141_000;
-
 /// See the file's head.
 #[derive(Debug)]
 pub struct Gate {
     cookies: Cookies,
+    mode: PuzzleMode,
     difficulty: u8,
     half_open: usize,
     half_open_max: usize,
@@ -48,11 +48,18 @@ pub struct Solved<'a> {
 }
 
 impl Gate {
+    /// The gate of a node with these settings, with a fresh cookie secret.
+    pub fn of(entropy: &mut dyn Entropy, settings: &Checked) -> Gate {
+        let half_open_max = settings.handshake_half_open_max as usize;
+        Gate { mode: settings.puzzle_mode, ..Gate::new(entropy, settings.puzzle_difficulty as u8, half_open_max) }
+    }
+
     /// A gate with a fresh cookie secret. Above three quarters of `half_open_max` handshakes under way, strangers get puzzles of
     /// `difficulty` bits (held within 8..=18).
     pub fn new(entropy: &mut dyn Entropy, difficulty: u8, half_open_max: usize) -> Gate {
         Gate {
             cookies: Cookies::generate(entropy),
+            mode: PuzzleMode::Auto,
             difficulty: difficulty.clamp(DIFFICULTY_MIN, DIFFICULTY_MAX),
             half_open: 0,
             half_open_max,
@@ -76,9 +83,18 @@ impl Gate {
         self.spent += cost;
     }
 
-    /// True if strangers must solve a puzzle: more than half of the crypto budget went in the last second, or more than three quarters of
-    /// the places for handshakes are taken.
-    pub fn is_loaded(&mut self, now: Time) -> bool {
+    /// True if a stranger must solve a puzzle now.
+    pub fn wants_puzzle(&mut self, now: Time) -> bool {
+        match self.mode {
+            PuzzleMode::Auto => self.is_loaded(now),
+            PuzzleMode::Always => true,
+            PuzzleMode::Never => false,
+        }
+    }
+
+    /// True if more than half of the crypto budget went in the last second, or more than three quarters of the places for handshakes are
+    /// taken.
+    fn is_loaded(&mut self, now: Time) -> bool {
         self.turn(now);
         // The window before counts with the share of it that lies within the last second.
         let left = LOAD_WINDOW.saturating_sub(now.since(self.window));
@@ -108,7 +124,7 @@ impl Gate {
         let (key, _) = solved.ephemeral.as_bytes().split_first_chunk::<16>().expect("a key has 32 bytes");
         let name = u128::from_le_bytes(*key) ^ u128::from_le_bytes(*solved.cookie);
         // When the set is full no more puzzles are taken in this epoch: a busy node rather than a replayed one.
-        self.seen.len() < SEEN_MAX && !self.seen_before.contains(&name) && self.seen.insert(name)
+        self.seen.len() < PUZZLES_SEEN_MAX && !self.seen_before.contains(&name) && self.seen.insert(name)
     }
 
     fn turn(&mut self, now: Time) {

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Listening ── M1 ──> (claim: Claimed ── proceed) ── M2 ──> Answered ── M3 ──> Agreed
-//!     └── M1 under load without puzzle ── challenge ──> Listening        (once)
+//!     └── M1 without the puzzle that is wanted ── challenge ──> Listening        (once)
 //! ```
 
 use super::agreed::{Agreed, agree, close_reason, judge, own_versions};
@@ -135,7 +135,7 @@ impl Responder {
             None if profile.is_claim_required => return Err(self.reject(RejectCode::ClaimRequired, out)),
             _ => {}
         }
-        if cx.gate.is_loaded(cx.now) && !self.is_solved(cx, message, &first) {
+        if cx.gate.wants_puzzle(cx.now) && !self.is_solved(cx, message, &first) {
             if has_challenged {
                 return Err(CloseReason::BadPuzzle);
             }

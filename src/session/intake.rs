@@ -1,6 +1,7 @@
 //! What a session took in during one step, for the reactor to hand on.
 
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::sizes;
 use crate::flow::batch::Batch;
 use crate::wire::refusal::Refusal;
 use bytes::Bytes;
@@ -34,6 +35,7 @@ pub enum Word {
     /// It takes its own request back.
     Cancel,
 }
+const _: () = assert!(size_of::<ControlMessage>() <= sizes::CONTROL_MESSAGE);
 
 /// Filled by `handle_bytes`, emptied by the reactor after each call.
 #[derive(Debug, Default)]

@@ -123,7 +123,7 @@ impl Keyed {
                 let traffic = Traffic {
                     lanes: Lanes::new(&self.local, hello),
                     arrivals: Arrivals::new(Arc::clone(&self.local)),
-                    liveness: Liveness::new(now, self.local.profile.timeouts),
+                    liveness: Liveness::new(now, self.local.profile.timeouts, self.local.profile.allowances),
                 };
                 self.stage = Stage::Open(Box::new(traffic));
                 if self.direction == Direction::Inbound {

@@ -3,13 +3,14 @@
 
 use crate::base::address::Address;
 use crate::base::channel::{Channel, ChannelId};
-use crate::base::limits::{CHANNELS_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX, PEX_BYTES_MAX, VERSION_MAX, VERSION_MIN};
+use crate::base::limits::{
+    CHANNELS_MAX, DISCOVER_BYTES_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX, PEX_BYTES_MAX, VERSION_MAX, VERSION_MIN,
+};
 use crate::crypto::hash;
 use crate::crypto::identity::Identity;
 use crate::crypto::record::Suite;
 use crate::flow::pot::{Budget, Pot};
 use crate::settings::check::Checked;
-use crate::wire::discover::DISCOVER_BYTES_MAX;
 use crate::wire::hello::{CREDIT_MIN, ChannelOffer, Hello, HelloError};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -42,6 +43,24 @@ impl Default for Timeouts {
     }
 }
 
+/// How often a peer may make us work with what costs it nothing (threat T38b). More is a flood, which ends the link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowances {
+    /// Between two pings of the peer's, over time; zero is no limit.
+    pub ping: Duration,
+    /// Messages on the node's own channels, over time.
+    pub controls_per_second: u32,
+    /// And of these at once.
+    pub controls_at_once: u32,
+}
+
+impl Default for Allowances {
+    /// Threat T38b: one ping in 5 s; 20 messages a second, 100 at once.
+    fn default() -> Allowances {
+        Allowances { ping: Duration::from_secs(5), controls_per_second: 20, controls_at_once: 100 }
+    }
+}
+
 /// What a node decides about its sessions; `Local::new` checks it.
 #[derive(Clone, Debug)]
 pub struct Profile {
@@ -59,6 +78,7 @@ pub struct Profile {
     /// The application's channels.
     pub channels: Vec<Channel>,
     pub timeouts: Timeouts,
+    pub allowances: Allowances,
     /// Show our key in the first message when we dial.
     pub is_claiming: bool,
     /// Refuse dialers who do not show theirs.
@@ -81,6 +101,7 @@ impl Profile {
             hello: Hello { network: network.to_owned(), ..Hello::default() },
             channels: Vec::new(),
             timeouts: Timeouts::default(),
+            allowances: Allowances::default(),
             is_claiming: false,
             is_claim_required: false,
             listen_port: 0,
@@ -105,6 +126,11 @@ impl Profile {
                 ping: settings.ping_period,
                 pong: settings.ping_timeout,
                 record: settings.link_record_timeout,
+            },
+            allowances: Allowances {
+                ping: settings.ping_accept_period,
+                controls_per_second: settings.control_rate,
+                controls_at_once: settings.control_burst,
             },
             is_claiming: settings.network_require_claim,
             is_claim_required: settings.network_require_claim,

@@ -1,8 +1,8 @@
 //! From settings to checked settings: what must agree across fields agrees, and what derives from others is derived.
-//! It reads no file and resolves no name. The node checks once at start and again at each live change.
+//! It reads no file and resolves no name. The node checks once, when it is built.
 
 use super::error::SettingError;
-use super::table::{Setting, Settings};
+use super::table::Settings;
 use crate::base::limits::{FRAME_MAX, RECORD_OVERHEAD};
 use std::ops::Deref;
 use std::time::Duration;
@@ -23,8 +23,6 @@ pub enum Complaint {
     TooSlow { name: &'static str, value: u64, timeout_s: u64, least: u64 },
     #[error("{one} and {other} exclude each other: {why}")]
     Conflict { one: &'static str, other: &'static str, why: &'static str },
-    #[error("{name} cannot change while the node runs: set it before start")]
-    NotLive { name: &'static str },
 }
 
 /// How many links a node wants, all of it derived: min <= min_threshold <= min_target <= expected <= max_target <= max_threshold <= max.
@@ -71,12 +69,11 @@ impl Bounds {
     }
 }
 
-/// Settings that a node can run on. They are read like `Settings` and changed only by `change`.
+/// Settings that a node can run on. They are read like `Settings`, and nothing changes them any more.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checked {
     settings: Settings,
     bounds: Bounds,
-    stored_addresses: usize,
 }
 
 impl Deref for Checked {
@@ -93,19 +90,6 @@ impl Checked {
 
     pub fn into_settings(self) -> Settings {
         self.settings
-    }
-
-    /// These settings with one changed in a running node.
-    ///
-    /// # Errors
-    /// All complaints about the result, or that the setting is fixed at start.
-    pub fn change(&self, name: &str, text: &str) -> Result<Checked, Vec<Complaint>> {
-        let mut settings = self.settings.clone();
-        settings.set(name, text).map_err(|error| vec![error.into()])?;
-        match Settings::row(name) {
-            Some(&Setting { name, is_live: false, .. }) if settings != self.settings => Err(vec![Complaint::NotLive { name }]),
-            _ => settings.check_knowing(self.stored_addresses),
-        }
     }
 }
 
@@ -129,7 +113,7 @@ impl Settings {
         complaints.extend(self.complaints_on_network(stored_addresses));
         complaints.extend(self.complaints_on_order(&bounds));
         complaints.extend(self.complaints_on_speed());
-        if complaints.is_empty() { Ok(Checked { settings: self, bounds, stored_addresses }) } else { Err(complaints) }
+        if complaints.is_empty() { Ok(Checked { settings: self, bounds }) } else { Err(complaints) }
     }
 
     fn complaints_on_network(&self, stored_addresses: usize) -> Vec<Complaint> {
@@ -314,16 +298,5 @@ mod tests {
     fn all_complaints_come_at_once() {
         let settings = Settings { pool_min: 60, bandwidth_up: 1, ..Settings::default() };
         assert_eq!(settings.check().expect_err("four mistakes").len(), 4);
-    }
-
-    #[test]
-    fn a_running_node_changes_only_what_is_live() {
-        let running = Settings::new("test").check_knowing(3).expect("valid");
-        let changed = running.change("bandwidth.up", "1MiB").expect("live");
-        assert_eq!((changed.bandwidth_up, changed.bounds()), (1 << 20, running.bounds()));
-        assert_eq!(running.change("network.name", "other"), Err(vec![Complaint::NotLive { name: "network.name" }]));
-        assert_eq!(running.change("network.name", "test").as_ref(), Ok(&running));
-        assert!(matches!(running.change("pool.min", "60").expect_err("above expected")[..], [Complaint::Order { .. }]));
-        assert!(matches!(running.change("nothing", "1").expect_err("unknown")[..], [Complaint::Setting(_)]));
     }
 }

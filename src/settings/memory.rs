@@ -1,9 +1,16 @@
-//! The worst-case memory of a node as one number with its parts, from settings and channels alone.
-//! It counts heap that peers or callers can make grow; code, stacks and the allocator's own losses come on top.
+//! The worst-case memory of a node as one number with its parts, from settings and channels alone: an upper bound of the heap that peers
+//! and callers can make it hold. Code, stacks, what the kernel keeps, the allocator's own rounding and messages that the application has
+//! taken come on top; so does, for the moment between a verdict and its execution, a link that makes room for another.
+//!
+//! Whoever adds a structure that a peer can fill adds a part here.
 
 use super::check::Checked;
+use super::value::PuzzleMode;
+use crate::base::address::ADDRESS_TEXT_MAX;
 use crate::base::channel::Channel;
 use crate::base::limits;
+use crate::base::sizes::{self, grown, in_tree};
+use std::fmt;
 
 /// One part of the worst case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,89 +34,210 @@ impl Memory {
     }
 }
 
-/// State of a link besides its buffers, bytes: keys, timers, meters, table rows; measured structs are below half of it.
-const LINK_STATE: u64 = 16 * 1_024;
-/// Buffers of a link, bytes: what waits to be written and the tail of a record that is not complete yet.
-const LINK_BUFFERS: u64 = (limits::WRITE_BUFFER + limits::FRAME_MAX + limits::RECORD_OVERHEAD) as u64;
-/// Our control messages that may wait for one peer, bytes.
-const LINK_CONTROL: u64 = limits::CONTROL_QUEUE_MAX as u64 * limits::PEX_BYTES_MAX as u64;
-/// What is kept of a channel on each link besides its messages, bytes.
-const CHANNEL_STATE: u64 = 512;
-/// A handshake under way, bytes: both Hellos, state, and one record that came before the verdict.
-const HANDSHAKE: u64 = (2 * limits::HELLO_BYTES_MAX + 4 * 1_024 + limits::FRAME_MAX + limits::RECORD_OVERHEAD) as u64;
-/// A lifecycle event with the peer's Hello, bytes.
-const EVENT: u64 = limits::HELLO_BYTES_MAX as u64 + 256;
-/// Lifecycle events for which a link reserves places before it begins (architecture 2.5, row 2).
-const EVENTS_PER_LINK: u64 = 4;
-/// A greylist entry in its map and its queue of expiry, bytes.
-const GREYLIST_ENTRY: u64 = 128;
-/// The tokens of one IP address in their map, bytes.
-const ACCEPT_ENTRY: u64 = 96;
-/// A configured address, bytes: its text and its row in the pool.
-const ADDRESS: u64 = 512;
+impl fmt::Display for Memory {
+    /// In MiB, rounded up: the number, then its parts, largest first.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+        let mut parts: Vec<&Part> = self.parts.iter().collect();
+        parts.sort_by_key(|part| std::cmp::Reverse(part.bytes));
+        let parts: Vec<String> = parts.into_iter().map(|part| format!("{} {}", part.name, mib(part.bytes))).collect();
+        write!(f, "{} MiB: {}", mib(self.bytes()), parts.join(", "))
+    }
+}
+
+/// Channels of bowline's own: address exchange and discovery.
+const OWN_CHANNELS: usize = 2;
+/// Bytes of the shortest segment, which is what a message costs at least.
+const SEGMENT_MIN: usize = 5;
+/// A record as it arrives.
+const RECORD: usize = limits::FRAME_MAX + limits::RECORD_OVERHEAD;
+
+/// State of a link besides what is counted below: keys, timers, meters, rows of the tables, a row of the published snapshot.
+const LINK_STATE: usize = 16 * 1_024;
+/// What waits to be written: records are added while there is less than one, behind a greeting.
+const LINK_OUT: usize = grown(2 * (limits::WRITE_BUFFER + limits::RECORD_OVERHEAD) + limits::HELLO_BYTES_MAX);
+/// The tail of a record that is not complete.
+const LINK_TAIL: usize = grown(RECORD);
+/// Our own messages that wait for one peer.
+const LINK_SAYS: usize = limits::CONTROL_QUEUE_MAX * limits::DISCOVER_BYTES_MAX as usize;
+/// Its messages on our own channels, while exchange has no room for them: a window of each, and one message that was complete with it.
+const LINK_SAID: usize = 2 * (limits::PEX_BYTES_MAX as usize + limits::DISCOVER_BYTES_MAX as usize + 2_048);
+/// And so many of them at most, by their cost.
+const LINK_SAID_COUNT: usize = LINK_SAID / SEGMENT_MIN;
+/// All this, but what depends on the settings.
+const LINK: usize = LINK_STATE + sizes::HELLO + LINK_OUT + LINK_TAIL + LINK_SAYS + LINK_SAID;
+/// What is kept of a channel on each link besides its messages.
+const LANE: usize = sizes::LANE + limits::KEPT_PIECES_MAX;
+/// A handshake under way: the peer's Hello, state, and one record that came before the verdict.
+const HANDSHAKE: usize = sizes::HELLO + 4 * 1_024 + LINK_TAIL;
+/// A control message that is being read takes so many times its largest size: as bytes, as texts, as addresses.
+const READING: usize = 8;
+/// What the reports of a link hold, with its Hello and the alternatives of a nack, and its place in the pool until they are read.
+const REPORTED: usize = limits::REPORTS_PER_LINK * (sizes::REPORT + 8)
+    + sizes::HELLO
+    + limits::ADDRESSES_MAX * (sizes::ADDRESS + ADDRESS_TEXT_MAX)
+    + in_tree(sizes::SLOT);
+/// A known address with its capabilities, its share of the count by source, and its row while the worst are looked for.
+const POINT: usize = in_tree(sizes::POINT)
+    + limits::CAPABILITIES_KEPT * (sizes::CAPABILITY + limits::NAME_BYTES_MAX)
+    + in_tree(32)
+    + grown(sizes::ADDRESS);
+/// What each known address takes while an answer is made of all: sorted, then paged.
+const POINT_IN_ANSWER: usize = in_tree(sizes::ADDRESS) + grown(2 * sizes::ADDRESS);
+/// A known identity, and its row while the oldest are looked for.
+const PEER: usize = in_tree(sizes::PEER) + grown(40);
+/// Who asks for discovery, and its row while room is made.
+const ASKER: usize = in_tree(40) + grown(40);
+/// The tokens of one IP address, and its row while room is made.
+const ACCEPT_ENTRY: usize = in_tree(25) + grown(32);
+/// A greylist entry in its map and in its queue of expiry.
+const GREYLIST_ENTRY: usize = in_tree(sizes::CULPRIT + 8) + in_tree(sizes::CULPRIT + 8);
+/// A solved puzzle.
+const PUZZLE: usize = in_tree(16);
+/// A configured address: its text in the settings and with maintenance, and what it resolves to.
+const ADDRESS: usize = 2 * (sizes::ADDRESS + ADDRESS_TEXT_MAX) + limits::ADDRESSES_PER_NAME * (in_tree(32) + 32) + 256;
+
+/// What the parts are computed from.
+struct Sum<'a> {
+    settings: &'a Checked,
+    channels: &'a [Channel],
+    parts: Vec<Part>,
+}
 
 impl Checked {
+    /// Connections of any kind at once: links, handshakes of accepted ones, and those that send their last words.
+    pub fn connections_max(&self) -> usize {
+        self.pool_max as usize + self.handshake_half_open_max as usize + limits::LINGERING_MAX
+    }
+
     /// The most memory that this node takes with these channels, whatever peers and callers do.
     pub fn memory_bytes_max(&self, channels: &[Channel]) -> Memory {
-        let links = u64::from(self.bounds().max);
-        let handshakes = u64::from(self.handshake_half_open_max) + u64::from(self.dial_parallel_max);
-        let commands = limits::COMMANDS_MAX as u64;
-        let control = limits::CONTROL_MAX as u64;
-        let addresses = (self.discovery_seeds.len() + self.discovery_persistent.len()) as u64;
-        let message = u64::from(limits::PEX_BYTES_MAX);
-        let part = |name, count: u64, each: u64, what: &str| Part {
-            name,
-            bytes: count.saturating_mul(each),
-            why: format!("{count} {what} x {each} bytes"),
-        };
-        let per_channel = channels.len() as u64 * CHANNEL_STATE;
-        let parts = vec![
-            Self::queues(channels, links),
-            self.reassembly(channels, links),
-            Self::stories(channels),
-            part("links", links, LINK_STATE + LINK_BUFFERS + LINK_CONTROL + per_channel, "links with buffers and control queue"),
-            part("handshakes", handshakes, HANDSHAKE, "accepted or dialed"),
-            part("events", EVENTS_PER_LINK * (links + handshakes), EVENT, "lifecycle events"),
-            part("commands", commands, message, "commands to the reactor"),
-            part("control", control, message, "control messages to the exchange worker"),
-            part("reactor", 1, (limits::READ_BUFFER + limits::RECORD_LENGTH_MAX) as u64, "read buffer"),
-            part("greylist", u64::from(self.greylist_entries_max), GREYLIST_ENTRY, "entries"),
-            part("accept", u64::from(self.accept_ip_entries_max), ACCEPT_ENTRY, "IP addresses with tokens"),
-            part("addresses", addresses, ADDRESS, "configured addresses"),
-        ];
-        Memory { parts }
+        let mut sum = Sum { settings: self, channels, parts: Vec::new() };
+        sum.messages();
+        sum.connections();
+        sum.between_threads();
+        sum.tables();
+        Memory { parts: sum.parts }
+    }
+}
+
+impl Sum<'_> {
+    /// Adds `count` times `each` bytes.
+    fn add(&mut self, name: &'static str, count: usize, each: u64, what: &str) {
+        let count = count as u64;
+        self.parts.push(Part { name, bytes: count.saturating_mul(each), why: format!("{count} {what} x {each} bytes") });
     }
 
-    /// Messages that wait, in both directions. A send queue exists twice, in the mailbox and in the reactor's hand, and each takes one
-    /// message of any size when it is empty. Of a received message at most half of the window is held back, so that two whole ones of any
-    /// size may wait to be taken.
-    fn queues(channels: &[Channel], links: u64) -> Part {
-        let sent = |channel: &Channel| 2 * channel.message_bytes_max.max(channel.send_queue_bytes);
-        let queued = |channel: &Channel| u64::from(sent(channel)) + Self::received(channel);
-        let each: u64 = channels.iter().map(queued).sum();
-        let why = format!("{links} links x {each} bytes in the queues of {} channels", channels.len());
-        Part { name: "queues", bytes: links.saturating_mul(each), why }
+    fn links(&self) -> usize {
+        self.settings.bounds().max as usize
     }
 
-    fn received(channel: &Channel) -> u64 {
-        u64::from(channel.receive_queue_bytes).max(2 * u64::from(channel.message_bytes_max))
+    fn lanes(&self) -> usize {
+        self.channels.len() + OWN_CHANNELS
     }
 
-    /// What closed links have left for receivers: in the main queue, and in one for each channel at most.
-    fn stories(channels: &[Channel]) -> Part {
-        let (queues, stories) = (channels.len() as u64 + 1, limits::STORIES_MAX as u64);
-        let messages: u64 = channels.iter().map(|channel| Self::received(channel).max(limits::STORIES_BYTES_MAX as u64)).sum();
-        let why = format!("{stories} closed links x {EVENT} bytes in {queues} queues, and {messages} bytes of their messages");
-        Part { name: "stories", bytes: queues * stories * EVENT + messages, why }
+    /// The main queue, and those that a channel can be bound to.
+    fn queues(&self) -> usize {
+        1 + self.channels.len()
     }
 
-    /// Half-arrived messages draw on one budget; with few links or small messages they cannot even use it up.
-    fn reassembly(&self, channels: &[Channel], links: u64) -> Part {
-        let all = links.saturating_mul(channels.iter().map(|channel| u64::from(channel.message_bytes_max)).sum());
-        let budget = self.memory_messages_max;
-        let why = format!("memory.messages_max is {budget} bytes; half-arrived messages on {links} links could take {all}");
-        Part { name: "reassembly", bytes: budget.min(all), why }
+    /// Configured addresses.
+    fn configured(&self) -> usize {
+        self.settings.discovery_seeds.len() + self.settings.discovery_persistent.len()
     }
+
+    /// Messages that wait, in both directions, and those that have arrived in part.
+    fn messages(&mut self) {
+        let each: u64 = self.channels.iter().map(|channel| queued_to_send(channel) + queued_to_take(channel)).sum();
+        let what = format!("links, what waits in the queues of {} channels", self.channels.len());
+        self.add("queues", self.links(), each, &what);
+        let own = limits::PEX_BYTES_MAX as usize + limits::DISCOVER_BYTES_MAX as usize;
+        let whole = self.channels.iter().map(|channel| channel.message_bytes_max as usize).sum::<usize>() + own;
+        let all = (self.links() as u64).saturating_mul(whole as u64);
+        // A message that grows may hold twice what is there; of its first piece nothing is charged to the budget.
+        let budget = self.settings.memory_messages_max;
+        let unpaid = (self.links() * self.lanes() * grown(limits::FRAME_MAX)) as u64;
+        let bytes = all.min(budget.saturating_mul(2).saturating_add(unpaid));
+        let why = format!(
+            "{all} bytes if a largest message is under way on each channel of each link, or less by memory.messages_max of {budget} bytes"
+        );
+        self.parts.push(Part { name: "reassembly", bytes, why });
+    }
+
+    /// What each connection takes besides messages.
+    fn connections(&mut self) {
+        let settings = self.settings;
+        let said = grown(LINK_SAID_COUNT.min(settings.control_burst as usize) * sizes::CONTROL_MESSAGE);
+        let half_open = settings.handshake_half_open_max as usize;
+        self.add(
+            "links",
+            self.links(),
+            (LINK + said + self.lanes() * LANE) as u64,
+            "links with what they write, read, say and are told",
+        );
+        self.add("handshakes", half_open + settings.dial_parallel_max as usize, HANDSHAKE as u64, "accepted or dialed");
+        self.add("lingering", half_open + limits::LINGERING_MAX, LINK_OUT as u64, "connections that send their last words");
+    }
+
+    /// What waits between the threads: the reactor's buffers, the channels of the workers, the application's queues.
+    fn between_threads(&mut self) {
+        let (conns, message) = (self.settings.connections_max(), limits::DISCOVER_BYTES_MAX as usize);
+        let step = limits::READ_BUFFER + RECORD;
+        // Beside the read buffer: of each channel one batch has room for all that was read, and one more behind each large message.
+        let batches = 1 + self.lanes() + step / limits::BY_REFERENCE_MIN;
+        self.add("reactor", 1 + batches, step as u64, "buffers for what is read in one step");
+        let unheard = limits::reports_max(conns) / limits::REPORTS_PER_LINK;
+        self.add("reports", unheard, REPORTED as u64, "connections whose reports welcome has not read");
+        self.add("commands", limits::COMMANDS_MAX, (message + sizes::COMMAND) as u64, "orders to the reactor");
+        self.add(
+            "control",
+            limits::CONTROL_MAX + READING,
+            (message + sizes::CONTROL) as u64,
+            "messages to exchange, and one that it reads",
+        );
+        // Beside the messages themselves (a sixteenth is for the list of their batches), what is known of each link. One story alone may
+        // be larger than the bound.
+        let story = sizes::HELLO + 1_024 + self.lanes() * sizes::LANE;
+        let largest = self.channels.iter().map(queued_to_take).sum::<u64>() as usize;
+        let messages = limits::STORIES_BYTES_MAX.max(largest);
+        let stories = messages + messages / 16 + limits::STORIES_MAX * story;
+        self.add("stories", self.queues(), stories as u64, "event queues with what closed links have left there");
+        self.add(
+            "notices",
+            self.queues(),
+            grown(3 * limits::NOTICES_MAX * sizes::EVENT) as u64,
+            "event queues with notices and wake-ups",
+        );
+    }
+
+    /// What is remembered.
+    fn tables(&mut self) {
+        let settings = self.settings;
+        let points = limits::POINTS_MAX + self.configured() * limits::ADDRESSES_PER_NAME;
+        self.add("book", points, POINT as u64, "known addresses");
+        self.add("answers", points, POINT_IN_ANSWER as u64, "known addresses in an answer that is being made");
+        self.add("peers", limits::PEERS_MAX + settings.connections_max(), PEER as u64, "known identities");
+        self.add("askers", limits::ASKERS_MAX, ASKER as u64, "identities whose discovery requests are counted");
+        let epochs = if settings.puzzle_mode == PuzzleMode::Never { 0 } else { 2 };
+        self.add("puzzles", epochs * limits::PUZZLES_SEEN_MAX, PUZZLE as u64, "puzzles that were solved");
+        self.add("greylist", settings.greylist_entries_max as usize, GREYLIST_ENTRY as u64, "entries");
+        self.add("accept", settings.accept_ip_entries_max as usize, ACCEPT_ENTRY as u64, "IP addresses with tokens");
+        self.add("addresses", self.configured(), ADDRESS as u64, "configured addresses");
+    }
+}
+
+/// Messages that wait to be sent on a link: twice, in the mailbox and in the reactor's hand. Each takes one message of any size when it is
+/// empty.
+fn queued_to_send(channel: &Channel) -> u64 {
+    let bytes = u64::from(channel.message_bytes_max.max(channel.send_queue_bytes));
+    2 * 2 * (bytes + u64::from(channel.send_queue_messages) * sizes::WAITING as u64)
+}
+
+/// Messages of a link that wait to be taken. Small ones cost at least a segment's header of the window each, and are noted in a list. Of a
+/// large one at most half of the window is held back, so that two whole ones of any size may wait.
+fn queued_to_take(channel: &Channel) -> u64 {
+    let small = u64::from(channel.receive_queue_bytes).div_ceil(SEGMENT_MIN as u64) * grown(sizes::ENTRY) as u64;
+    small.max(2 * u64::from(channel.message_bytes_max))
 }
 
 #[cfg(test)]
@@ -123,22 +251,81 @@ mod tests {
         settings.check().expect("valid settings")
     }
 
-    #[test]
-    fn a_default_node_with_a_default_channel_stays_below_a_gibibyte() {
-        let memory = checked(|_| ()).memory_bytes_max(&[Channel::new(0x10, "any")]);
-        assert!(memory.bytes() < 1 << 30, "{memory:#?}");
-        // 100 links: two queues of 1 MiB to send, two whole messages of 1 MiB received, one of 1 MiB half arrived.
-        assert_eq!((memory.parts[0].bytes, memory.parts[1].bytes), (400 << 20, 100 << 20));
-        assert!(memory.parts.iter().all(|part| !part.why.is_empty()));
+    fn any() -> Channel {
+        Channel::new(0x10, "any")
+    }
+
+    fn part(memory: &Memory, name: &str) -> u64 {
+        let parts: Vec<u64> = memory.parts.iter().filter(|part| part.name == name).map(|part| part.bytes).collect();
+        assert_eq!(parts.len(), 1, "{name}");
+        parts[0]
     }
 
     #[test]
-    fn closed_links_cost_a_bound_for_each_queue_or_their_largest_window() {
-        let stories = |channels: &[Channel]| checked(|_| ()).memory_bytes_max(channels).parts[2].bytes;
-        let (small, huge) = (Channel::new(0x10, "any"), Channel { message_bytes_max: 100 << 20, ..Channel::new(0x11, "huge") });
-        let ups = 1_024 * EVENT;
-        assert_eq!((stories(&[]), stories(std::slice::from_ref(&small))), (ups, 2 * ups + (16 << 20)));
-        assert_eq!(stories(&[small, huge]), 3 * ups + (216 << 20));
+    fn a_default_node_with_a_default_channel_stays_below_its_bound() {
+        let memory = checked(|_| ()).memory_bytes_max(&[any()]);
+        assert!(memory.bytes() < 9 << 28, "{memory:#?}");
+        assert_eq!(memory.bytes(), memory.parts.iter().map(|part| part.bytes).sum::<u64>());
+        assert!(memory.parts.iter().all(|part| part.bytes > 0 || part.name == "addresses"), "{memory:#?}");
+        assert!(memory.parts.iter().all(|part| !part.why.is_empty()));
+        // 100 links with one message of 1 MiB that has arrived in part, beside those on our own channels.
+        assert_eq!(part(&memory, "reassembly"), 100 * ((1 << 20) + 64_000 + 131_072));
+    }
+
+    /// Every part of the sum follows what it is a part for, and the sum follows the part.
+    #[test]
+    fn every_part_moves_the_sum() {
+        let seed = |s: &mut Settings| s.discovery_seeds = vec!["192.0.2.1:9732".parse().expect("an address")];
+        type Change = fn(&mut Settings);
+        let by_settings: [(&str, Change); 14] = [
+            ("queues", |s| s.pool_max = 200),
+            ("reassembly", |s| s.pool_max = 200),
+            ("links", |s| s.control_burst = 200),
+            ("handshakes", |s| s.dial_parallel_max = 32),
+            ("lingering", |s| s.handshake_half_open_max = 256),
+            ("reports", |s| s.handshake_half_open_max = 256),
+            ("book", seed),
+            ("answers", seed),
+            ("peers", |s| s.pool_max = 200),
+            ("puzzles", |s| s.puzzle_mode = PuzzleMode::Never),
+            ("greylist", |s| s.greylist_entries_max = 100),
+            ("accept", |s| s.accept_ip_entries_max = 100),
+            ("addresses", seed),
+            ("reassembly", |s| s.memory_messages_max = 1 << 20),
+        ];
+        let before = checked(|_| ()).memory_bytes_max(&[any()]);
+        for (name, change) in by_settings {
+            let after = checked(change).memory_bytes_max(&[any()]);
+            let (was, is) = (part(&before, name), part(&after, name));
+            assert_ne!(was, is, "{name}");
+            let others =
+                |memory: &Memory| memory.parts.iter().filter(|part| part.name != name).map(|part| part.bytes).sum::<u64>();
+            assert_eq!(after.bytes() - others(&after), is, "{name}");
+        }
+        // By channels, and what is the same for every node.
+        let after = checked(|_| ()).memory_bytes_max(&[any(), Channel::new(0x11, "other")]);
+        for name in ["queues", "reassembly", "links", "reactor", "stories", "notices"] {
+            assert!(part(&before, name) < part(&after, name), "{name}");
+        }
+        for (name, least) in [
+            ("commands", limits::COMMANDS_MAX * limits::DISCOVER_BYTES_MAX as usize),
+            ("control", limits::CONTROL_MAX * limits::DISCOVER_BYTES_MAX as usize),
+            ("askers", limits::ASKERS_MAX * 40),
+            ("peers", limits::PEERS_MAX * 104),
+            ("book", limits::POINTS_MAX * (264 + limits::CAPABILITIES_KEPT * 64)),
+            ("puzzles", 2 * limits::PUZZLES_SEEN_MAX * 16),
+            ("stories", 2 * limits::STORIES_BYTES_MAX),
+            ("reports", limits::reports_max(100 + 128 + limits::LINGERING_MAX) * 120),
+        ] {
+            assert!(part(&before, name) >= least as u64, "{name}");
+        }
+        let counted: std::collections::BTreeSet<&str> = before.parts.iter().map(|part| part.name).collect();
+        let tested: std::collections::BTreeSet<&str> = by_settings
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(["reactor", "stories", "notices", "commands", "control", "askers"])
+            .collect();
+        assert_eq!(counted, tested);
     }
 
     #[test]
@@ -146,11 +333,12 @@ mod tests {
         let few = checked(|s| s.pool_max = 60).memory_bytes_max(&[]);
         let many = checked(|s| s.pool_max = 600).memory_bytes_max(&[]);
         assert!(few.bytes() < many.bytes());
-        assert_eq!((few.parts[0].bytes, few.parts[1].bytes), (0, 0));
+        assert_eq!(part(&few, "queues"), 0);
         let huge = Channel { message_bytes_max: 100 << 20, ..Channel::new(0x10, "huge") };
         let memory = checked(|_| ()).memory_bytes_max(&[huge]);
-        assert_eq!(memory.parts[1].bytes, 256 << 20, "the budget bounds what is half arrived");
-        assert_eq!(memory.parts[0].bytes, (100 * 400) << 20, "and not what waits whole");
+        let unpaid = 100 * 3 * 2 * limits::FRAME_MAX as u64;
+        assert_eq!(part(&memory, "reassembly"), (512 << 20) + unpaid, "the budget bounds what has arrived in part");
+        assert!(part(&memory, "queues") >= (100 * 600) << 20, "and not what waits whole");
     }
 
     #[test]
@@ -158,11 +346,34 @@ mod tests {
         let said = |name: &str| Settings::row(name).expect("a row").memory;
         assert_eq!(said("greylist.entries_max"), format!("{GREYLIST_ENTRY} bytes each"));
         assert_eq!(said("accept.ip_entries_max"), format!("{ACCEPT_ENTRY} bytes each"));
-        let mib = (LINK_STATE + LINK_BUFFERS + LINK_CONTROL) as f64 / f64::from(1 << 20);
+        let mib = (LINK + OWN_CHANNELS * LANE + 2 * REPORTED) as f64 / f64::from(1 << 20);
         assert!(said("pool.max").starts_with(&format!("{mib:.1} MiB each")), "{mib}");
-        let kib = HANDSHAKE.div_ceil(1_024);
-        for name in ["handshake.half_open_max", "dial.parallel_max"] {
-            assert_eq!(said(name), format!("{kib} KiB each"));
+        let kib = |bytes: usize| format!("{} KiB each", bytes.div_ceil(1_024));
+        assert_eq!(said("handshake.half_open_max"), kib(HANDSHAKE + LINK_OUT + 2 * REPORTED));
+        assert_eq!(said("dial.parallel_max"), kib(HANDSHAKE));
+        assert_eq!(said("control.burst"), format!("{} bytes each, on each link", grown(sizes::CONTROL_MESSAGE)));
+        let puzzles = (2 * limits::PUZZLES_SEEN_MAX * PUZZLE) as f64 / f64::from(1 << 20);
+        assert_eq!(said("puzzle.mode"), format!("{puzzles:.0} MiB unless never"));
+        for name in ["discovery.seeds", "discovery.persistent"] {
+            assert_eq!(said(name), kib(ADDRESS + limits::ADDRESSES_PER_NAME * (POINT + POINT_IN_ANSWER)));
         }
+    }
+
+    #[test]
+    fn the_manual_names_every_part() {
+        let manual = include_str!("../../docs/operators.md");
+        let (_, section) = manual.split_once("## Memory\n").expect("a section");
+        let section = section.split("\n## ").next().expect("its text");
+        let named: Vec<&str> =
+            section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+        let memory = checked(|_| ()).memory_bytes_max(&[any()]);
+        assert_eq!(named, memory.parts.iter().map(|part| part.name).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn it_reads_as_one_number_with_its_parts() {
+        let part = |name, bytes| Part { name, bytes, why: String::new() };
+        let memory = Memory { parts: vec![part("small", 1), part("large", 3 << 20)] };
+        assert_eq!(memory.to_string(), "4 MiB: large 3, small 1");
     }
 }

@@ -20,8 +20,6 @@ pub struct Setting {
     pub range: Option<(&'static str, &'static str)>,
     /// Where the default comes from.
     pub source: &'static str,
-    /// True if a running node follows a change.
-    pub is_live: bool,
     /// What it costs in memory.
     pub memory: &'static str,
     pub doc: &'static str,
@@ -29,7 +27,7 @@ pub struct Setting {
 
 macro_rules! settings {
     ($($(#[doc = $doc:literal])+ $name:literal $field:ident: $type:ty = $default:literal,
-       $range:expr, $unit:literal, $live:ident, $source:literal, $memory:literal;)+) => {
+       $range:expr, $unit:literal, $source:literal, $memory:literal;)+) => {
         /// Everything an operator may set, as it was set: not yet checked. `check` makes the settings that a node runs on.
         #[derive(Clone, Debug, PartialEq)]
         pub struct Settings {
@@ -44,7 +42,6 @@ macro_rules! settings {
             default: $default,
             range: $range,
             source: $source,
-            is_live: live!($live),
             memory: $memory,
             doc: concat!($($doc),+).trim_ascii(),
         }),+];
@@ -82,16 +79,6 @@ macro_rules! settings {
         /// Name and field of each row, to compare them.
         #[cfg(test)]
         const FIELDS: &[(&str, &str)] = &[$(($name, stringify!($field))),+];
-    };
-}
-
-/// The word in a row's live column.
-macro_rules! live {
-    (live) => {
-        true
-    };
-    (start) => {
-        false
     };
 }
 
@@ -143,161 +130,161 @@ fn in_range<T: Value>(name: &'static str, value: &T, range: Range, unit: &'stati
     Err(SettingError::out_of_range(name, value, (min, max), unit))
 }
 
-// "name" field: type = "default", range, "unit", live or start, "source", "memory";
+// "name" field: type = "default", range, "unit", "source", "memory";
 settings! {
     /// Name of the network; only nodes of the same network link up. It has no default, so that two networks never meet by accident.
-    "network.name" network_name: String = "", range("0", "64"), "characters", start, "Tezos network version", "none";
+    "network.name" network_name: String = "", range("0", "64"), "characters", "Tezos network version", "none";
     /// Leading zero bits that an identity's stamp must have: 26 cost minutes once, on a public network; tests use 0 to 16.
-    "network.pow_bits" network_pow_bits: u32 = "26", range("0", "40"), "bits", start, "Tezos expected-proof-of-work", "none";
+    "network.pow_bits" network_pow_bits: u32 = "26", range("0", "40"), "bits", "Tezos expected-proof-of-work", "none";
     /// Refuse initiators that do not claim an identity in their first message.
-    "network.require_claim" network_require_claim: bool = "false", ANY, "switch", start, "security reference 2.3", "none";
+    "network.require_claim" network_require_claim: bool = "false", ANY, "switch", "security reference 2.3", "none";
     /// Take private, loopback and other special addresses as dialable and worth sharing: for private networks and tests.
-    "network.allow_private" network_allow_private: bool = "false", ANY, "switch", start, "threat T26 (RFC 6890)", "none";
+    "network.allow_private" network_allow_private: bool = "false", ANY, "switch", "threat T26 (RFC 6890)", "none";
 
     /// Where to accept links; empty: nowhere. The default works on every machine; add `[::]:9732` where IPv6 is there
     /// (it is bound for IPv6 alone, so both may stand side by side). Port 0 lets the system choose.
-    "listen.addresses" listen_addresses: Vec<SocketAddr> = "0.0.0.0:9732", range("0", "8"), "addresses", start, "Tezos listen-addr, port 9732", "a descriptor each";
+    "listen.addresses" listen_addresses: Vec<SocketAddr> = "0.0.0.0:9732", range("0", "8"), "addresses", "Tezos listen-addr, port 9732", "a descriptor each";
     /// The address that others should dial, where it differs from what is listened on (behind NAT). Empty: the listened ones.
-    "listen.advertise" listen_advertise: Option<Address> = "", ANY, "address", start, "Tezos advertised-net-port", "none";
-    /// Connections that the kernel may keep waiting until they are accepted.
-    "listen.backlog" listen_backlog: u32 = "1024", range("1", "65535"), "connections", start, "performance reference 6", "the kernel's only";
+    "listen.advertise" listen_advertise: Option<Address> = "", ANY, "address", "Tezos advertised-net-port", "none";
+    /// Connections that the kernel may keep waiting until they are accepted; its own limit (`net.core.somaxconn`) holds as well.
+    "listen.backlog" listen_backlog: u32 = "1024", range("1", "65535"), "connections", "performance reference 6", "the kernel's only";
 
     /// Tokens for accepting from one IP address; one that comes back faster is closed before any work.
-    "accept.ip_burst" accept_ip_burst: u32 = "4", range("1", "10000"), "connections", live, "threat T2", "none";
+    "accept.ip_burst" accept_ip_burst: u32 = "4", range("1", "10000"), "connections", "threat T2", "none";
     /// How often an IP address gets a token back. Many nodes on one machine need an address each, or a shorter period.
-    "accept.ip_period" accept_ip_period: Duration = "10s", range("1ms", "1h"), "time", live, "threat T2", "none";
+    "accept.ip_period" accept_ip_period: Duration = "10s", range("1ms", "1h"), "time", "threat T2", "none";
     /// IP addresses whose tokens are remembered; the longest unseen is forgotten first.
-    "accept.ip_entries_max" accept_ip_entries_max: u32 = "4096", range("64", "1048576"), "addresses", start, "50/s x 40 s to refill = 2,000, doubled", "96 bytes each";
+    "accept.ip_entries_max" accept_ip_entries_max: u32 = "4096", range("64", "1048576"), "addresses", "50/s x 40 s to refill = 2,000, doubled", "139 bytes each";
     /// Connections accepted per second from everybody together; as many may come at once.
-    "accept.rate" accept_rate: u32 = "50", range("1", "100000"), "connections/s", live, "threat T2", "none";
-    /// Pause of the listener when no file descriptor is free, before it tries again.
-    "accept.retry_period" accept_retry_period: Duration = "100ms", range("10ms", "10s"), "time", start, "threat T40", "none";
+    "accept.rate" accept_rate: u32 = "50", range("1", "100000"), "connections/s", "threat T2", "none";
+    /// Pause of the listeners when no file descriptor or no place for a connection is free, before they try again.
+    "accept.retry_period" accept_retry_period: Duration = "100ms", range("10ms", "10s"), "time", "threat T40", "none";
     /// File descriptors left to the rest of the program: no link is accepted or dialed into them.
-    "files.headroom" files_headroom: u32 = "64", range("0", "65536"), "descriptors", start, "threat T40", "none";
+    "files.headroom" files_headroom: u32 = "64", range("0", "65536"), "descriptors", "threat T40", "none";
 
-    /// Time for a whole handshake of an accepted connection, counted from accept.
-    "handshake.timeout" handshake_timeout: Duration = "5s", range("100ms", "10min"), "time", live, "Tezos authentication-timeout, threat T1", "none";
+    /// Time for a whole handshake, counted from when the connection was accepted, or its dial connected.
+    "handshake.timeout" handshake_timeout: Duration = "5s", range("100ms", "10min"), "time", "Tezos authentication-timeout, threat T1", "none";
     /// Time until the first handshake message must be complete.
-    "handshake.first_timeout" handshake_first_timeout: Duration = "3s", range("100ms", "10min"), "time", live, "threat T1", "none";
+    "handshake.first_timeout" handshake_first_timeout: Duration = "3s", range("100ms", "10min"), "time", "threat T1", "none";
     /// Accepted connections that may be in their handshake at once; when full, the oldest of the most crowded group goes.
-    "handshake.half_open_max" handshake_half_open_max: u32 = "128", range("1", "65536"), "connections", start, "threat T1", "85 KiB each";
+    "handshake.half_open_max" handshake_half_open_max: u32 = "128", range("1", "65536"), "connections", "threat T1", "536 KiB each";
     /// Of these, from one IP address.
-    "handshake.half_open_per_ip" handshake_half_open_per_ip: u32 = "4", range("1", "65536"), "connections", live, "threat T1", "none";
+    "handshake.half_open_per_ip" handshake_half_open_per_ip: u32 = "4", range("1", "65536"), "connections", "threat T1", "none";
     /// Of these, from one IPv4 /24 or IPv6 /64.
-    "handshake.half_open_per_group" handshake_half_open_per_group: u32 = "16", range("1", "65536"), "connections", live, "threat T1", "none";
-    /// When those who connect must solve a puzzle: auto under load, always or never.
-    "puzzle.mode" puzzle_mode: PuzzleMode = "auto", ANY, "mode", live, "threat T6", "none";
+    "handshake.half_open_per_group" handshake_half_open_per_group: u32 = "16", range("1", "65536"), "connections", "threat T1", "none";
+    /// When those who connect must solve a puzzle: auto is under load. Every node can solve one; it costs the dialer a second round trip.
+    "puzzle.mode" puzzle_mode: PuzzleMode = "auto", ANY, "mode", "threat T6", "13 MiB unless never";
     /// Leading zero bits that a puzzle asks for.
-    "puzzle.difficulty" puzzle_difficulty: u32 = "12", range("8", "18"), "bits", live, "security reference 2.3", "none";
+    "puzzle.difficulty" puzzle_difficulty: u32 = "12", range("8", "18"), "bits", "security reference 2.3", "none";
 
-    /// Fewer links than this wake maintenance at once.
-    "pool.min" pool_min: u32 = "10", range("0", "16384"), "links", live, "Tezos min-connections", "none";
+    /// The fewest links that are enough: the bounds from which on maintenance dials derive from it.
+    "pool.min" pool_min: u32 = "10", range("0", "16384"), "links", "Tezos min-connections", "none";
     /// The number of links that maintenance aims around.
-    "pool.expected" pool_expected: u32 = "50", range("1", "16384"), "links", live, "Tezos expected-connections", "none";
+    "pool.expected" pool_expected: u32 = "50", range("1", "16384"), "links", "Tezos expected-connections", "none";
     /// Never more links than this, in and out together.
-    "pool.max" pool_max: u32 = "100", range("1", "16384"), "links", start, "Tezos max-connections", "1.1 MiB each at worst, beside its messages";
+    "pool.max" pool_max: u32 = "100", range("1", "16384"), "links", "Tezos max-connections", "2.9 MiB each at worst, beside its messages";
     /// Below it, maintenance dials. Auto: min + (expected - min) / 3.
-    "pool.min_threshold" pool_min_threshold: Option<u32> = "auto", range("1", "16384"), "links", live, "Tezos maintenance bounds", "none";
+    "pool.min_threshold" pool_min_threshold: Option<u32> = "auto", range("1", "16384"), "links", "Tezos maintenance bounds", "none";
     /// It dials up to this. Auto: min + 2 (expected - min) / 3.
-    "pool.min_target" pool_min_target: Option<u32> = "auto", range("1", "16384"), "links", live, "Tezos maintenance bounds", "none";
+    "pool.min_target" pool_min_target: Option<u32> = "auto", range("1", "16384"), "links", "Tezos maintenance bounds", "none";
     /// It drops down to this. Auto: max - 2 (max - expected) / 3.
-    "pool.max_target" pool_max_target: Option<u32> = "auto", range("1", "16384"), "links", live, "Tezos maintenance bounds", "none";
+    "pool.max_target" pool_max_target: Option<u32> = "auto", range("1", "16384"), "links", "Tezos maintenance bounds", "none";
     /// Above it, maintenance drops links. Auto: max - (max - expected) / 3.
-    "pool.max_threshold" pool_max_threshold: Option<u32> = "auto", range("1", "16384"), "links", live, "Tezos maintenance bounds", "none";
+    "pool.max_threshold" pool_max_threshold: Option<u32> = "auto", range("1", "16384"), "links", "Tezos maintenance bounds", "none";
     /// Outbound links and dials to keep up; never above `pool.outbound_max`.
-    "pool.outbound_target" pool_outbound_target: u32 = "10", range("0", "16384"), "links", live, "CometBFT MaxNumOutboundPeers", "none";
+    "pool.outbound_target" pool_outbound_target: u32 = "10", range("0", "16384"), "links", "CometBFT MaxNumOutboundPeers", "none";
     /// Most outbound links and dials. These places are reserved: inbound links never take them. Auto: half of `pool.max`, rounded up.
-    "pool.outbound_max" pool_outbound_max: Option<u32> = "auto", range("1", "16384"), "links", live, "design, section 6", "none";
+    "pool.outbound_max" pool_outbound_max: Option<u32> = "auto", range("1", "16384"), "links", "design, section 6", "none";
     /// Inbound links from one IP address. Private addresses do not count where `network.allow_private` is on.
-    "pool.per_ip_max" pool_per_ip_max: u32 = "8", range("1", "16384"), "links", live, "bowline: twice the half-open limit", "none";
+    "pool.per_ip_max" pool_per_ip_max: u32 = "8", range("1", "16384"), "links", "bowline: twice the half-open limit", "none";
     /// Inbound links from one IPv4 /16 or IPv6 /32. Private addresses do not count where `network.allow_private` is on.
-    "pool.per_group_max" pool_per_group_max: u32 = "32", range("1", "16384"), "links", live, "threat T3; a third of pool.max", "none";
+    "pool.per_group_max" pool_per_group_max: u32 = "32", range("1", "16384"), "links", "threat T3; a third of pool.max", "none";
 
     /// Time between two rounds of maintenance.
-    "maintenance.period" maintenance_period: Duration = "120s", range("100ms", "24h"), "time", live, "Tezos maintenance-idle-time", "none";
+    "maintenance.period" maintenance_period: Duration = "120s", range("100ms", "24h"), "time", "Tezos maintenance-idle-time", "none";
 
     /// Time between two rounds of dialing; the first comes at random within it.
-    "dial.period" dial_period: Duration = "30s", range("100ms", "24h"), "time", live, "CometBFT ensurePeersPeriod", "none";
+    "dial.period" dial_period: Duration = "30s", range("100ms", "24h"), "time", "CometBFT ensurePeersPeriod", "none";
     /// Address to dial from; empty: the system chooses.
-    "dial.from" dial_from: Option<IpAddr> = "", ANY, "address", start, "bowline: hosts with several addresses", "none";
+    "dial.from" dial_from: Option<IpAddr> = "", ANY, "address", "bowline: hosts with several addresses", "none";
     /// Dials under way at once.
-    "dial.parallel_max" dial_parallel_max: u32 = "16", range("1", "4096"), "dials", live, "bowline: 10/s for 1.6 s", "85 KiB each";
+    "dial.parallel_max" dial_parallel_max: u32 = "16", range("1", "4096"), "dials", "bowline: 10/s for 1.6 s", "149 KiB each";
     /// Time for a dial: connecting and the whole handshake.
-    "dial.timeout" dial_timeout: Duration = "10s", range("100ms", "10min"), "time", live, "Tezos connection-timeout", "none";
+    "dial.timeout" dial_timeout: Duration = "10s", range("100ms", "10min"), "time", "Tezos connection-timeout", "none";
     /// Failures in a row that make an address bad; only then is it given up.
-    "dial.attempts_max" dial_attempts_max: u32 = "16", range("1", "60"), "dials", live, "CometBFT maxAttemptsToDial", "none";
+    "dial.attempts_max" dial_attempts_max: u32 = "16", range("1", "60"), "dials", "CometBFT maxAttemptsToDial", "none";
     /// Longest wait after a failed dial; the wait starts at 1 s to 2 s and doubles.
-    "dial.backoff_max" dial_backoff_max: Duration = "24h", range("1s", "1000h"), "time", live, "2^16 s = 18.2 h stays below it", "none";
+    "dial.backoff_max" dial_backoff_max: Duration = "24h", range("1s", "1000h"), "time", "2^16 s = 18.2 h stays below it", "none";
     /// How long an address stays bad before it may be tried again.
-    "dial.bad_period" dial_bad_period: Duration = "24h", range("1s", "1000h"), "time", live, "CometBFT defaultBanTime", "none";
+    "dial.bad_period" dial_bad_period: Duration = "24h", range("1s", "1000h"), "time", "CometBFT defaultBanTime", "none";
     /// Longest wait between two dials of a persistent peer, which is never given up.
-    "dial.persistent_period_max" dial_persistent_period_max: Duration = "5min", range("1s", "24h"), "time", live, "design, section 6", "none";
+    "dial.persistent_period_max" dial_persistent_period_max: Duration = "5min", range("1s", "24h"), "time", "design, section 6", "none";
     /// Dials per second, all together.
-    "dial.rate" dial_rate: u32 = "10", range("1", "10000"), "dials/s", live, "threat T26", "none";
+    "dial.rate" dial_rate: u32 = "10", range("1", "10000"), "dials/s", "threat T26", "none";
     /// Time between two dials of one address and port, so that nobody can aim this node at a victim. Counted by address and
     /// port, because many nodes may share a machine. Persistent peers and dials on request do not count.
-    "dial.point_period" dial_point_period: Duration = "1min", range("0s", "24h"), "time", live, "threat T26", "none";
+    "dial.point_period" dial_point_period: Duration = "1min", range("0s", "24h"), "time", "threat T26", "none";
 
-    /// Time between two pings on a link.
-    "ping.period" ping_period: Duration = "30s", range("100ms", "1h"), "time", live, "threat T4", "none";
+    /// Time between two pings on a link. Never below a peer's `ping.accept_period`: it would close the link as a flood.
+    "ping.period" ping_period: Duration = "30s", range("100ms", "1h"), "time", "threat T4", "none";
     /// A link closes when a ping had no answer for this long.
-    "ping.timeout" ping_timeout: Duration = "60s", range("100ms", "24h"), "time", live, "threat T4", "none";
-    /// Pings of a peer closer together than this are a flood.
-    "ping.accept_period" ping_accept_period: Duration = "5s", range("0s", "1h"), "time", live, "threat T38b", "none";
+    "ping.timeout" ping_timeout: Duration = "60s", range("100ms", "24h"), "time", "threat T4", "none";
+    /// A peer may send a ping in this time, over time, and five at once; more are a flood, which ends the link. 0s: as often as it likes.
+    "ping.accept_period" ping_accept_period: Duration = "5s", range("0s", "1h"), "time", "threat T38b", "none";
     /// A link closes when nobody took its messages for this long.
-    "link.stall_timeout" link_stall_timeout: Duration = "120s", range("100ms", "24h"), "time", live, "design, section 4", "none";
+    "link.stall_timeout" link_stall_timeout: Duration = "120s", range("100ms", "24h"), "time", "design, section 4", "none";
     /// A link closes when the peer did not read for this long.
-    "link.write_stall_timeout" link_write_stall_timeout: Duration = "30s", range("100ms", "24h"), "time", live, "threat T32", "none";
+    "link.write_stall_timeout" link_write_stall_timeout: Duration = "30s", range("100ms", "24h"), "time", "threat T32", "none";
     /// Time for one record to arrive once it has begun.
-    "link.record_timeout" link_record_timeout: Duration = "30s", range("100ms", "24h"), "time", live, "threat T20", "none";
-    /// Control records that a peer may send per second, over time.
-    "control.rate" control_rate: u32 = "20", range("1", "100000"), "records/s", live, "threat T38b", "none";
-    /// Control records that may come at once.
-    "control.burst" control_burst: u32 = "100", range("1", "100000"), "records", live, "threat T38b", "none";
+    "link.record_timeout" link_record_timeout: Duration = "30s", range("100ms", "24h"), "time", "threat T20", "none";
+    /// Messages of address exchange and discovery that a peer may send per second, over time; more are a flood, which ends the link.
+    "control.rate" control_rate: u32 = "20", range("1", "100000"), "messages/s", "threat T38b", "none";
+    /// Of these, so many may come at once.
+    "control.burst" control_burst: u32 = "100", range("1", "100000"), "messages", "threat T38b", "64 bytes each, on each link";
 
     /// How long misbehaviour keeps an identity or address out.
-    "greylist.timeout" greylist_timeout: Duration = "24h", range("1s", "10000h"), "time", live, "Tezos greylist-timeout", "none";
+    "greylist.timeout" greylist_timeout: Duration = "24h", range("1s", "10000h"), "time", "Tezos greylist-timeout", "none";
     /// Most entries; the one that ends first goes first.
-    "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", start, "threat T31", "128 bytes each";
+    "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", "threat T31", "288 bytes each";
 
     /// Ask peers for addresses and answer them.
-    "pex.enabled" pex_enabled: bool = "true", ANY, "switch", start, "CometBFT pex", "none";
+    "pex.enabled" pex_enabled: bool = "true", ANY, "switch", "CometBFT pex", "none";
     /// Private node: it answers no requests for addresses, and asks others not to share its own.
-    "pex.private" pex_private: bool = "false", ANY, "switch", start, "Tezos private-mode", "none";
+    "pex.private" pex_private: bool = "false", ANY, "switch", "Tezos private-mode", "none";
     /// A peer that asks more often than this breaks the protocol; four may come together, and a reconnect does not reset it.
-    "pex.request_interval_min" pex_request_interval_min: Duration = "100ms", range("0s", "1h"), "time", live, "ReactorV2 minReceiveRequestInterval", "none";
+    "pex.request_interval_min" pex_request_interval_min: Duration = "100ms", range("0s", "1h"), "time", "ReactorV2 minReceiveRequestInterval", "none";
     /// How long an answer may take before the peer counts as available again.
-    "pex.request_timeout" pex_request_timeout: Duration = "30s", range("100ms", "1h"), "time", live, "bowline: ReactorV2 waits for ever", "none";
+    "pex.request_timeout" pex_request_timeout: Duration = "30s", range("100ms", "1h"), "time", "bowline: ReactorV2 waits for ever", "none";
     /// Most addresses in an answer, ours and theirs.
-    "pex.addresses_max" pex_addresses_max: u32 = "100", range("1", "100"), "addresses", start, "ReactorV2 maxAddresses", "none";
+    "pex.addresses_max" pex_addresses_max: u32 = "100", range("1", "100"), "addresses", "ReactorV2 maxAddresses", "none";
     /// Wait when no peer can be asked.
-    "pex.idle_period" pex_idle_period: Duration = "1s", range("10ms", "1h"), "time", live, "ReactorV2 noAvailablePeersWaitPeriod", "none";
+    "pex.idle_period" pex_idle_period: Duration = "1s", range("10ms", "1h"), "time", "ReactorV2 noAvailablePeersWaitPeriod", "none";
     /// Longest wait between two requests, and the wait while the store is nearly full.
-    "pex.period_max" pex_period_max: Duration = "10min", range("1s", "24h"), "time", live, "ReactorV2 fullCapacityInterval", "none";
+    "pex.period_max" pex_period_max: Duration = "10min", range("1s", "24h"), "time", "ReactorV2 fullCapacityInterval", "none";
 
     /// Nodes that are asked for addresses when there is nobody else to dial.
-    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", start, "CometBFT seeds, bootstrap discovery SeedAddr", "0.5 KiB each";
+    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "23 KiB each";
     /// This is a bootstrap node: it needs no seed, and learns the address of everyone who asks.
-    "discovery.bootstrap" discovery_bootstrap: bool = "false", ANY, "switch", start, "bootstrap discovery Bootstrap", "none";
+    "discovery.bootstrap" discovery_bootstrap: bool = "false", ANY, "switch", "bootstrap discovery Bootstrap", "none";
     /// Peers to stay linked with: dialed at once and for ever.
-    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", start, "CometBFT persistent_peers", "0.5 KiB each";
+    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "23 KiB each";
     /// Time between two rounds in which every known peer is asked for the peers it knows.
-    "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", live, "bootstrap discovery period; the figure is bowline's", "none";
+    "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", "bootstrap discovery period; the figure is bowline's", "none";
 
     /// Bytes sent per second on all links together; 0: no limit.
-    "bandwidth.up" bandwidth_up: u64 = "0", range("0", "1TiB"), "bytes/s", live, "Tezos max-upload-speed", "none";
+    "bandwidth.up" bandwidth_up: u64 = "0", range("0", "1TiB"), "bytes/s", "Tezos max-upload-speed", "none";
     /// Bytes received per second on all links together; 0: no limit.
-    "bandwidth.down" bandwidth_down: u64 = "0", range("0", "1TiB"), "bytes/s", live, "Tezos max-download-speed", "none";
+    "bandwidth.down" bandwidth_down: u64 = "0", range("0", "1TiB"), "bytes/s", "Tezos max-download-speed", "none";
     /// Bytes sent per second on one link; 0: no limit.
-    "bandwidth.peer_up" bandwidth_peer_up: u64 = "0", range("0", "1TiB"), "bytes/s", live, "threat T33; Avalanche per-peer throttle", "none";
+    "bandwidth.peer_up" bandwidth_peer_up: u64 = "0", range("0", "1TiB"), "bytes/s", "threat T33; Avalanche per-peer throttle", "none";
     /// Bytes received per second on one link; 0: no limit.
-    "bandwidth.peer_down" bandwidth_peer_down: u64 = "0", range("0", "1TiB"), "bytes/s", live, "threat T33; Avalanche per-peer throttle", "none";
+    "bandwidth.peer_down" bandwidth_peer_down: u64 = "0", range("0", "1TiB"), "bytes/s", "threat T33; Avalanche per-peer throttle", "none";
 
     /// Bytes of half-arrived messages on all links together; a message whose next piece finds no room ends its link.
-    "memory.messages_max" memory_messages_max: u64 = "256MiB", range("1MiB", "1TiB"), "bytes", start, "threat T32", "itself";
+    "memory.messages_max" memory_messages_max: u64 = "256MiB", range("1MiB", "1TiB"), "bytes", "threat T32", "itself";
 
-    /// Time that stop gives links to send what is queued and say goodbye; stop ends within 5 s in any case.
-    "stop.drain" stop_drain: Duration = "3s", range("0s", "4s"), "time", live, "Tezos shutdown of the scheduler", "none";
+    /// The longest that a stop gives links to send what is queued and say goodbye; stop ends within 5 s in any case.
+    "stop.drain" stop_drain: Duration = "3s", range("0s", "4s"), "time", "Tezos shutdown of the scheduler", "none";
 }
 
 #[cfg(test)]

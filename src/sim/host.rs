@@ -249,7 +249,7 @@ impl Host {
         };
         let mut entropy = rng.fork("entropy");
         let conns_max = limits.conns_max;
-        let gate = Gate::new(&mut entropy, settings.puzzle_difficulty as u8, limits.half_open_max);
+        let gate = Gate::of(&mut entropy, &settings);
         let dialects = Box::new(Native::new(Arc::new(local)));
         let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO);
         (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));

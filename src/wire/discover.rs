@@ -3,13 +3,11 @@
 use super::generated as proto;
 use super::scan::{self, NotProtobuf};
 use crate::base::address::{ADDRESS_TEXT_MAX, Address, AddressError};
+use crate::base::limits::DISCOVER_BYTES_MAX;
 use prost::Message as _;
 
 /// Peers in one page of an answer (design, section 6).
 pub const PEERS_MAX: usize = 1_000;
-/// Largest discovery message, bytes: 1,000 addresses with id and IPv6 host (14 for the scheme and signs, 64, 39, 5 for the port) and 3
-/// bytes of field header are 125,000; pages of longer host names are shorter.
-pub const DISCOVER_BYTES_MAX: u32 = 128 * 1_024;
 
 /// Asks a node which peers it knows to be healthy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

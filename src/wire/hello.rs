@@ -6,6 +6,7 @@ use super::scan::{self, NotProtobuf};
 use crate::base::address::{ADDRESS_TEXT_MAX, Address, AddressError};
 use crate::base::channel::ChannelId;
 use crate::base::limits::{CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
+use crate::base::sizes;
 use crate::base::text::shown;
 use prost::Message as _;
 
@@ -44,6 +45,8 @@ pub struct Capability {
     pub value: u64,
 }
 
+const _: () = assert!(size_of::<Capability>() <= sizes::CAPABILITY);
+
 /// What a node says of itself; at most 8 KiB encoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hello {
@@ -62,6 +65,14 @@ pub struct Hello {
     /// The application's own bytes.
     pub metadata: Vec<u8>,
 }
+
+/// Largest Hello in memory: its texts are no longer than its encoding, and so many parts may stand beside them.
+const PARTS: usize = size_of::<Hello>()
+    + APPLICATION_VERSIONS_MAX * size_of::<u32>()
+    + LISTEN_MAX * size_of::<Address>()
+    + CHANNELS_MAX * size_of::<ChannelOffer>()
+    + CAPABILITIES_MAX * size_of::<Capability>();
+const _: () = assert!(HELLO_BYTES_MAX + PARTS <= sizes::HELLO);
 
 /// A Hello that breaks a limit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

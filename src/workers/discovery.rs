@@ -6,6 +6,7 @@ use super::exchange::{is_seed, say};
 use super::word::{Said, Word};
 use crate::base::address::Address;
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::limits::ASKERS_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::throttle::Throttle;
@@ -25,8 +26,6 @@ const UNDER_WAY_MAX: usize = 8;
 const PAGES_MAX: u32 = 10;
 /// Requests of one peer that are answered: a cycle's pages at once, then one per second. An answer costs up to 128 KiB.
 const ANSWERS: Allowance = Allowance { interval: Duration::from_secs(1), burst: PAGES_MAX };
-/// Identities whose requests are counted.
-const ASKERS_MAX: usize = 4_096;
 
 /// A request that waits for its answer.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 use super::farewell;
 use super::machine::Machine;
 use crate::base::address::{Address, Host};
+use crate::base::limits::ADDRESSES_PER_NAME;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
@@ -21,8 +22,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 const LOG: &str = "bowline::maintain";
-/// Addresses of one configured name that are used.
-const ADDRESSES_PER_NAME: usize = 8;
 /// Dials under way at once that only prove addresses.
 pub(super) const FEELERS_MAX: usize = 4;
 /// Never woken sooner than this after a round, whatever is due: a bound on rounds per second.

@@ -75,7 +75,8 @@ impl Rogue {
         noise
     }
 
-    fn keyed(noise: Handshake, hello: Hello) -> Rogue {
+    /// The records behind a finished handshake.
+    pub fn keyed(noise: Handshake, hello: Hello) -> Rogue {
         let split = noise.split().expect("finished");
         let suite = Suite::XSalsa20Poly1305;
         Rogue {

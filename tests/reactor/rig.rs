@@ -247,7 +247,7 @@ impl Rig {
     pub fn new(change: impl FnOnce(&mut Limits)) -> Rig {
         let mut limits = Limits {
             conns_max: 8,
-            half_open_max: 8,
+            accept_rest: Duration::from_millis(100),
             dial_timeout: Duration::from_secs(5),
             greet_timeout: Duration::from_secs(5),
             write_stall_timeout: Duration::from_secs(5),
@@ -280,7 +280,7 @@ impl Rig {
         let mut engine =
             Engine::new(limits, ports, Box::new(Echoes([Channel::new(CHAT.0, "chat")])), gate, Box::new(rng), Time::ZERO);
         let mut net =
-            Scarce { inner: MioNet::new().expect("descriptors"), failures: 0, shed: 0, is_full: false, found_full: None };
+            Scarce { inner: MioNet::new(128).expect("descriptors"), failures: 0, shed: 0, is_full: false, found_full: None };
         let at = net.listen(0, "127.0.0.1:0".parse().expect("an address")).expect("a port");
         engine.add_listener(0);
         let (start, next) = (Instant::now(), Next::Now);

@@ -1,0 +1,540 @@
+//! Every bad input, from a rogue on a real TCP connection to a real node, beside a good link that carries numbered messages all the time.
+//! A row is one way to misbehave and the one reason for it. Each ends the rogue's connection with that reason and does nothing to the good
+//! link: the same link, every message in order, its peer not greylisted (`rogue/bed.rs` sees to that).
+//!
+//! Where a node says its reason: an open link's in `Down`, in the greylisting notice and in the goodbye; a dial's in `DialFailed`. A
+//! connection that came and did not open is counted (`arrivals_refused`); its reason is in what the rogue is told, where it is told
+//! anything, and in the notice if its host is greylisted, which a loopback address never is.
+
+#![allow(clippy::disallowed_methods, reason = "tests of whole nodes run in real time")]
+
+#[path = "rogue/bed.rs"]
+mod bed;
+#[path = "rogue/client.rs"]
+mod client;
+mod handshake_support;
+#[path = "rogue/wire.rs"]
+mod wire;
+
+use bed::{Bed, CHAT, Target};
+use bowline::base::channel::Kind;
+use bowline::crypto::hash;
+use bowline::session::handshake_message::{First, Introduction, Refusal, RejectCode, Versions};
+use bowline::wire::hello::Hello;
+use bowline::wire::pex::PexMessage;
+use bowline::wire::record::RecordType;
+use bowline::wire::segment::{self, Head};
+use bowline::{Blame, ChannelId, CloseReason, Event, Notice};
+use client::{
+    Rogue, bulk, claiming, first_message, hello, honest_first, identity, last_payload, refusal, second_message, second_payload,
+    third_message, weak_identity,
+};
+use socket2::{Domain, Socket, Type};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+use wire::{Wire, listen_addresses};
+
+const LOOPBACK: &str = "127.0.0.1:0";
+
+/// A connection that ends before it is a link.
+struct Opening {
+    what: &'static str,
+    reason: CloseReason,
+    /// The rogue is told the reason. Whoever has not shown any good will is not.
+    is_told: bool,
+    /// Misbehaves, and gives what the rogue was told until it was closed.
+    act: fn(&Target) -> Option<CloseReason>,
+}
+
+/// Says something and listens until the node closes.
+fn say(target: &Target, bytes: &[u8]) -> Option<CloseReason> {
+    let mut wire = Wire::dial(target.at);
+    wire.say(bytes);
+    refusal(&wire.until_closed())
+}
+
+/// Says a first message and listens until the node closes.
+fn say_first(target: &Target, first: &First) -> Option<CloseReason> {
+    say(target, &first_message(&target.us, first).1)
+}
+
+/// Says a last handshake message that `forge` has changed.
+fn say_last(target: &Target, payload: &Introduction, forge: fn(&mut [u8])) -> Option<CloseReason> {
+    let mut wire = Wire::dial(target.at);
+    let (_, mut third) = third_message(&mut wire, &target.us, payload);
+    forge(&mut third);
+    wire.say(&third);
+    refusal(&wire.until_closed())
+}
+
+/// Has keys, and says a first record.
+fn greet(target: &Target, kind: RecordType, body: &[u8]) -> Option<CloseReason> {
+    let mut rogue = Rogue::dial(Wire::dial(target.at), &target.us);
+    rogue.say(kind, body);
+    rogue.until_closed()
+}
+
+fn openings() -> Vec<Opening> {
+    use CloseReason::*;
+    let row = |what, reason, is_told, act| Opening { what, reason, is_told, act };
+    vec![
+        row("another protocol", Garbage, false, |at| say(at, b"GET / HTTP/1.1\r\n\r\n")),
+        row("one wrong byte", Garbage, false, |at| say(at, b"BOWLINE2")),
+        row("a first message with a flag that is none", Garbage, false, |at| {
+            let (_, mut first) = first_message(&at.us, &honest_first());
+            first[10] = 0x80;
+            say(at, &first)
+        }),
+        row("another network", WrongNetwork, true, |at| {
+            say_first(at, &First { network_id: hash::network_id("another"), ..honest_first() })
+        }),
+        row("another version", WrongVersion, true, |at| {
+            say_first(at, &First { versions: Versions { min: 2, max: 9 }, ..honest_first() })
+        }),
+        row("a claim with a stamp below the difficulty", BadStamp, true, |at| say_first(at, &claiming(&weak_identity()))),
+        row("a stamp below the difficulty", BadStamp, false, |at| {
+            let weak = Target { us: weak_identity(), victim: at.victim.clone(), at: at.at };
+            say_last(&weak, &last_payload(&weak.us), |_| {})
+        }),
+        row("a low-order key", LowOrderKey, false, |at| {
+            let (_, mut first) = first_message(&at.us, &honest_first());
+            first[32..64].fill(0);
+            say(at, &first)
+        }),
+        row("a claim of the node's own key", OwnKey, false, |at| say_first(at, &claiming(&at.victim))),
+        row("the node's own key", OwnKey, false, |at| {
+            let twin = Target { us: at.victim.clone(), victim: at.victim.clone(), at: at.at };
+            say_last(&twin, &last_payload(&twin.us), |_| {})
+        }),
+        row("another version than the agreed one", Downgrade, false, |at| {
+            say_last(at, &Introduction { chosen: 2, ..last_payload(&at.us) }, |_| {})
+        }),
+        row("a forged last message", BadHandshake, false, |at| say_last(at, &last_payload(&at.us), |third| third[127] ^= 1)),
+        row("no common record suite", BadHandshake, false, |at| {
+            say_last(at, &Introduction { caps: 2, ..last_payload(&at.us) }, |_| {})
+        }),
+        row("a malformed Hello", BadHello, true, |at| greet(at, RecordType::Hello, &[0xff])),
+        row("a Hello of more than 8 KiB", BadHello, true, |at| {
+            // Field 15, which readers skip: 8,192 bytes of it.
+            let padding = [&[0x7a, 0x80, 0x40][..], &[0; 8_192]].concat();
+            greet(at, RecordType::Hello, &[hello().encode().expect("a valid Hello"), padding].concat())
+        }),
+        row("a Hello of another network", WrongNetwork, true, |at| {
+            let other = Hello { network: "another".to_owned(), ..hello() };
+            greet(at, RecordType::Hello, &other.encode().expect("a valid Hello"))
+        }),
+        row("data before the Hello", BadRecord, true, |at| greet(at, RecordType::Data, &whole(bulk().id, b"early"))),
+        row("a forged Hello", BadRecord, false, |at| {
+            let mut rogue = Rogue::dial(Wire::dial(at.at), &at.us);
+            let mut record = rogue.sealed(RecordType::Hello as u8, &hello().encode().expect("a valid Hello"));
+            record[20] ^= 1;
+            rogue.wire.say(&record);
+            rogue.until_closed()
+        }),
+    ]
+}
+
+#[test]
+fn bad_openings_are_refused_and_harm_nobody() {
+    let bed = Bed::new(LOOPBACK, &[]);
+    for (number, row) in openings().iter().enumerate() {
+        let told = (row.act)(&bed.target(0, number));
+        assert_eq!(told, row.is_told.then_some(row.reason), "{}", row.what);
+        let stats = bed.node.stats();
+        assert_eq!((stats.arrivals_refused, stats.arrivals), (number as u64 + 1, number as u64 + 2), "{}", row.what);
+        bed.is_well(row.what);
+    }
+    bed.end();
+}
+
+#[test]
+fn the_host_of_a_bad_opening_is_greylisted_for_its_reason() {
+    let listen = listen_addresses();
+    if listen == LOOPBACK {
+        return;
+    }
+    for (number, row) in openings().iter().enumerate() {
+        let bed = Bed::new(&listen, &[]);
+        let target = bed.target(1, number);
+        (row.act)(&target);
+        // Who belongs elsewhere is no culprit, and neither is this node itself.
+        let is_misfit = matches!(row.reason, CloseReason::WrongNetwork | CloseReason::WrongVersion);
+        if row.reason.blame() == Blame::Peer && !is_misfit {
+            let (peer, remote, reason) = bed.greylisted();
+            assert_eq!((peer, remote.ip(), reason), (None, target.at.ip(), row.reason), "{}", row.what);
+            assert_eq!(Wire::dial(target.at).until_closed(), b"", "{}: it is not let in again", row.what);
+        } else {
+            let other = Rogue::open(target.at, &identity(99), &hello());
+            let link = bed.up(other.id);
+            drop(other);
+            assert_eq!(bed.down(link).reason, CloseReason::Truncated, "{}: it was let in again", row.what);
+        }
+        bed.is_well(row.what);
+        bed.end();
+    }
+}
+
+/// Something that a rogue says on an open link.
+struct Word {
+    what: &'static str,
+    reason: CloseReason,
+    /// The rogue hears a goodbye with the reason. Whoever sends records that are not authentic does not.
+    is_told: bool,
+    say: fn(&mut Rogue),
+}
+
+fn part(channel: ChannelId, kind: Kind, total: u32, bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let is_last = total as usize == bytes.len();
+    segment::write(&mut out, Head { channel, kind, request: 3, total, is_first: true, is_last }, bytes);
+    out
+}
+
+/// A whole message.
+fn whole(channel: ChannelId, bytes: &[u8]) -> Vec<u8> {
+    part(channel, Kind::Message, bytes.len() as u32, bytes)
+}
+
+fn pex(bytes: &[u8]) -> Vec<u8> {
+    whole(ChannelId::PEX, bytes)
+}
+
+/// A PEX answer with so many empty addresses, at most 126 and at least 64: field 4, and in it field 1 again and again.
+fn addresses(count: usize) -> Vec<u8> {
+    let length = 2 * count;
+    [&[0x22, length as u8 | 0x80, (length >> 7) as u8][..], &[0x0a, 0].repeat(count)].concat()
+}
+
+/// Says a data record.
+fn data(rogue: &mut Rogue, body: &[u8]) {
+    rogue.say(RecordType::Data, body);
+}
+
+fn words_that_are_no_records() -> Vec<Word> {
+    use CloseReason::*;
+    let row = |what, reason, is_told, say| Word { what, reason, is_told, say };
+    vec![
+        row("a record shorter than a tag and a type", BadRecord, false, |rogue| rogue.wire.say(&[0, 16])),
+        // The length field cannot say more than a record may have.
+        row("a record of the greatest length, forged", BadRecord, false, |rogue| rogue.wire.say(&[0xff; 2 + 65_535])),
+        row("a forged tag", BadRecord, false, |rogue| {
+            let mut record = rogue.sealed(RecordType::Ping as u8, &[1; 8]);
+            record[2] ^= 1;
+            rogue.wire.say(&record);
+        }),
+        row("a record twice", BadRecord, false, |rogue| {
+            let record = rogue.sealed(RecordType::Ping as u8, &[1; 8]);
+            rogue.wire.say(&record.repeat(2));
+        }),
+        row("a record of a type that is none", BadRecord, true, |rogue| {
+            let record = rogue.sealed(7, b"x");
+            rogue.wire.say(&record);
+        }),
+        row("a ping of seven bytes", BadRecord, true, |rogue| rogue.say(RecordType::Ping, &[0; 7])),
+        row("a pong that nobody asked for", BadRecord, true, |rogue| rogue.say(RecordType::Pong, &[0; 8])),
+        row("a second Hello", BadRecord, true, |rogue| {
+            rogue.say(RecordType::Hello, &hello().encode().expect("a valid Hello"));
+        }),
+        row("a data record with nothing in it", BadSegment, true, |rogue| data(rogue, &[])),
+        row("a segment longer than its record", BadSegment, true, |rogue| data(rogue, &[3, 0, 0x11, 0, 9, 1])),
+        row("a segment with a reserved flag", BadSegment, true, |rogue| data(rogue, &[0x83, 0, 0x11, 0, 0])),
+        row("a part without a beginning", BadSegment, true, |rogue| data(rogue, &[0, 0, 0x11, 0, 1, 1])),
+        row("credit for nothing", BadSegment, true, |rogue| data(rogue, &[0x17, 0, 0x11, 0, 4, 0, 0, 0, 0])),
+    ]
+}
+
+fn words_that_break_a_rule() -> Vec<Word> {
+    use CloseReason::*;
+    let row = |what, reason, say| Word { what, reason, is_told: true, say };
+    vec![
+        row("bytes beyond the credit", CreditExceeded, |rogue| {
+            // Each fits the window of 64 KiB, and nobody takes the first.
+            data(rogue, &whole(bulk().id, &[1; 40_000]));
+            data(rogue, &whole(bulk().id, &[2; 40_000]));
+        }),
+        row("a message above its channel's limit", MessageTooBig, |rogue| {
+            data(rogue, &part(bulk().id, Kind::Message, bulk().message_bytes_max + 1, b"x"));
+        }),
+        row("a PEX message above its limit", MessageTooBig, |rogue| {
+            data(rogue, &part(ChannelId::PEX, Kind::Message, 64_001, b"x"))
+        }),
+        row("a channel that nobody has", UnknownChannel, |rogue| data(rogue, &whole(ChannelId(0x99), b"x"))),
+        row("a channel that the rogue has not announced", UnknownChannel, |rogue| data(rogue, &whole(CHAT, b"x"))),
+        row("a flood of pings", ControlFlood, |rogue| {
+            let flood: Vec<u8> = (0..6).flat_map(|_| rogue.sealed(RecordType::Ping as u8, &[1; 8])).collect();
+            rogue.wire.say(&flood);
+        }),
+        row("a flood of control messages", ControlFlood, |rogue| data(rogue, &pex(&PexMessage::Request.encode()).repeat(101))),
+        row("a PEX answer that nobody asked for", PexUnsolicited, |rogue| {
+            data(rogue, &pex(&PexMessage::ResponseV2(Vec::new()).encode()));
+        }),
+        row("a PEX answer that does not decode", PexMalformed, |rogue| data(rogue, &pex(&[0x22, 9]))),
+        row("a PEX answer with too many addresses", PexTooMany, |rogue| data(rogue, &pex(&addresses(101)))),
+        // Four may come together, and one more each 100 ms.
+        row("PEX requests too often", PexTooOften, |rogue| data(rogue, &pex(&PexMessage::RequestV2.encode()).repeat(90))),
+        row("a PEX message of an unknown type", UnknownMessage, |rogue| data(rogue, &pex(&[0x4a, 0]))),
+        row("a question on the PEX channel", UnknownMessage, |rogue| data(rogue, &part(ChannelId::PEX, Kind::Request, 1, b"x"))),
+        row("a discovery request that does not decode", PexMalformed, |rogue| {
+            data(rogue, &part(ChannelId::DISCOVER, Kind::Request, 1, &[0xff]));
+        }),
+    ]
+}
+
+#[test]
+fn bad_words_on_an_open_link_end_it_and_harm_nobody() {
+    let bed = Bed::new(LOOPBACK, &[]);
+    for (number, row) in words_that_are_no_records().iter().chain(&words_that_break_a_rule()).enumerate() {
+        let target = bed.target(0, number);
+        let mut rogue = Rogue::open(target.at, &target.us, &hello());
+        let link = bed.up(rogue.id);
+        (row.say)(&mut rogue);
+        assert_eq!(rogue.until_closed(), row.is_told.then_some(row.reason), "{}", row.what);
+        let (down, noted) = bed.down_and_greylisted(link);
+        assert_eq!((down.peer, down.reason, down.told), (rogue.id, row.reason, None), "{}", row.what);
+        assert_eq!(noted, (Some(rogue.id), row.reason), "{}", row.what);
+        assert_eq!((bed.node.stats().arrivals_refused, bed.node.stats().links_in), (0, 1), "{}", row.what);
+        bed.is_well(row.what);
+    }
+    bed.end();
+}
+
+#[test]
+fn a_rogue_that_comes_again_is_refused_and_the_honest_peer_is_not() {
+    let bed = Bed::new(LOOPBACK, &[]);
+    let target = bed.target(0, 0);
+    let mut rogue = Rogue::open(target.at, &target.us, &hello());
+    let link = bed.up(rogue.id);
+    data(&mut rogue, &[]);
+    assert_eq!(bed.down_and_greylisted(link).1, (Some(rogue.id), CloseReason::BadSegment));
+    assert_eq!(greet(&target, RecordType::Hello, &hello().encode().expect("a valid Hello")), Some(CloseReason::Greylisted));
+    let refused = bed.wait("the refusal", |event| match event {
+        Event::Notice(Notice::Refused { peer, reason, .. }) => Some((*peer, *reason)),
+        _ => None,
+    });
+    assert_eq!(refused, (Some(rogue.id), CloseReason::Greylisted));
+    bed.is_well("a rogue that comes again");
+    bed.end();
+}
+
+/// What a rogue answers to a node that dials it.
+struct Answer {
+    what: &'static str,
+    reason: CloseReason,
+    answer: fn(Wire, &Target),
+}
+
+/// Refuses before there are keys.
+fn refuse(mut wire: Wire, refusal: Refusal) {
+    wire.read::<160>();
+    wire.say(&refusal.encode(1));
+    assert_eq!(wire.until_closed(), b"");
+}
+
+/// Answers with a second message that `forge` has changed.
+fn second(mut wire: Wire, us: &bowline::Identity, payload: &Introduction, forge: fn(&mut [u8])) {
+    let (_, mut second) = second_message(&mut wire, us, payload);
+    forge(&mut second);
+    wire.say(&second);
+    assert_eq!(wire.until_closed(), b"", "nothing is shown to who answers badly");
+}
+
+/// Agrees on keys and answers the Hello.
+fn answer(wire: Wire, target: &Target, kind: RecordType, body: &[u8], told: Option<CloseReason>) {
+    let mut rogue = Rogue::answer(wire, &target.us);
+    rogue.say(kind, body);
+    assert_eq!(rogue.until_closed(), told);
+}
+
+fn answers() -> Vec<Answer> {
+    use CloseReason::*;
+    let row = |what, reason, answer| Answer { what, reason, answer };
+    vec![
+        row("another protocol", Garbage, |mut wire, _| {
+            wire.say(b"SSH-2.0-OpenSSH\r\n");
+            wire.read::<160>();
+            assert_eq!(wire.until_closed(), b"");
+        }),
+        row("nothing but an end", Truncated, |mut wire, _| {
+            wire.read::<160>();
+        }),
+        row("a refusal: another network", WrongNetwork, |wire, _| refuse(wire, Refusal::Reject(Some(RejectCode::Network)))),
+        row("a refusal: another version", WrongVersion, |wire, _| refuse(wire, Refusal::Reject(Some(RejectCode::Version)))),
+        row("a refusal without a known reason", Rejected, |wire, _| refuse(wire, Refusal::Reject(None))),
+        row("a puzzle that is too hard", BadPuzzle, |wire, _| {
+            refuse(wire, Refusal::Challenge { difficulty: 19, cookie: [7; 16] });
+        }),
+        row("a version that was not offered", Downgrade, |wire, at| {
+            second(wire, &at.us, &second_payload(&at.us), |second| second[1] = 2);
+        }),
+        row("a stamp below the difficulty", BadStamp, |wire, _| {
+            let weak = weak_identity();
+            second(wire, &weak, &second_payload(&weak), |_| {});
+        }),
+        row("a low-order key", LowOrderKey, |wire, at| {
+            second(wire, &at.us, &second_payload(&at.us), |second| second[4..36].fill(0))
+        }),
+        row("the node's own key", OwnKey, |wire, at| second(wire, &at.victim, &second_payload(&at.victim), |_| {})),
+        row("another key than the dialed one", WrongIdentity, |wire, _| {
+            second(wire, &identity(98), &second_payload(&identity(98)), |_| {});
+        }),
+        row("a forged second message", BadHandshake, |wire, at| {
+            second(wire, &at.us, &second_payload(&at.us), |second| second[163] ^= 1);
+        }),
+        row("records that are too small", BadHandshake, |wire, at| {
+            second(wire, &at.us, &Introduction { frame_max: 1_000, ..second_payload(&at.us) }, |_| {});
+        }),
+        row("a malformed Hello", BadHello, |wire, at| answer(wire, at, RecordType::Ack, &[0xff], Some(BadHello))),
+        row("a Hello of another network", WrongNetwork, |wire, at| {
+            let other = Hello { network: "another".to_owned(), ..hello() };
+            answer(wire, at, RecordType::Ack, &other.encode().expect("a valid Hello"), Some(WrongNetwork));
+        }),
+        row("data instead of an ack", BadRecord, |wire, at| {
+            answer(wire, at, RecordType::Data, &whole(bulk().id, b"early"), Some(BadRecord));
+        }),
+        row("a nack that is none", BadRecord, |wire, at| answer(wire, at, RecordType::Nack, &[9], Some(BadRecord))),
+        row("a forged ack", BadRecord, |wire, at| {
+            let mut rogue = Rogue::answer(wire, &at.us);
+            let mut record = rogue.sealed(RecordType::Ack as u8, &hello().encode().expect("a valid Hello"));
+            record[20] ^= 1;
+            rogue.wire.say(&record);
+            assert_eq!(rogue.until_closed(), None);
+        }),
+    ]
+}
+
+#[test]
+fn bad_answers_end_the_dial_and_harm_nobody() {
+    let bed = Bed::new(LOOPBACK, &[]);
+    for (number, row) in answers().iter().enumerate() {
+        let target = bed.target(0, number);
+        let listener = TcpListener::bind(LOOPBACK).expect("a port");
+        let to = listener.local_addr().expect("an address");
+        // Posing as the node itself must be found out by the key, and not by what was expected.
+        let expect = (row.reason != CloseReason::OwnKey && row.reason != CloseReason::BadStamp).then(|| target.us.id());
+        bed.node.dial(to, expect, number as u64).expect("begun");
+        (row.answer)(Wire::accept(&listener), &target);
+        let failed = bed.wait(row.what, |event| match event {
+            Event::Notice(Notice::DialFailed { tag, to, reason }) => Some((*tag, *to, *reason)),
+            _ => None,
+        });
+        assert_eq!(failed, (number as u64, to, row.reason), "{}", row.what);
+        bed.is_well(row.what);
+    }
+    bed.end();
+}
+
+/// Somebody who stays silent.
+struct Silence {
+    what: &'static str,
+    settings: &'static [(&'static str, &'static str)],
+    /// No sooner than after so many milliseconds it is closed.
+    after_ms: u64,
+    /// The reason, where somebody is told it: the rogue in a last word, or whoever dialed.
+    seen: Option<CloseReason>,
+    act: fn(&Bed, &Target) -> Option<CloseReason>,
+}
+
+/// Connects, does something, and is silent until it is closed.
+fn never_open(bed: &Bed, target: &Target, act: fn(&mut Wire)) -> Option<CloseReason> {
+    let mut wire = Wire::dial(target.at);
+    act(&mut wire);
+    let told = refusal(&wire.until_closed());
+    assert_eq!(bed.node.stats().arrivals_refused, 1);
+    told
+}
+
+/// Opens a link, does something, and is silent until it is closed.
+fn fall_silent(bed: &Bed, target: &Target, act: fn(&mut Rogue)) -> Option<CloseReason> {
+    let mut rogue = Rogue::open(target.at, &target.us, &hello());
+    let link = bed.up(rogue.id);
+    act(&mut rogue);
+    let told = rogue.until_closed();
+    assert_eq!(bed.down(link).reason, CloseReason::PingTimeout);
+    told
+}
+
+/// Lets itself be dialed, and is silent until it is closed.
+fn never_answer(bed: &Bed, target: &Target) -> Option<CloseReason> {
+    let listener = TcpListener::bind(LOOPBACK).expect("a port");
+    bed.node.dial(listener.local_addr().expect("an address"), Some(target.us.id()), 5).expect("begun");
+    let mut wire = Wire::accept(&listener);
+    wire.read::<160>();
+    assert_eq!(wire.until_closed(), b"");
+    bed.wait("the dial's end", |event| match event {
+        Event::Notice(Notice::DialFailed { tag: 5, reason, .. }) => Some(Some(*reason)),
+        _ => None,
+    })
+}
+
+fn silences() -> Vec<Silence> {
+    use CloseReason::{HandshakeTimeout, PingTimeout};
+    let row = |what, settings, after_ms, seen, act| Silence { what, settings, after_ms, seen, act };
+    const FIRST: &[(&str, &str)] = &[("handshake.first_timeout", "1s")];
+    const WHOLE: &[(&str, &str)] = &[("handshake.timeout", "3s")];
+    const PINGS: &[(&str, &str)] = &[("ping.accept_period", "2s"), ("ping.period", "2s"), ("ping.timeout", "2s")];
+    const RECORDS: &[(&str, &str)] = &[("link.record_timeout", "1s")];
+    vec![
+        row("a connection without a word", FIRST, 1_000, None, |bed, at| never_open(bed, at, |_| {})),
+        row("half a first message", FIRST, 1_000, None, |bed, at| never_open(bed, at, |wire| wire.say(b"BOWLINE1\x01\x01"))),
+        row("no last message", WHOLE, 3_000, None, |bed, at| {
+            never_open(bed, at, |wire| drop(third_message(wire, &identity(97), &last_payload(&identity(97)))))
+        }),
+        row("keys and no Hello", WHOLE, 3_000, Some(HandshakeTimeout), |bed, at| {
+            let told = Rogue::dial(Wire::dial(at.at), &at.us).until_closed();
+            assert_eq!(bed.node.stats().arrivals_refused, 1);
+            told
+        }),
+        // The first ping leaves after a second.
+        row("no answer to a ping", PINGS, 3_000, Some(PingTimeout), |bed, at| fall_silent(bed, at, |_| {})),
+        row("half a record", RECORDS, 1_000, Some(PingTimeout), |bed, at| {
+            fall_silent(bed, at, |rogue| {
+                let record = rogue.sealed(RecordType::Ping as u8, &[1; 8]);
+                rogue.wire.say(&record[..9]);
+            })
+        }),
+        row("no answer to a dial", WHOLE, 3_000, Some(HandshakeTimeout), never_answer),
+    ]
+}
+
+#[test]
+fn who_stays_silent_is_closed_in_time_and_harms_nobody() {
+    std::thread::scope(|scope| {
+        for row in silences() {
+            scope.spawn(move || {
+                let bed = Bed::new(LOOPBACK, row.settings);
+                let begin = Instant::now();
+                assert_eq!((row.act)(&bed, &bed.target(0, 0)), row.seen, "{}", row.what);
+                assert!(begin.elapsed() >= Duration::from_millis(row.after_ms), "{}: {:?}", row.what, begin.elapsed());
+                bed.is_well(row.what);
+                bed.end();
+            });
+        }
+    });
+}
+
+#[test]
+fn a_peer_that_stops_reading_is_closed_and_harms_nobody() {
+    let bed = Bed::new(LOOPBACK, &[("link.write_stall_timeout", "1s")]);
+    let target = bed.target(0, 0);
+    // As much credit as there is, so that only the socket holds the node back; and little room in that.
+    let mut greedy = hello();
+    greedy.channels.iter_mut().for_each(|offer| offer.credit = i32::MAX as u32);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_recv_buffer_size(16 * 1_024).expect("a small buffer");
+    socket.connect(&target.at.into()).expect("it listens");
+    let mut rogue = Rogue::open_on(Wire::of(TcpStream::from(socket)), &target.us, &greedy);
+    let link = bed.up(rogue.id);
+    let part = [7; 60_000];
+    let mut sent = 0;
+    while bed.node.send_timeout(link, bulk().id, &part, wire::PATIENCE).is_ok() {
+        sent += 1;
+        assert!(sent < 10_000, "600 MB fit no socket");
+    }
+    let down = bed.down(link);
+    assert_eq!((down.peer, down.reason, down.told), (rogue.id, CloseReason::WriteStalled, None));
+    assert!(down.unsent_messages > 0 && down.unsent_messages < sent, "{} of {sent}", down.unsent_messages);
+    // It is closed behind what is on its way.
+    assert!(!rogue.wire.until_closed().is_empty());
+    bed.is_well("a peer that stops reading");
+    bed.end();
+}
