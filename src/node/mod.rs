@@ -15,4 +15,6 @@ mod running;
 pub mod sender;
 mod shared;
 mod system;
+#[cfg(test)]
+mod testbed;
 mod workers;

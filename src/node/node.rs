@@ -114,7 +114,8 @@ impl Node {
     ///
     /// # Errors
     /// `Listen` names the address that is occupied or forbidden; the node is then as before and may be started again. `System` when the
-    /// machine has no threads or descriptors left. `State` when it was started already.
+    /// machine has no threads or descriptors left; for want of a thread the node fails, and only another one can be started. `State` when
+    /// it was started already.
     ///
     /// # Blocks
     /// Some milliseconds.
@@ -128,17 +129,12 @@ impl Node {
             Ok(running) => {
                 let shared = Arc::clone(&running.shared);
                 self.0.running.set(running).map_err(|_| TWICE)?;
-                shared.routes.change_state(NodeState::Running);
+                shared.announce(NodeState::Running);
                 Ok(())
             }
             Err(failed) => {
                 let (error, routes) = *failed;
-                if self.state() == NodeState::Failed {
-                    // Some threads were there already: what they shared cannot be started from again.
-                    routes.close();
-                } else {
-                    *self.0.routes.lock() = Some(routes);
-                }
+                *self.0.routes.lock() = routes;
                 Err(error)
             }
         }
@@ -435,7 +431,7 @@ impl Node {
 
     /// Who is connected: a published snapshot, so that no reader waits for a writer.
     pub fn peers(&self) -> Arc<[PeerInfo]> {
-        self.0.running.get().map(|running| Arc::clone(&running.shared.peers.read())).unwrap_or_default()
+        self.0.running.get().map(|running| Arc::clone(&running.shared.peers.read().peers)).unwrap_or_default()
     }
 
     /// The open link of a peer, if there is one.
@@ -516,15 +512,20 @@ impl Inner {
             let routes = self.routes.lock().take();
             if let Some(routes) = routes {
                 // Never started, and without routes it never will be: receivers must not wait for ever.
-                self.status.set(NodeState::Stopped);
+                self.status.advance(NodeState::Stopped);
                 routes.close();
                 return Ok(());
             }
-            if self.status.state() == NodeState::Stopped {
+            let state = self.status.state();
+            if state == NodeState::Stopped {
                 return Ok(());
             }
-            // A start has the routes: it brings a running node, or the routes back.
+            // A start has the routes: it brings a running node, or the routes back, or nothing at all if it has failed half way. Who
+            // saw the failure before this wait sees after it what that start has brought.
             self.status.wait_started();
+            if state == NodeState::Failed && self.running.get().is_none() {
+                return Err(self.status.gone());
+            }
         }
     }
 }

@@ -1,0 +1,28 @@
+//! Nodes on loopback for the tests of this room, which look inside. Tests of what users see are in `tests/node.rs`.
+
+use super::builder::Builder;
+use super::identity_file::generate;
+use super::node::Node;
+use crate::base::channel::Channel;
+use std::time::Duration;
+
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+pub fn built() -> Node {
+    let identity = generate(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+    let set = [
+        ("network.name", "test"),
+        ("network.pow_bits", "0"),
+        ("network.allow_private", "true"),
+        ("listen.addresses", "127.0.0.1:0"),
+        ("discovery.bootstrap", "true"),
+    ];
+    let builder = set.into_iter().fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+    builder.identity(identity).channel(Channel::new(0x10, "chat")).expect("a channel").build().expect("valid")
+}
+
+pub fn started() -> Node {
+    let node = built();
+    node.start().expect("a free port");
+    node
+}
