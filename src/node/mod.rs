@@ -2,6 +2,7 @@
 
 pub mod builder;
 mod clock;
+mod dialing;
 mod entropy;
 pub mod error;
 pub mod identity_file;
