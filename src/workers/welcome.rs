@@ -79,9 +79,8 @@ impl Welcome {
     fn opened(&mut self, now: Time, link: LinkId, pool: &mut Pool, out: &mut Outbox) {
         let Some(slot) = pool.open(now, link) else { return };
         let Some(peer) = slot.peer else { return };
-        if slot.direction == Direction::Outbound {
-            out.outcomes.push(Outcome { link, result: Ok(peer) });
-        }
+        // Whoever wants a link with this peer may wait for this one, also if the peer dialed.
+        out.outcomes.push(Outcome { link, result: Ok(peer) });
         let way = if slot.direction == Direction::Inbound { "from" } else { "to" };
         let line = self.link_lines.line(now, || format!("{link} open {way} {} with {peer}", slot.remote));
         out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
@@ -221,7 +220,8 @@ mod tests {
         assert_eq!(orders(&out), ["proceed 1"]);
         assert_eq!(orders(&bench.introduce(link, 1, Direction::Inbound)), ["admit 1"]);
         let out = bench.step(ms(5), Report::Opened { link });
-        assert!(out.changed && out.nudge_exchange && out.nudge_maintenance && out.outcomes.is_empty());
+        assert!(out.changed && out.nudge_exchange && out.nudge_maintenance);
+        assert_eq!(out.outcomes, [Outcome { link, result: Ok(peer(1)) }], "who wants this peer may wait for it");
         assert_eq!(bench.welcome.deadline(), None);
         let info = &bench.pool.peers()[0];
         assert_eq!((info.id, info.since, info.listen.as_ref().and_then(Address::socket)), (peer(1), ms(5), Some(at(1))));
@@ -277,7 +277,8 @@ mod tests {
         let out = bench.step(ms(0), Report::Opened { link });
         assert_eq!(out.outcomes, [Outcome { link, result: Ok(peer(3)) }]);
         let out = bench.step(ms(0), closed(link, CloseReason::Reset));
-        assert!(out.outcomes.is_empty() && out.notices.is_empty(), "its story goes to the link's readers now");
+        assert_eq!(out.outcomes, [Outcome { link, result: Err(CloseReason::Reset) }], "who joined it late hears of its end");
+        assert!(out.notices.is_empty(), "its story goes to the link's readers now");
     }
 
     #[test]
