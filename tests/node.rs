@@ -342,6 +342,15 @@ fn who_dials_on_a_down_gets_its_own_up() {
 }
 
 #[test]
+fn who_connects_by_address_alone_gets_the_link_that_the_peer_dialed() {
+    let (a, b, at_a, at_b) = pair();
+    // `a` does not know who is there before it has asked; the two keep one link.
+    assert_eq!(a.connect(&at(&b), PATIENCE).expect("a link"), at_a);
+    assert_eq!(b.connect(&at(&a), PATIENCE).expect("a link"), at_b);
+    assert_eq!((a.peers().len(), b.peers().len()), (1, 1));
+}
+
+#[test]
 fn connects_from_both_sides_both_get_the_one_link() {
     let (a, b) = (started(builder()), started(builder()));
     let (to_a, to_b) = (format!("{}@{}", a.id(), at(&a)), format!("{}@{}", b.id(), at(&b)));

@@ -39,7 +39,20 @@ pub enum Notice {
 pub struct Outcome {
     pub link: LinkId,
     /// Who is at the other end, or why nobody is. `told` of the peer is preferred over our own view, where there is one.
-    pub result: Result<PeerId, CloseReason>,
+    pub result: Result<PeerId, Ending>,
+}
+
+/// Why a dial or link ended, and whose it was, as far as that was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    pub reason: CloseReason,
+    pub peer: Option<PeerId>,
+}
+
+impl From<CloseReason> for Ending {
+    fn from(reason: CloseReason) -> Ending {
+        Ending { reason, peer: None }
+    }
 }
 
 /// One step's wishes, in order.

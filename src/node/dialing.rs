@@ -11,6 +11,7 @@ use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::bus::command::Command;
 use crate::bus::event::NodeState;
+use crate::bus::outbox::Ending;
 use crate::pool::slots::{Phase, Purpose};
 use crate::pool::table::DialError;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -25,10 +26,10 @@ impl Shared {
     /// # Errors
     /// `Dial` when it is refused at once, `Link` with the reason, `Timeout`, `Stopped`, `Failed`.
     pub fn connect(&self, to: SocketAddr, expect: Option<PeerId>, until: Time) -> Result<LinkId, Error> {
-        let mut last = CloseReason::Reset;
+        let (mut last, mut sought) = (CloseReason::Reset, expect);
         for _ in 0..CLAIMS_MAX {
             let (answer, wait): (_, Receiver<Answer>) = bounded(1);
-            let (link, is_ours, is_dial) = match self.dial(to, expect, None, Some(&answer)) {
+            let (link, is_ours, is_dial) = match self.dial(to, sought, None, Some(&answer)) {
                 // Somebody dials it already, maintenance perhaps: its link is as good.
                 Err(Error::Dial(DialError::Exists(_, link))) => (link, false, self.join(link, &answer)),
                 begun => (begun?, true, true),
@@ -40,11 +41,12 @@ impl Shared {
                 // Of a link of others that has parted meanwhile, the caller may have had the Down before it called.
                 Ok(Ok(_)) if is_ours || self.roster.find(link).is_some() => return Ok(link),
                 Ok(Err(_)) if self.status.state() != NodeState::Running => return Err(self.status.gone()),
-                // The peer's own dial was preferred, or is about to be: its link is as good.
-                Ok(Err(reason)) if is_dial && !(reason == CloseReason::Duplicate && expect.is_some()) => {
-                    return Err(Error::Link(reason));
+                // The peer has a link with us, or its own dial was preferred, or is about to be: that link is as good.
+                Ok(Err(Ending { reason: CloseReason::Duplicate, peer: Some(peer) })) => {
+                    (last, sought) = (CloseReason::Duplicate, Some(peer));
                 }
-                Ok(ended) => last = ended.err().unwrap_or(last),
+                Ok(Err(ending)) if is_dial => return Err(Error::Link(ending.reason)),
+                Ok(ended) => last = ended.err().map_or(last, |ending| ending.reason),
                 Err(_) => {
                     self.give_up(link, &answer);
                     if is_ours {
@@ -64,8 +66,8 @@ impl Shared {
         let slot = self.pool.lock().slots().get(link).map(|slot| (slot.direction, slot.phase));
         let known = match self.roster.find(link) {
             Some(open) => Some(Ok(open.peer)),
-            None if self.status.state() != NodeState::Running => Some(Err(CloseReason::Stopped)),
-            None if slot.is_none() || self.roster.has_parted(link) => Some(Err(CloseReason::Reset)),
+            None if self.status.state() != NodeState::Running => Some(Err(CloseReason::Stopped.into())),
+            None if slot.is_none() || self.roster.has_parted(link) => Some(Err(CloseReason::Reset.into())),
             None => None,
         };
         let Some(known) = known else {

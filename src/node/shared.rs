@@ -10,7 +10,7 @@ use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
 use crate::bus::event::NodeState;
-use crate::bus::outbox::Outcome;
+use crate::bus::outbox::{Ending, Outcome};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::bus::sync::{Change, Lock};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// The answer that a waiting `connect` gets.
-pub type Answer = Result<PeerId, CloseReason>;
+pub type Answer = Result<PeerId, Ending>;
 
 /// What the threads share while a node runs.
 pub struct Shared {
@@ -82,7 +82,7 @@ impl Shared {
         let waiting = std::mem::take(&mut *self.waiters.lock());
         for answer in waiting.into_values().flatten() {
             // A full channel has its answer already.
-            let _ = answer.try_send(Err(CloseReason::Stopped));
+            let _ = answer.try_send(Err(CloseReason::Stopped.into()));
         }
     }
 

@@ -153,6 +153,7 @@ mod tests {
     use super::super::testbed::{at, hello_of, ms, peer, policy};
     use super::*;
     use crate::base::link_id::LinkIds;
+    use crate::bus::outbox::Ending;
     use crate::pool::lists::Subject;
     use crate::pool::slots::Purpose;
     use std::time::Duration;
@@ -261,13 +262,16 @@ mod tests {
         let mut bench = Bench::new();
         let link = bench.asked(1);
         let out = bench.step(ms(0), closed(link, CloseReason::ConnectionRefused));
-        assert_eq!(out.outcomes, [Outcome { link, result: Err(CloseReason::ConnectionRefused) }]);
+        assert_eq!(out.outcomes, [Outcome { link, result: Err(CloseReason::ConnectionRefused.into()) }]);
         let link = bench.asked(2);
         bench.step(ms(0), Report::Recognised { link, peer: peer(2), is_claim: false });
         let alternatives = vec![Address::of(at(8), None), Address::of(at(9), None), Address::of(at(9), None)];
         let (reason, told) = (CloseReason::Nacked, Some(CloseReason::TooManyLinks));
         let out = bench.step(ms(0), Report::Closed { link, reason, told, alternatives });
-        assert_eq!(out.outcomes, [Outcome { link, result: Err(CloseReason::TooManyLinks) }]);
+        assert_eq!(
+            out.outcomes,
+            [Outcome { link, result: Err(Ending { reason: CloseReason::TooManyLinks, peer: Some(peer(2)) }) }]
+        );
         let told = Notice::DialFailed { tag: 7, to: at(2), reason: CloseReason::TooManyLinks };
         assert_eq!(out.notices, [told]);
         assert!(out.nudge_maintenance && bench.pool.points().get(at(9)).is_some(), "alternatives are learned");
@@ -277,7 +281,11 @@ mod tests {
         let out = bench.step(ms(0), Report::Opened { link });
         assert_eq!(out.outcomes, [Outcome { link, result: Ok(peer(3)) }]);
         let out = bench.step(ms(0), closed(link, CloseReason::Reset));
-        assert_eq!(out.outcomes, [Outcome { link, result: Err(CloseReason::Reset) }], "who joined it late hears of its end");
+        assert_eq!(
+            out.outcomes,
+            [Outcome { link, result: Err(Ending { reason: CloseReason::Reset, peer: Some(peer(3)) }) }],
+            "who joined it late hears of its end"
+        );
         assert!(out.notices.is_empty(), "its story goes to the link's readers now");
     }
 
