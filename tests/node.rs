@@ -26,6 +26,7 @@ fn builder() -> Builder {
         ("listen.addresses", "127.0.0.1:0"),
         ("discovery.bootstrap", "true"),
         ("accept.ip_burst", "1000"),
+        ("accept.rate", "10000"),
     ];
     let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
     let builder = set.into_iter().fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
@@ -295,6 +296,89 @@ fn a_connect_joins_the_dial_that_is_under_way() {
         assert!(links.iter().all(|link| Some(*link) == b.find_peer(&a.id())), "{links:?}");
         assert_eq!(b.connect(&at(&a), PATIENCE).expect("it is open already"), links[0]);
     }
+}
+
+/// What is told of a link until it is down; that no dial fails meanwhile.
+fn await_down(node: &Node, link: LinkId) {
+    wait(node, |event| match event {
+        Event::Down(down) if down.link == link => Some(()),
+        Event::Notice(Notice::DialFailed { tag, reason, .. }) => panic!("dial {tag} failed: {reason}"),
+        _ => None,
+    });
+}
+
+/// A node that nobody can dial, so that only it dials others.
+fn started_deaf() -> Node {
+    started(builder().set("listen.addresses", "").expect("no address is fine"))
+}
+
+#[test]
+fn who_connects_on_a_down_gets_a_new_link() {
+    let (a, b) = (started(builder()), started_deaf());
+    for plain in [at(&a), format!("{}@{}", a.id(), at(&a))] {
+        for round in 0..300 {
+            let link = b.connect(&plain, PATIENCE).unwrap_or_else(|error| panic!("round {round}: {error}"));
+            b.disconnect(link, CloseReason::Requested).expect("open");
+            await_down(&b, link);
+        }
+    }
+}
+
+#[test]
+fn who_dials_on_a_down_gets_its_own_up() {
+    let (a, b) = (started(builder()), started_deaf());
+    let to = a.listen_addresses()[0];
+    for round in 0..300 {
+        b.dial(to, None, round).unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let link = wait(&b, |event| match event {
+            Event::Up(up) => Some((up.link, up.tag)),
+            Event::Notice(Notice::DialFailed { tag, reason, .. }) => panic!("dial {tag} failed: {reason}"),
+            _ => None,
+        });
+        assert_eq!(link.1, Some(round));
+        b.disconnect(link.0, CloseReason::Requested).expect("open");
+        await_down(&b, link.0);
+    }
+}
+
+#[test]
+fn who_connects_by_address_alone_gets_the_link_that_the_peer_dialed() {
+    let (a, b, at_a, at_b) = pair();
+    // `a` does not know who is there before it has asked; the two keep one link.
+    assert_eq!(a.connect(&at(&b), PATIENCE).expect("a link"), at_a);
+    assert_eq!(b.connect(&at(&a), PATIENCE).expect("a link"), at_b);
+    assert_eq!((a.peers().len(), b.peers().len()), (1, 1));
+}
+
+#[test]
+fn connects_from_both_sides_both_get_the_one_link() {
+    let (a, b) = (started(builder()), started(builder()));
+    let (to_a, to_b) = (format!("{}@{}", a.id(), at(&a)), format!("{}@{}", b.id(), at(&b)));
+    for round in 0..50 {
+        let (from_a, from_b) = std::thread::scope(|scope| {
+            let from_a = scope.spawn(|| a.connect(&to_b, PATIENCE));
+            let from_b = b.connect(&to_a, PATIENCE);
+            (from_a.join().expect("no panic"), from_b)
+        });
+        let (from_a, from_b) = match (from_a, from_b) {
+            (Ok(from_a), Ok(from_b)) => (from_a, from_b),
+            other => panic!("round {round}: {other:?}"),
+        };
+        b.disconnect(from_b, CloseReason::Requested).expect("open");
+        await_down(&b, from_b);
+        await_down(&a, from_a);
+    }
+}
+
+#[test]
+fn a_connect_without_a_limit_of_its_own_ends_with_the_dials() {
+    // Accepts and says nothing.
+    let mute = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let a = started(builder().set("dial.timeout", "200ms").expect("in range"));
+    let begin = Instant::now();
+    let error = a.connect(&mute.local_addr().expect("an address").to_string(), Duration::MAX).expect_err("nobody answers");
+    assert!(matches!(error, Error::Link(CloseReason::ConnectTimeout)), "{error}");
+    assert!(begin.elapsed() < Duration::from_millis(1_500), "{:?}", begin.elapsed());
 }
 
 #[test]

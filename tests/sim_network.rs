@@ -1,7 +1,9 @@
 //! Seeded stories on simulated networks. `BOWLINE_SEEDS=n` tries n seeds of each, `BOWLINE_SEED=s` only that one; a failure prints the
 //! line that replays it.
 
-use bowline::sim::scenarios::{Failure, Outcome, bad_neighbours, crossing_dials, form_and_heal, part_and_join, partings};
+use bowline::sim::scenarios::{
+    Failure, Outcome, bad_neighbours, crossing_dials, form_and_heal, part_and_join, partings, redials,
+};
 use std::time::Duration;
 
 /// Prints how to replay a seed, if its story panics.
@@ -44,6 +46,11 @@ fn thirty_nodes_form_a_network_and_heal() {
 #[test]
 fn crossing_dials_end_in_one_link() {
     over_seeds("crossing_dials_end_in_one_link", 30, crossing_dials);
+}
+
+#[test]
+fn who_dials_on_a_down_is_never_told_of_the_link_that_ended() {
+    over_seeds("who_dials_on_a_down_is_never_told_of_the_link_that_ended", 10, redials);
 }
 
 #[test]

@@ -34,12 +34,25 @@ pub enum Notice {
     RoundEnded { ticket: u64, links: usize, is_stuck: bool },
 }
 
-/// The end of a dial, for a caller that waits for it.
+/// A link has opened, or has ended at whatever stage, for callers that wait for it. Almost always nobody does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     pub link: LinkId,
-    /// Who answered, or why nobody did. `told` of the peer is preferred over our own view, where there is one.
-    pub result: Result<PeerId, CloseReason>,
+    /// Who is at the other end, or why nobody is. `told` of the peer is preferred over our own view, where there is one.
+    pub result: Result<PeerId, Ending>,
+}
+
+/// Why a dial or link ended, and whose it was, as far as that was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    pub reason: CloseReason,
+    pub peer: Option<PeerId>,
+}
+
+impl From<CloseReason> for Ending {
+    fn from(reason: CloseReason) -> Ending {
+        Ending { reason, peer: None }
+    }
 }
 
 /// One step's wishes, in order.

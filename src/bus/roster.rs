@@ -5,13 +5,18 @@ use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use parking_lot::RwLock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+/// Partings that are remembered: more than ever wait for welcome, which takes some microseconds for each.
+const PARTED_MAX: usize = 1_024;
 
 /// The open links of a node. The lock is held for a look-up or a copy only.
 #[derive(Debug, Default)]
 pub struct Roster {
     links: RwLock<BTreeMap<LinkId, Arc<Link>>>,
+    /// The last that were removed: their Down is told, and their places may not have heard of it yet.
+    parted: RwLock<VecDeque<LinkId>>,
 }
 
 impl Roster {
@@ -20,7 +25,18 @@ impl Roster {
     }
 
     pub fn remove(&self, id: LinkId) -> Option<Arc<Link>> {
-        self.links.write().remove(&id)
+        let removed = self.links.write().remove(&id)?;
+        let mut parted = self.parted.write();
+        if parted.len() == PARTED_MAX {
+            parted.pop_front();
+        }
+        parted.push_back(id);
+        Some(removed)
+    }
+
+    /// True if the link was open and was removed, for as long as the places may not know of it.
+    pub fn has_parted(&self, id: LinkId) -> bool {
+        self.parted.read().contains(&id)
     }
 
     pub fn find(&self, id: LinkId) -> Option<Arc<Link>> {

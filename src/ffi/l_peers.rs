@@ -175,7 +175,7 @@ fn unsupported(flags: u32) -> Result<(), Failure> {
 ///
 /// @param node        the node
 /// @param address     "[bowline://][<peer id>@]host:port"
-/// @param timeout_ms  how long to wait; BOWLINE_FOREVER is bounded by the setting dial.timeout
+/// @param timeout_ms  how long to wait; BOWLINE_FOREVER is bounded by 3 s for a name, and by the setting dial.timeout for each address
 /// @param out         the link; its BOWLINE_EV_PEER_CONNECTED comes, too
 /// @param err         may be NULL
 /// @return BOWLINE_OK, or why there is no link: BANNED, DUPLICATE, GREYLISTED, HANDSHAKE, IDENTITY, INVALID, LIMIT, NETWORK_ID, REFUSED,

@@ -2,6 +2,7 @@
 
 pub mod builder;
 pub(crate) mod clock;
+mod dialing;
 mod entropy;
 pub mod error;
 pub mod identity_file;
@@ -16,4 +17,6 @@ mod running;
 pub mod sender;
 mod shared;
 mod system;
+#[cfg(test)]
+mod testbed;
 mod workers;

@@ -7,7 +7,7 @@ use super::error::{Error, RecvError, SendError};
 use super::queue::Queue;
 use super::running::{self, Running};
 use super::sender::{Broadcast, SendOptions, Sender};
-use super::shared::{Answer, Shared, Status};
+use super::shared::{Shared, Status};
 use crate::base::address::{Address, Host};
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::link_id::{LinkId, LinkIds};
@@ -24,13 +24,10 @@ use crate::bus::sync::Lock;
 use crate::crypto::identity::Identity;
 use crate::crypto::sodium;
 use crate::pool::peers::PeerInfo;
-use crate::pool::slots::Purpose;
-use crate::pool::table::DialError;
 use crate::settings::check::Checked;
 use crate::settings::memory::Memory;
 use crate::wire::hello::Hello;
 use bytes::Bytes;
-use crossbeam_channel::{Receiver, bounded};
 use parking_lot::RwLock;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -115,7 +112,8 @@ impl Node {
     ///
     /// # Errors
     /// `Listen` names the address that is occupied or forbidden; the node is then as before and may be started again. `System` when the
-    /// machine has no threads or descriptors left. `State` when it was started already.
+    /// machine has no threads or descriptors left; for want of a thread the node fails, and only another one can be started. `State` when
+    /// it was started already.
     ///
     /// # Blocks
     /// Some milliseconds.
@@ -129,17 +127,12 @@ impl Node {
             Ok(running) => {
                 let shared = Arc::clone(&running.shared);
                 self.0.running.set(running).map_err(|_| TWICE)?;
-                shared.routes.change_state(NodeState::Running);
+                shared.announce(NodeState::Running);
                 Ok(())
             }
             Err(failed) => {
                 let (error, routes) = *failed;
-                if self.state() == NodeState::Failed {
-                    // Some threads were there already: what they shared cannot be started from again.
-                    routes.close();
-                } else {
-                    *self.0.routes.lock() = Some(routes);
-                }
+                *self.0.routes.lock() = routes;
                 Err(error)
             }
         }
@@ -195,7 +188,7 @@ impl Node {
     /// the motive it gave), `Timeout`, `State` before the start, `Stopped`, `Failed`.
     ///
     /// # Blocks
-    /// At most `timeout`.
+    /// At most `timeout`; and at most 3 s for a name, and `dial.timeout` for each of its addresses.
     pub fn connect(&self, address: &str, timeout: Duration) -> Result<LinkId, Error> {
         let shared = self.shared()?;
         let address: Address = address.parse()?;
@@ -208,62 +201,16 @@ impl Node {
         self.shared()?;
         let mut last = Error::Unresolved(address.to_string());
         for to in candidates {
-            let left = shared.clock.now().until(deadline);
-            match self.connect_once(shared, to, address.id, left) {
+            let until = deadline.min(shared.clock.now() + self.settings().dial_timeout);
+            match shared.connect(to, address.id, until) {
                 Ok(link) => return Ok(link),
                 // The time is over for the others as well: dialing them would only disturb them.
-                Err(Error::Timeout) => return Err(Error::Timeout),
+                Err(Error::Timeout) if until == deadline => return Err(Error::Timeout),
+                Err(Error::Timeout) => last = Error::Link(CloseReason::ConnectTimeout),
                 Err(error) => last = error,
             }
         }
         Err(last)
-    }
-
-    fn connect_once(
-        &self,
-        shared: &Arc<Shared>,
-        to: SocketAddr,
-        expect: Option<PeerId>,
-        left: Duration,
-    ) -> Result<LinkId, Error> {
-        let (answer, wait): (_, Receiver<Answer>) = bounded(1);
-        let (link, is_ours) = match self.begin(shared, to, expect, None, Some(&answer)) {
-            // Somebody dials it already, maintenance perhaps: its link is as good.
-            Err(Error::Dial(DialError::Exists(_, link))) => {
-                self.join(shared, link, &answer);
-                (link, false)
-            }
-            begun => (begun?, true),
-        };
-        match wait.recv_timeout(left) {
-            Ok(Ok(peer)) if expect.is_some_and(|expect| expect != peer) => Err(Error::Link(CloseReason::WrongIdentity)),
-            Ok(Ok(_)) => Ok(link),
-            Ok(Err(_)) if self.0.status.state() != NodeState::Running => Err(self.gone()),
-            Ok(Err(reason)) => Err(Error::Link(reason)),
-            Err(_) => {
-                shared.give_up(link, &answer);
-                if is_ours {
-                    shared.order(Command::Close { link, reason: CloseReason::Requested });
-                }
-                Err(Error::Timeout)
-            }
-        }
-    }
-
-    /// Waits, with others, for the end of a dial that is under way, or gets the answer at once if it has ended meanwhile.
-    fn join(&self, shared: &Arc<Shared>, link: LinkId, answer: &crossbeam_channel::Sender<Answer>) {
-        shared.waiters.lock().entry(link).or_default().push(answer.clone());
-        let is_gone = shared.pool.lock().slots().get(link).is_none();
-        let ended = match shared.roster.find(link) {
-            Some(open) => Some(Ok(open.peer)),
-            None if self.0.status.state() != NodeState::Running => Some(Err(CloseReason::Stopped)),
-            None => is_gone.then_some(Err(CloseReason::Duplicate)),
-        };
-        if let Some(ended) = ended {
-            shared.give_up(link, answer);
-            // The channel holds one answer, and an earlier one is as true as this.
-            let _ = answer.try_send(ended);
-        }
     }
 
     /// Begins to connect to `to`; ends in an `Event::Up` or a `Notice::DialFailed` with `tag`.
@@ -272,33 +219,7 @@ impl Node {
     /// `Dial` when it is refused at once (banned, connected, being dialed, no place, or this node itself), `Stopped`.
     pub fn dial(&self, to: SocketAddr, expect: Option<PeerId>, tag: u64) -> Result<LinkId, Error> {
         let shared = self.shared()?;
-        self.begin(shared, to, expect, Some(tag), None)
-    }
-
-    fn begin(
-        &self,
-        shared: &Arc<Shared>,
-        to: SocketAddr,
-        expect: Option<PeerId>,
-        tag: Option<u64>,
-        answer: Option<&crossbeam_channel::Sender<Answer>>,
-    ) -> Result<LinkId, Error> {
-        let now = shared.clock.now();
-        let link = shared.pool.lock().claim_dial(now, to, expect, Purpose::Asked { tag }).map_err(|error| match error {
-            DialError::Stopping => self.gone(),
-            error => Error::Dial(error),
-        })?;
-        if let Some(answer) = answer {
-            // Registered before the order goes out, so that the outcome cannot be missed; and the state is looked at after that, so
-            // that a stop either finds the waiter or is found here.
-            shared.waiters.lock().entry(link).or_default().push(answer.clone());
-            if self.0.status.state() != NodeState::Running {
-                shared.give_up(link, answer);
-                return Err(self.gone());
-            }
-        }
-        shared.order(Command::Dial { link, to, expect, tag });
-        Ok(link)
+        shared.dial(to, expect, Some(tag), None)
     }
 
     /// Closes a link; the peer hears `reason`.
@@ -458,7 +379,7 @@ impl Node {
 
     /// Who is connected: a published snapshot, so that no reader waits for a writer.
     pub fn peers(&self) -> Arc<[PeerInfo]> {
-        self.0.running.get().map(|running| Arc::clone(&running.shared.peers.read())).unwrap_or_default()
+        self.0.running.get().map(|running| Arc::clone(&running.shared.peers.read().peers)).unwrap_or_default()
     }
 
     /// The open link of a peer, if there is one.
@@ -514,7 +435,7 @@ impl Node {
     fn shared(&self) -> Result<&Arc<Shared>, Error> {
         match (self.0.running.get(), self.0.status.state()) {
             (Some(running), NodeState::Running) => Ok(&running.shared),
-            _ => Err(self.gone()),
+            _ => Err(self.0.status.gone()),
         }
     }
 
@@ -523,15 +444,6 @@ impl Node {
             (Some(running), NodeState::Running) => Ok(&running.shared),
             (_, NodeState::Failed) => Err(SendError::Failed),
             _ => Err(SendError::Stopped),
-        }
-    }
-
-    /// Why there is nothing to work with.
-    fn gone(&self) -> Error {
-        match self.0.status.state() {
-            NodeState::New | NodeState::Running => Error::State("the node has not been started"),
-            NodeState::Failed => Error::Failed(self.0.status.failure().unwrap_or_default()),
-            _ => Error::Stopped,
         }
     }
 }
@@ -545,15 +457,20 @@ impl Inner {
             let routes = self.routes.lock().take();
             if let Some(routes) = routes {
                 // Never started, and without routes it never will be: receivers must not wait for ever.
-                self.status.set(NodeState::Stopped);
+                self.status.advance(NodeState::Stopped);
                 routes.close();
                 return Ok(());
             }
-            if self.status.state() == NodeState::Stopped {
+            let state = self.status.state();
+            if state == NodeState::Stopped {
                 return Ok(());
             }
-            // A start has the routes: it brings a running node, or the routes back.
+            // A start has the routes: it brings a running node, or the routes back, or nothing at all if it has failed half way. Who
+            // saw the failure before this wait sees after it what that start has brought.
             self.status.wait_started();
+            if state == NodeState::Failed && self.running.get().is_none() {
+                return Err(self.status.gone());
+            }
         }
     }
 }

@@ -70,7 +70,7 @@ fn step<M: Machine>(machine: &mut M, input: Option<M::Input>, shared: &Arc<Share
             None => machine.wake(now, &mut pool, &mut out),
         }
         measure(&pool, shared);
-        out.changed.then(|| pool.peers())
+        out.changed.then(|| shared.snapshot(&pool))
     };
     if let Some(peers) = peers {
         shared.publish(peers);
@@ -88,11 +88,7 @@ fn carry_out(out: Outbox, shared: &Arc<Shared>, jobs: &mut Jobs) {
         log::log!(target: target, level, "{text}");
     }
     for outcome in out.outcomes {
-        let waiting = shared.waiters.lock().remove(&outcome.link);
-        for waiter in waiting.unwrap_or_default() {
-            // Who does not wait any more has left a full or closed channel behind; the outcome is then nobody's.
-            let _ = waiter.try_send(outcome.result);
-        }
+        shared.answer(&outcome);
     }
     for command in out.commands {
         shared.order(command);

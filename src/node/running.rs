@@ -5,7 +5,7 @@ use super::entropy::{SystemEntropy, policy_rng};
 use super::error::Error;
 use super::node::Plan;
 use super::pump::{self, Ears};
-use super::shared::{Shared, Status};
+use super::shared::{Shared, Snapshot, Status};
 use super::{reactor_thread, system, workers};
 use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
@@ -79,15 +79,16 @@ pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
     Local::new(profile).map_err(|error| Error::Channel(error.to_string()))
 }
 
-/// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back.
-pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Routes)>> {
+/// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back; unless some
+/// threads were there already: then the node has failed, and its queues are closed.
+pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Option<Routes>)>> {
     let (net, listening) = match listen(plan) {
         Ok(pair) => pair,
-        Err(error) => return Err(Box::new((error, routes))),
+        Err(error) => return Err(Box::new((error, Some(routes)))),
     };
     let local = match profile(plan, &listening) {
         Ok(local) => Arc::new(local),
-        Err(error) => return Err(Box::new((error, routes))),
+        Err(error) => return Err(Box::new((error, Some(routes)))),
     };
     let limits = Limits::of(&plan.settings, system::files_max());
     let (commands, orders) = bounded(COMMANDS_MAX);
@@ -109,6 +110,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         nudge_exchange,
         resolver: super::resolver::Resolver::default(),
         peers: Default::default(),
+        snapshots: Default::default(),
         waiters: Lock::default(),
         status: Arc::clone(status),
     });
@@ -126,17 +128,15 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let dialects = Box::new(crate::reactor::native::Native::new(local));
     let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), shared.clock.now());
     (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
-    status.set(NodeState::Running);
+    status.advance(NodeState::Running);
     let threads =
         spawn_all(&shared, machines.workers, engine, net, Inboxes { reports, controls, maintenance_nudges, exchange_nudges });
     match threads {
         Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),
         Err(source) => {
             // Threads that did start end by themselves: their lines and channels are gone with this scope.
-            status.fail("the system had no thread to give".to_owned());
-            shared.order(Command::Drain { deadline: shared.clock.now() });
-            let error = Error::System { what: "starting a thread", source };
-            Err(Box::new((error, Routes::new(Arc::clone(shared.routes.main())))))
+            fail(&shared, format!("the system had no thread to give: {source}"));
+            Err(Box::new((Error::System { what: "starting a thread", source }, None)))
         }
     }
 }
@@ -241,7 +241,7 @@ fn fail(shared: &Arc<Shared>, text: String) {
         News::end(&link, left, CloseReason::Internal, &mut news);
     }
     shared.routes.post(&mut news);
-    shared.routes.change_state(NodeState::Failed);
+    shared.announce(NodeState::Failed);
     shared.routes.close();
     // If the reactor lives it lets go of its sockets; if its channel is full it is not living.
     if shared.commands.try_send(Command::Drain { deadline: shared.clock.now() }).is_ok() {
@@ -271,10 +271,8 @@ impl Running {
     /// Ends the threads: first who begins work, then who carries it, last who only answers.
     fn end(&self, threads: Threads, drain: Duration) -> Result<(), Error> {
         let shared = &self.shared;
-        let has_failed = shared.status.state() == NodeState::Failed;
-        if !has_failed {
-            shared.status.set(NodeState::Stopping);
-            shared.routes.change_state(NodeState::Stopping);
+        if shared.status.advance(NodeState::Stopping) {
+            shared.announce(NodeState::Stopping);
         }
         let begin = shared.clock.now();
         let left = || STOP_TIMEOUT.saturating_sub(shared.clock.now().since(begin)).max(Duration::from_millis(50));
@@ -294,11 +292,12 @@ impl Running {
         let exchange_ended = exchange.end(!reactor_ended, left());
         let all_ended = maintain_ended && reactor_ended && welcome_ended && exchange_ended;
         shared.release_waiters();
-        shared.publish(Vec::new());
+        shared.publish(Snapshot::last());
         // A thread may have panicked meanwhile.
-        self.outcome()?;
-        shared.status.set(NodeState::Stopped);
-        shared.routes.change_state(NodeState::Stopped);
+        if !shared.status.advance(NodeState::Stopped) {
+            return self.outcome();
+        }
+        shared.announce(NodeState::Stopped);
         shared.routes.close();
         let is_cut_short = !all_ended || drain > Duration::ZERO && shared.clock.now().since(begin) >= drain;
         if is_cut_short { Err(Error::Timeout) } else { Ok(()) }
@@ -307,43 +306,22 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
-    use crate::base::channel::{Channel, ChannelId};
+    use crate::base::channel::ChannelId;
     use crate::bus::event::{Event, NodeState};
-    use crate::node::builder::Builder;
     use crate::node::error::{Error, RecvError, SendError};
-    use crate::node::identity_file::generate;
     use crate::node::node::Node;
+    use crate::node::system::REFUSED;
+    use crate::node::testbed::{PATIENCE, built, built_with, started};
     use std::net::TcpStream;
     use std::sync::Arc;
+    use std::sync::mpsc;
     use std::time::Duration;
-
-    const PATIENCE: Duration = Duration::from_secs(10);
-
-    fn built(more: &[(&str, &str)]) -> Node {
-        let identity = generate(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-        let set = [
-            ("network.name", "test"),
-            ("network.pow_bits", "0"),
-            ("network.allow_private", "true"),
-            ("listen.addresses", "127.0.0.1:0"),
-            ("discovery.bootstrap", "true"),
-        ];
-        let set = set.iter().chain(more);
-        let builder = set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
-        builder.identity(identity).channel(Channel::new(0x10, "chat")).expect("a channel").build().expect("valid")
-    }
-
-    fn started() -> Node {
-        let node = built(&[]);
-        node.start().expect("a free port");
-        node
-    }
 
     #[test]
     fn as_many_connections_wait_in_the_kernel_as_the_settings_say() {
         // Nobody accepts: what connects, waits. The kernel takes one more than it is told, the next gets no answer.
         let connected = |backlog: &str| {
-            let node = built(&[("listen.backlog", backlog)]);
+            let node = built_with(&[("listen.backlog", backlog)]);
             let (_net, listening) = super::listen(node.plan()).expect("a free port");
             let connect = |_: &i32| TcpStream::connect_timeout(&listening[0], Duration::from_millis(300)).ok();
             (0..16).collect::<Vec<i32>>().iter().map_while(connect).collect::<Vec<TcpStream>>().len()
@@ -355,7 +333,7 @@ mod tests {
     #[test]
     fn no_stop_drains_longer_than_the_settings_say() {
         let stopped_after = |drain_max: &str| {
-            let (deaf, node) = (built(&[]), built(&[("stop.drain", drain_max)]));
+            let (deaf, node) = (built(), built_with(&[("stop.drain", drain_max)]));
             deaf.start().and_then(|()| node.start()).expect("free ports");
             let link = node.connect(&deaf.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
             // Nobody takes them at the other end: when credit is used up they stay.
@@ -402,5 +380,40 @@ mod tests {
         };
         assert_eq!(down, link);
         assert_eq!(well.state(), NodeState::Running);
+    }
+
+    /// Does something that might never end, and gives up on it then.
+    fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+        let (done, result) = mpsc::channel();
+        crate::node::system::spawn("bwl-test", move || drop(done.send(act()))).expect("a thread");
+        result.recv_timeout(PATIENCE).expect("it ends")
+    }
+
+    #[test]
+    fn a_start_without_threads_fails_the_node_and_leaves_nobody_waiting() {
+        for refused in ["bwl-reactor", "bwl-welcome", "bwl-exchange", "bwl-maintain"] {
+            let node = built();
+            let queue = node.queue().expect("before the start");
+            let (started, end) = std::thread::scope(|scope| {
+                let receiver = scope.spawn(|| {
+                    loop {
+                        if let Err(end) = queue.recv_timeout(PATIENCE) {
+                            break end;
+                        }
+                    }
+                });
+                REFUSED.set(refused);
+                let started = node.start();
+                REFUSED.set("");
+                (started, receiver.join().expect("no panic"))
+            });
+            assert!(matches!(started, Err(Error::System { .. })), "{refused}: {started:?}");
+            assert_eq!(node.state(), NodeState::Failed);
+            assert_eq!(end, RecvError::Failed, "{refused}");
+            assert!(matches!(node.start(), Err(Error::State(_))));
+            let twin = node.clone();
+            assert!(matches!(in_time(move || twin.stop(PATIENCE)), Err(Error::Failed(_))), "{refused}");
+            in_time(move || drop(node));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What the threads of one node share. The pool's lock is taken by workers and calls, never by the reactor.
 
 use super::clock::Clock;
-use super::error::SendError;
+use super::error::{Error, SendError};
 use super::resolver::Resolver;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
@@ -12,6 +12,7 @@ use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
 use crate::bus::event::NodeState;
 use crate::bus::link::PushError;
+use crate::bus::outbox::{Ending, Outcome};
 use crate::bus::queue::Queue as EventQueue;
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
@@ -23,10 +24,10 @@ use crossbeam_channel::Sender;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// The answer that a waiting `connect` gets.
-pub type Answer = Result<PeerId, CloseReason>;
+pub type Answer = Result<PeerId, Ending>;
 
 /// What the threads share while a node runs.
 pub struct Shared {
@@ -41,10 +42,26 @@ pub struct Shared {
     pub nudge_exchange: Sender<()>,
     pub resolver: Resolver,
     /// Who is connected: replaced whole, so that readers never wait for a writer.
-    pub peers: RwLock<Arc<[PeerInfo]>>,
-    /// Calls that wait for the end of a dial.
+    pub peers: RwLock<Snapshot>,
+    /// Snapshots made so far.
+    pub snapshots: AtomicU64,
+    /// Calls that wait until a link opens or ends.
     pub waiters: Lock<BTreeMap<LinkId, Vec<Sender<Answer>>>>,
     pub status: Arc<Status>,
+}
+
+/// Who was connected at a moment.
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    version: u64,
+    pub peers: Arc<[PeerInfo]>,
+}
+
+impl Snapshot {
+    /// Nobody is connected, and nobody will be.
+    pub fn last() -> Snapshot {
+        Snapshot { version: u64::MAX, peers: Arc::default() }
+    }
 }
 
 impl Shared {
@@ -73,12 +90,21 @@ impl Shared {
         }
     }
 
+    /// Answers all who wait for that link.
+    pub fn answer(&self, outcome: &Outcome) {
+        let waiting = self.waiters.lock().remove(&outcome.link);
+        for waiter in waiting.unwrap_or_default() {
+            // Who does not wait any more has left a full or closed channel behind; the outcome is then nobody's.
+            let _ = waiter.try_send(outcome.result);
+        }
+    }
+
     /// Nobody's dial will end any more: all who wait are told.
     pub fn release_waiters(&self) {
         let waiting = std::mem::take(&mut *self.waiters.lock());
         for answer in waiting.into_values().flatten() {
             // A full channel has its answer already.
-            let _ = answer.try_send(Err(CloseReason::Stopped));
+            let _ = answer.try_send(Err(CloseReason::Stopped.into()));
         }
     }
 
@@ -93,9 +119,25 @@ impl Shared {
         }
     }
 
-    /// Replaces the snapshot that readers see.
-    pub fn publish(&self, peers: Vec<PeerInfo>) {
-        *self.peers.write() = peers.into();
+    /// Who is connected now. Only who holds the pool's lock has a pool to show: so versions follow what happened.
+    pub fn snapshot(&self, pool: &Pool) -> Snapshot {
+        Snapshot { version: self.snapshots.fetch_add(1, Ordering::Relaxed) + 1, peers: pool.peers().into() }
+    }
+
+    /// Replaces the snapshot that readers see, unless it is newer: two workers may come here in another order than under the lock.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let mut published = self.peers.write();
+        if snapshot.version > published.version {
+            *published = snapshot;
+        }
+    }
+
+    /// Tells every queue of a new state. That the node has failed is told last, whoever else has something to tell at that moment.
+    pub fn announce(&self, state: NodeState) {
+        self.routes.change_state(state);
+        if state != NodeState::Failed && self.status.state() == NodeState::Failed {
+            self.routes.change_state(NodeState::Failed);
+        }
     }
 }
 
@@ -132,18 +174,29 @@ impl Status {
         }
     }
 
-    pub fn set(&self, state: NodeState) {
-        self.state.store(state as u8, Ordering::Release);
+    /// Goes on to `state`, unless the node has failed: that is final. False if it has.
+    pub fn advance(&self, state: NodeState) -> bool {
+        let onward = |now| (now != NodeState::Failed as u8).then_some(state as u8);
+        self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, onward).is_ok()
     }
 
     /// The first failure is kept.
     pub fn fail(&self, text: String) {
         self.failure.lock().get_or_insert(text);
-        self.set(NodeState::Failed);
+        self.state.store(NodeState::Failed as u8, Ordering::Release);
     }
 
     pub fn failure(&self) -> Option<String> {
         self.failure.lock().clone()
+    }
+
+    /// Why there is nothing to work with.
+    pub fn gone(&self) -> Error {
+        match self.state() {
+            NodeState::New | NodeState::Running => Error::State("the node has not been started"),
+            NodeState::Failed => Error::Failed(self.failure().unwrap_or_default()),
+            NodeState::Stopping | NodeState::Stopped => Error::Stopped,
+        }
     }
 
     /// To be held from before a start takes the routes until what it has made can be seen: a stop waits for that.
@@ -174,5 +227,47 @@ impl Status {
         while *stopping {
             self.stopped.wait(&mut stopping, None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::rng::Rng;
+    use crate::base::time::Time;
+    use crate::node::testbed::started;
+    use crate::wire::hello::Hello;
+    use std::net::SocketAddr;
+
+    #[test]
+    fn an_older_snapshot_never_replaces_a_newer_one() {
+        let node = started();
+        let shared = Arc::clone(&node.running().expect("started").shared);
+        let older = shared.snapshot(&shared.pool.lock());
+        let newer = {
+            let (now, link, peer) = (Time::ZERO, LinkId::from_u64(1 << 40), PeerId::from_bytes([1; 32]));
+            let mut pool = shared.pool.lock();
+            pool.claim_arrival(now, link, SocketAddr::from(([127, 0, 0, 1], 50_000))).expect("may come");
+            pool.introduce(now, link, peer, &Arc::new(Hello::default()), &mut Rng::from_seed(1));
+            pool.open(now, link).expect("admitted");
+            shared.snapshot(&pool)
+        };
+        shared.publish(newer);
+        shared.publish(older);
+        assert_eq!(node.peers().len(), 1);
+        let late = shared.snapshot(&shared.pool.lock());
+        shared.publish(Snapshot::last());
+        shared.publish(late);
+        assert!(node.peers().is_empty(), "a worker that outlives a stop changes nothing");
+    }
+
+    #[test]
+    fn a_failure_is_final() {
+        let status = Status::default();
+        assert!(status.advance(NodeState::Running));
+        status.fail("on purpose".to_owned());
+        assert!(!status.advance(NodeState::Stopping) && !status.advance(NodeState::Stopped));
+        assert_eq!(status.state(), NodeState::Failed);
+        assert!(matches!(status.gone(), Error::Failed(text) if text == "on purpose"));
     }
 }

@@ -9,6 +9,12 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::thread::{Builder, JoinHandle};
 
+#[cfg(test)]
+thread_local! {
+    /// The name of a thread that the system refuses to whoever asks for it here: so tests see what a start does without it.
+    pub static REFUSED: std::cell::Cell<&'static str> = const { std::cell::Cell::new("") };
+}
+
 /// Spawns a thread named `name` (at most 15 characters) in which every signal is blocked. The caller's own mask is restored.
 ///
 /// # Errors
@@ -16,6 +22,10 @@ use std::thread::{Builder, JoinHandle};
 #[allow(clippy::disallowed_methods, reason = "every thread of the library is spawned here")]
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     debug_assert!(name.len() <= 15, "the kernel cuts thread names at 15 bytes");
+    #[cfg(test)]
+    if REFUSED.get() == name {
+        return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+    }
     let mut all = MaybeUninit::<libc::sigset_t>::uninit();
     let mut before = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: both sets are valid for writing; `sigfillset` initialises the first before it is read.

@@ -276,10 +276,14 @@ impl Pool {
     /// Both sides have admitted the link. Gives its place; `None` if it was given up meanwhile.
     pub fn open(&mut self, now: Time, link: LinkId) -> Option<&Slot> {
         let step = self.next_step();
-        let slot = self.slots.get_mut(link).filter(|slot| slot.doomed.is_none() && slot.phase == Phase::Admitted)?;
+        let slot = self.slots.get_mut(link).filter(|slot| slot.phase == Phase::Admitted)?;
+        // Also if it was given up: the application has heard its Up.
+        slot.opened_at_step = Some(step);
+        if slot.doomed.is_some() {
+            return None;
+        }
         slot.phase = Phase::Open;
         slot.since = now;
-        slot.opened_at_step = Some(step);
         if let Some(at) = slot.point {
             self.points.connect(now, at, link);
         }
@@ -452,9 +456,14 @@ impl Pool {
         if let Some(other) = other.and_then(|link| self.slots.get_mut(link)) {
             other.point.get_or_insert(at);
         }
-        let user = self.slots.iter().find(|other| other.is_open() && other.point == Some(at)).map(|other| other.link);
-        if let Some(link) = user {
-            self.points.connect(now, at, link);
+        // So does one that is being dialed again already.
+        let users = || self.slots.iter().filter(|other| other.doomed.is_none() && other.point == Some(at));
+        let open = users().find(|user| user.is_open()).map(|user| user.link);
+        let dialing = users().find(|user| user.direction == Direction::Outbound).map(|user| user.link);
+        match (open, dialing) {
+            (Some(link), _) => self.points.connect(now, at, link),
+            (None, Some(link)) => self.points.dial(now, at, link, &self.policy),
+            (None, None) => {}
         }
     }
 

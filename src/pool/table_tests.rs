@@ -309,6 +309,20 @@ fn a_dial_beside_an_open_link_does_not_disconnect_its_address() {
 }
 
 #[test]
+fn a_link_that_was_given_up_leaves_its_address_to_the_next_dial() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(1);
+    let again = |bench: &mut Bench| bench.dial(1, Purpose::Asked { tag: Some(0) });
+    assert_eq!(again(&mut bench), Err(DialError::Exists(at(1), link)));
+    assert!(bench.pool.doom(bench.now, link, CloseReason::Requested));
+    let dial = again(&mut bench).expect("nothing is in the way");
+    bench.close(link, CloseReason::Requested);
+    assert_eq!(bench.state(1), Some(State::Dialing(dial)), "nobody takes it for idle");
+    bench.close(dial, CloseReason::ConnectTimeout);
+    assert_eq!(bench.state(1), Some(State::Candidate));
+}
+
+#[test]
 fn a_claimed_address_elsewhere_is_hearsay_until_dialed() {
     let mut bench = Bench::new(policy());
     let link = bench.arrive(1).expect("may come");

@@ -24,7 +24,8 @@ use crate::bus::routes::Routes;
 use crate::crypto::identity::Identity;
 use crate::flow::pot::Pot;
 use crate::pool::policy::Policy;
-use crate::pool::table::Pool;
+use crate::pool::slots::Purpose;
+use crate::pool::table::{DialError, Pool};
 use crate::reactor::engine::{Engine, Next, Ports};
 use crate::reactor::limits::Limits;
 use crate::reactor::native::Native;
@@ -477,6 +478,17 @@ impl Host {
             }
         }
         true
+    }
+
+    /// A place for a dial of the application, as in `node/dialing.rs`: a link that has parted gives way.
+    pub(super) fn claim(&mut self, now: Time, to: SocketAddr, expect: Option<PeerId>, why: Purpose) -> Result<LinkId, DialError> {
+        match self.pool.claim_dial(now, to, expect, why) {
+            Err(DialError::Exists(_, link)) if self.roster.has_parted(link) => {
+                self.pool.doom(now, link, CloseReason::Requested);
+                self.pool.claim_dial(now, to, expect, why)
+            }
+            claimed => claimed,
+        }
     }
 
     /// An order of the application or the operator. It waits its turn behind those of maintenance.

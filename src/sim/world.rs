@@ -245,7 +245,7 @@ impl World {
     pub fn dial(&mut self, id: HostId, to: SocketAddr, expect: Option<PeerId>, tag: u64) -> Result<LinkId, DialError> {
         let now = self.now();
         let host = self.seat(id).host.as_mut().ok_or(DialError::Stopping)?;
-        let link = host.pool.claim_dial(host.clock(now), to, expect, Purpose::Asked { tag: Some(tag) })?;
+        let link = host.claim(host.clock(now), to, expect, Purpose::Asked { tag: Some(tag) })?;
         host.order(Command::Dial { link, to, expect, tag: Some(tag) });
         self.plan_turns(id);
         Ok(link)

@@ -7,7 +7,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::bus::command::Command;
-use crate::bus::outbox::{Notice, Outbox, Outcome};
+use crate::bus::outbox::{Ending, Notice, Outbox, Outcome};
 use crate::pool::lists::Culprit;
 use crate::pool::slots::{Phase, Purpose};
 use crate::pool::table::{Closed, Pool};
@@ -16,12 +16,10 @@ use crate::pool::table::{Closed, Pool};
 pub(super) fn tell(closed: &Closed, reason: CloseReason, told: Option<CloseReason>, out: &mut Outbox) {
     let slot = &closed.slot;
     let reason = told.unwrap_or(reason);
-    // Whoever dialed first, a caller may wait for the end of it.
-    if slot.direction == Direction::Outbound && slot.phase != Phase::Open {
-        out.outcomes.push(Outcome { link: slot.link, result: Err(reason) });
-    }
+    // Whoever dialed first, and whatever became of it, a caller may wait for the end of it.
+    out.outcomes.push(Outcome { link: slot.link, result: Err(Ending { reason, peer: slot.peer }) });
     if let Some(Purpose::Asked { tag: Some(tag) }) = slot.purpose
-        && slot.phase != Phase::Open
+        && slot.opened_at_step.is_none()
     {
         out.notices.push(Notice::DialFailed { tag, to: slot.remote, reason });
     }

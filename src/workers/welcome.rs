@@ -79,9 +79,8 @@ impl Welcome {
     fn opened(&mut self, now: Time, link: LinkId, pool: &mut Pool, out: &mut Outbox) {
         let Some(slot) = pool.open(now, link) else { return };
         let Some(peer) = slot.peer else { return };
-        if slot.direction == Direction::Outbound {
-            out.outcomes.push(Outcome { link, result: Ok(peer) });
-        }
+        // Whoever wants a link with this peer may wait for this one, also if the peer dialed.
+        out.outcomes.push(Outcome { link, result: Ok(peer) });
         let way = if slot.direction == Direction::Inbound { "from" } else { "to" };
         let line = self.link_lines.line(now, || format!("{link} open {way} {} with {peer}", slot.remote));
         out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
@@ -154,6 +153,7 @@ mod tests {
     use super::super::testbed::{at, hello_of, ms, peer, policy};
     use super::*;
     use crate::base::link_id::LinkIds;
+    use crate::bus::outbox::Ending;
     use crate::pool::lists::Subject;
     use crate::pool::slots::Purpose;
     use std::time::Duration;
@@ -221,7 +221,8 @@ mod tests {
         assert_eq!(orders(&out), ["proceed 1"]);
         assert_eq!(orders(&bench.introduce(link, 1, Direction::Inbound)), ["admit 1"]);
         let out = bench.step(ms(5), Report::Opened { link });
-        assert!(out.changed && out.nudge_exchange && out.nudge_maintenance && out.outcomes.is_empty());
+        assert!(out.changed && out.nudge_exchange && out.nudge_maintenance);
+        assert_eq!(out.outcomes, [Outcome { link, result: Ok(peer(1)) }], "who wants this peer may wait for it");
         assert_eq!(bench.welcome.deadline(), None);
         let info = &bench.pool.peers()[0];
         assert_eq!((info.id, info.since, info.listen.as_ref().and_then(Address::socket)), (peer(1), ms(5), Some(at(1))));
@@ -261,13 +262,16 @@ mod tests {
         let mut bench = Bench::new();
         let link = bench.asked(1);
         let out = bench.step(ms(0), closed(link, CloseReason::ConnectionRefused));
-        assert_eq!(out.outcomes, [Outcome { link, result: Err(CloseReason::ConnectionRefused) }]);
+        assert_eq!(out.outcomes, [Outcome { link, result: Err(CloseReason::ConnectionRefused.into()) }]);
         let link = bench.asked(2);
         bench.step(ms(0), Report::Recognised { link, peer: peer(2), is_claim: false });
         let alternatives = vec![Address::of(at(8), None), Address::of(at(9), None), Address::of(at(9), None)];
         let (reason, told) = (CloseReason::Nacked, Some(CloseReason::TooManyLinks));
         let out = bench.step(ms(0), Report::Closed { link, reason, told, alternatives });
-        assert_eq!(out.outcomes, [Outcome { link, result: Err(CloseReason::TooManyLinks) }]);
+        assert_eq!(
+            out.outcomes,
+            [Outcome { link, result: Err(Ending { reason: CloseReason::TooManyLinks, peer: Some(peer(2)) }) }]
+        );
         let told = Notice::DialFailed { tag: 7, to: at(2), reason: CloseReason::TooManyLinks };
         assert_eq!(out.notices, [told]);
         assert!(out.nudge_maintenance && bench.pool.points().get(at(9)).is_some(), "alternatives are learned");
@@ -277,7 +281,12 @@ mod tests {
         let out = bench.step(ms(0), Report::Opened { link });
         assert_eq!(out.outcomes, [Outcome { link, result: Ok(peer(3)) }]);
         let out = bench.step(ms(0), closed(link, CloseReason::Reset));
-        assert!(out.outcomes.is_empty() && out.notices.is_empty(), "its story goes to the link's readers now");
+        assert_eq!(
+            out.outcomes,
+            [Outcome { link, result: Err(Ending { reason: CloseReason::Reset, peer: Some(peer(3)) }) }],
+            "who joined it late hears of its end"
+        );
+        assert!(out.notices.is_empty(), "its story goes to the link's readers now");
     }
 
     #[test]
