@@ -20,8 +20,15 @@ impl Drop for Replay {
     }
 }
 
-/// Plays a story for every seed, and gives what came out.
+/// Plays a story in which nodes talk for every seed, and gives what came out.
 fn over_seeds(name: &'static str, count: u64, play: impl Fn(u64) -> Result<Outcome, Failure>) -> Vec<Outcome> {
+    let outcomes = over_silent_seeds(name, count, play);
+    assert!(outcomes.iter().all(|outcome| outcome.messages > 0), "nobody said anything: {outcomes:?}");
+    outcomes
+}
+
+/// Plays a story that is about links alone.
+fn over_silent_seeds(name: &'static str, count: u64, play: impl Fn(u64) -> Result<Outcome, Failure>) -> Vec<Outcome> {
     let asked =
         |key| std::env::var(key).ok().map(|text| text.parse::<u64>().unwrap_or_else(|_| panic!("{key}={text} is no number")));
     let seeds = match asked("BOWLINE_SEED") {
@@ -32,7 +39,6 @@ fn over_seeds(name: &'static str, count: u64, play: impl Fn(u64) -> Result<Outco
         let _replay = Replay { seed, name };
         let outcome = play(seed).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
         println!("{name} {seed}: {outcome:?}");
-        assert!(outcome.messages > 0, "seed {seed}: nobody said anything");
         outcome
     };
     seeds.into_iter().map(play).collect()
@@ -50,7 +56,7 @@ fn crossing_dials_end_in_one_link() {
 
 #[test]
 fn who_dials_on_a_down_is_never_told_of_the_link_that_ended() {
-    over_seeds("who_dials_on_a_down_is_never_told_of_the_link_that_ended", 10, redials);
+    over_silent_seeds("who_dials_on_a_down_is_never_told_of_the_link_that_ended", 10, redials);
 }
 
 #[test]
