@@ -590,11 +590,11 @@ typedef struct bowline_channel_desc {
      */
     uint32_t send_queue_msgs;
     /**
-     * Must be 0: received messages are bounded by their bytes; a bound on their number is BOWLINE_E_UNSUPPORTED in this version.
+     * Messages of one peer that may wait to be polled, at least 4; small ones then cost more of recv_queue_bytes. 0: 32,768.
      */
     uint32_t recv_queue_msgs;
     /**
-     * Must be 0: bytes per turn follow from the priority; others are BOWLINE_E_UNSUPPORTED in this version.
+     * The most bytes that the channel may put into one record of a link while other channels wait, at least 64. 0: by priority alone.
      */
     uint32_t turn_bytes;
     /**

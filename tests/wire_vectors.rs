@@ -37,6 +37,7 @@ fn full_hello() -> Hello {
         message_bytes_max,
         credit,
         requests_max,
+        segment_cost_min: 0,
     };
     let channels = [
         (0, "pex", 64_000, 64_512, 0),
