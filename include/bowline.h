@@ -598,11 +598,11 @@ typedef struct bowline_channel_desc {
      */
     uint32_t turn_bytes;
     /**
-     * Bytes of messages that may wait to be sent on one link. 0: 1 MiB.
+     * Bytes of messages that may wait to be sent on one link. 0: 256 KiB.
      */
     uint64_t send_queue_bytes;
     /**
-     * Bytes of messages of one peer that may wait to be polled; the peer waits then. 0: 1 MiB.
+     * Bytes of messages of one peer that may wait to be polled; the peer waits then. 0: 2 MiB.
      */
     uint64_t recv_queue_bytes;
     /**

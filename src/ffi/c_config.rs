@@ -81,9 +81,9 @@ pub struct bowline_channel_desc {
     pub recv_queue_msgs: u32,
     /// The most bytes that the channel may put into one record of a link while other channels wait, at least 64. 0: by priority alone.
     pub turn_bytes: u32,
-    /// Bytes of messages that may wait to be sent on one link. 0: 1 MiB.
+    /// Bytes of messages that may wait to be sent on one link. 0: 256 KiB.
     pub send_queue_bytes: u64,
-    /// Bytes of messages of one peer that may wait to be polled; the peer waits then. 0: 1 MiB.
+    /// Bytes of messages of one peer that may wait to be polled; the peer waits then. 0: 2 MiB.
     pub recv_queue_bytes: u64,
     /// Label for logs and metrics: 1 to 32 printable ASCII characters without spaces. Copied.
     pub name: *const c_char,
