@@ -590,19 +590,19 @@ typedef struct bowline_channel_desc {
      */
     uint32_t send_queue_msgs;
     /**
-     * Must be 0: received messages are bounded by their bytes; a bound on their number is BOWLINE_E_UNSUPPORTED in this version.
+     * Messages of one peer that may wait to be polled, at least 4; small ones then cost more of recv_queue_bytes. 0: 32,768.
      */
     uint32_t recv_queue_msgs;
     /**
-     * Must be 0: bytes per turn follow from the priority; others are BOWLINE_E_UNSUPPORTED in this version.
+     * The most bytes that the channel may put into one record of a link while other channels wait, at least 64. 0: by priority alone.
      */
     uint32_t turn_bytes;
     /**
-     * Bytes of messages that may wait to be sent on one link. 0: 1 MiB.
+     * Bytes of messages that may wait to be sent on one link. 0: 256 KiB.
      */
     uint64_t send_queue_bytes;
     /**
-     * Bytes of messages of one peer that may wait to be polled; the peer waits then. 0: 1 MiB.
+     * Bytes of messages of one peer that may wait to be polled; the peer waits then. 0: 2 MiB.
      */
     uint64_t recv_queue_bytes;
     /**

@@ -123,6 +123,7 @@ fn wide(priorities: &[u8]) -> Pair {
         let channel = |(i, priority): (usize, &u8)| Channel {
             priority: *priority,
             receive_queue_bytes: 100 << 20,
+            receive_queue_messages: u32::MAX,
             message_bytes_max: 50 << 20,
             ..Channel::new(0x20 + i as u16, "wide")
         };
@@ -290,7 +291,7 @@ fn own_messages_go_first_and_too_many_are_refused() {
     (0..1_000).for_each(|_| pending.push(Kind::Message, 0, &[1; 1_000]));
     pair.a.give(2, &mut pending);
     for i in 0..16 {
-        assert_eq!(pair.a.session.say(ChannelId::PEX, Kind::Message, 0, Bytes::from(vec![i; 3_000])), Ok(()));
+        assert_eq!(pair.a.session.say(ChannelId::DISCOVER, Kind::Message, 0, Bytes::from(vec![i; 3_000])), Ok(()));
     }
     let say = |pair: &mut Pair, channel| pair.a.session.say(channel, Kind::Request, 1, Bytes::new());
     assert_eq!(say(&mut pair, ChannelId::DISCOVER), Err(bowline::base::reason::CloseReason::ControlNotRead));

@@ -327,3 +327,40 @@ fn a_stop_releases_who_waits_for_an_answer() {
     assert_eq!(asker.join().expect("no panic"), Err(RequestError::Closed(CloseReason::Stopped)));
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
+
+/// Defect of CometBFT's `routeChannel` with fifo queues: it waited for a peer whose queue was full, and everybody else on the channel with it.
+#[test]
+fn cometbft_route_channel_one_slow_peer_does_not_stall_the_others() {
+    let (a, slow, _) = pair();
+    let quick = started();
+    a.connect(&quick.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+    let (mut sent, mut full) = (0_u32, 0_u32);
+    for number in 0..300_u32 {
+        let mut body = vec![0; 10_000];
+        body[..4].copy_from_slice(&number.to_le_bytes());
+        // Nobody takes at the slow one; the quick one takes each at once.
+        let result = a.broadcast(TIGHT, &Bytes::from(body), None).expect("the channel exists");
+        (sent, full) = (sent + result.queued as u32, full + result.full as u32);
+        let got = wait(&quick, message);
+        assert_eq!((got.channel, &got.body[..4]), (TIGHT, &number.to_le_bytes()[..]));
+    }
+    assert!(
+        (312..330).contains(&sent) && sent + full == 600,
+        "what the slow one has room for, and all to the other: {sent} {full}"
+    );
+    assert_eq!(a.stats().links_out, 2, "nobody was dropped");
+    drop(slow);
+}
+
+/// Defect 4 of CometBFT's `wdrr_queue.go`: its loop ran while there was nothing to do.
+#[test]
+fn cometbft_wdrr_a_reactor_with_nothing_it_may_send_does_not_spin() {
+    let (a, b, link) = pair();
+    let taken = fill(&a, link, TIGHT, 100, |tag| SendOptions { tag: None, ..tagged(tag) });
+    assert!(taken >= 12, "window and queues are full, and nobody takes: {taken}");
+    std::thread::sleep(Duration::from_millis(200));
+    let before = (a.stats().turns, b.stats().turns);
+    std::thread::sleep(Duration::from_secs(1));
+    let turns = (a.stats().turns - before.0, b.stats().turns - before.1);
+    assert!(turns.0 < 50 && turns.1 < 50, "{turns:?} turns in a second");
+}

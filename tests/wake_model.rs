@@ -177,8 +177,14 @@ fn channel(queue_messages: u32) -> Channel {
 
 fn link(number: u64, queue_messages: u32) -> Arc<Link> {
     let channel = channel(queue_messages);
-    let offer =
-        ChannelOffer { id: channel.id, name: channel.name.clone(), message_bytes_max: 100, credit: 1_024, requests_max: 4 };
+    let offer = ChannelOffer {
+        id: channel.id,
+        name: channel.name.clone(),
+        message_bytes_max: 100,
+        credit: 1_024,
+        requests_max: 4,
+        segment_cost_min: 0,
+    };
     let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
     let (peer, remote) = (PeerId::from_bytes([1; 32]), SocketAddr::from(([10, 0, 0, 1], 1)));
     Arc::new(Link::new(LinkId::from_u64(number), peer, Direction::Inbound, remote, hello, &[channel]))

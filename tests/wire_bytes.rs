@@ -47,7 +47,8 @@ prop_compose! {
         metadata in vec(any::<u8>(), 0..500),
     ) -> Hello {
         let offer = |(id, (name, message_bytes_max, credit, requests_max))| {
-            ChannelOffer { id: ChannelId(id), name, message_bytes_max, credit, requests_max }
+            let segment_cost_min = u32::from(id) % (credit / 4);
+            ChannelOffer { id: ChannelId(id), name, message_bytes_max, credit, requests_max, segment_cost_min }
         };
         let channels = channels.into_iter().map(offer).collect();
         Hello { agent, network, application_versions, listen, channels, capabilities, is_private, metadata }

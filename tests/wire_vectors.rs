@@ -1,7 +1,7 @@
 //! Messages and segments against `proto/vectors/wire.json`, which a model without any of our code has written: both ways, byte for byte.
 
 use bowline::base::address::Address;
-use bowline::base::channel::{ChannelId, Kind};
+use bowline::base::channel::{Channel, ChannelId, Kind};
 use bowline::base::peer::{hex, unhex};
 use bowline::base::reason::CloseReason;
 use bowline::wire::discover::{DiscoverRequest, DiscoverResponse};
@@ -37,6 +37,7 @@ fn full_hello() -> Hello {
         message_bytes_max,
         credit,
         requests_max,
+        segment_cost_min: 0,
     };
     let channels = [
         (0, "pex", 64_000, 64_512, 0),
@@ -54,6 +55,25 @@ fn full_hello() -> Hello {
         is_private: true,
         metadata: vec![0, 255],
     }
+}
+
+/// One channel with a bound on the number of messages, as its description announces it.
+fn counted_hello() -> Hello {
+    let votes = Channel {
+        message_bytes_max: 65_536,
+        receive_queue_bytes: 1 << 20,
+        receive_queue_messages: 4_096,
+        ..Channel::new(0x20, "votes")
+    };
+    let offer = ChannelOffer {
+        id: votes.id,
+        name: votes.name.clone(),
+        message_bytes_max: votes.message_bytes_max,
+        credit: votes.receive_queue_bytes,
+        requests_max: 0,
+        segment_cost_min: votes.segment_cost_min(),
+    };
+    Hello { network: "test".into(), channels: vec![offer], ..Hello::default() }
 }
 
 fn hello(bytes: &[u8], expected: &Hello) -> Vec<u8> {
@@ -125,6 +145,7 @@ fn messages_and_segments_agree_with_the_model() {
         let ours = match name.as_str() {
             "hello_empty" => hello(bytes, &Hello::default()),
             "hello_full" => hello(bytes, &full_hello()),
+            "hello_counted" => hello(bytes, &counted_hello()),
             "nack" => {
                 let alternatives = vec![with_id("198.51.100.7:9732"), address("seed.example:9732")];
                 nack(bytes, CloseReason::TooManyLinks, alternatives)
@@ -163,7 +184,7 @@ fn messages_and_segments_agree_with_the_model() {
         };
         assert_eq!(hex(&ours), hex(bytes), "{name}");
     }
-    assert_eq!(rows.len(), 21);
+    assert_eq!(rows.len(), 22);
     println!("{} rows agree", rows.len());
 }
 

@@ -1,5 +1,6 @@
 //! Channels: numbered lanes of a link, and what a message on one is. Vocabulary only; queues live in `bus`.
 
+use super::limits;
 use std::fmt;
 
 /// A channel id as on the wire.
@@ -84,6 +85,11 @@ pub struct Channel {
     pub send_queue_messages: u32,
     /// Bytes that a peer may have under way to us on this channel (first credit): received and not yet taken.
     pub receive_queue_bytes: u32,
+    /// Messages that a peer may have under way to us on this channel, or that nobody has taken: each costs at least so much of the bytes
+    /// above that there cannot be more. At least 4.
+    pub receive_queue_messages: u32,
+    /// The most bytes that the channel may put into one record while others wait; 0: by priority alone.
+    pub bytes_per_turn: u32,
     /// Requests of one peer that may wait for the application's answer; 0: this node serves none on the channel.
     pub requests_max: u32,
     /// What gives way when the send queue is full.
@@ -91,10 +97,9 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// A channel with the defaults: priority 1, 1 MiB messages, 256 KiB and 16,384 messages to send, 2 MiB and 64 requests to receive
-    /// per link.
+    /// A channel with the defaults: priority 1, 1 MiB messages, 256 KiB and 16,384 messages to send, 2 MiB, 32,768
+    /// messages and 64 requests to receive, per link.
     pub fn new(id: u16, name: &str) -> Channel {
-        use super::limits;
         Channel {
             id: ChannelId(id),
             name: name.to_owned(),
@@ -103,8 +108,18 @@ impl Channel {
             send_queue_bytes: limits::SEND_QUEUE_BYTES_DEFAULT,
             send_queue_messages: limits::SEND_QUEUE_MESSAGES_DEFAULT,
             receive_queue_bytes: limits::RECEIVE_QUEUE_BYTES_DEFAULT,
+            receive_queue_messages: limits::RECEIVE_QUEUE_MESSAGES_DEFAULT,
+            bytes_per_turn: 0,
             requests_max: limits::REQUESTS_DEFAULT,
             overflow: Overflow::Refuse,
         }
+    }
+
+    /// What a segment costs its sender at least, so that no more than `receive_queue_messages` fit into `receive_queue_bytes`; 0 if every
+    /// segment does.
+    pub fn segment_cost_min(&self) -> u32 {
+        let count = self.receive_queue_messages.max(limits::RECEIVE_MESSAGES_MIN);
+        let cost = self.receive_queue_bytes.div_ceil(count).min(self.receive_queue_bytes / limits::RECEIVE_MESSAGES_MIN);
+        if cost as usize <= limits::SEGMENT_HEADER { 0 } else { cost }
     }
 }

@@ -49,6 +49,10 @@ pub const SEND_QUEUE_BYTES_DEFAULT: u32 = 256 << 10;
 pub const SEND_QUEUE_MESSAGES_DEFAULT: u32 = 16_384;
 /// Two of the largest default messages, which is what may wait at worst in any case.
 pub const RECEIVE_QUEUE_BYTES_DEFAULT: u32 = 2 << 20;
+/// Messages of one peer that may be under way to us or wait to be taken: with the default bytes, small ones cost 64 each.
+pub const RECEIVE_QUEUE_MESSAGES_DEFAULT: u32 = 32_768;
+/// Fewer would cost each a larger part of the window than is always granted for a message under way.
+pub const RECEIVE_MESSAGES_MIN: u32 = 4;
 /// Requests of one peer on one channel that may wait for an answer, unless the channel says otherwise: at 100 ms an answer, 640 a second.
 pub const REQUESTS_DEFAULT: u32 = 64;
 /// The most that a channel may allow: each has a row in a table at both ends.
@@ -67,6 +71,11 @@ pub const KEPT_PIECES_MAX: usize = 4 * 1_024;
 pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// `stop` always ends within this (issue: start and stop).
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Header of the shortest segment, bytes: what a message costs at least.
+pub const SEGMENT_HEADER: usize = 5;
+/// Bytes per turn below which a channel could hardly cut a message: headers would eat the gain.
+pub const TURN_BYTES_MIN: u32 = 64;
 
 /// Bytes read from one socket into the reactor's one read buffer (performance reference, advice 4).
 pub const READ_BUFFER: usize = 256 * 1_024;

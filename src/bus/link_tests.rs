@@ -20,6 +20,8 @@ const CHAT: Channel = Channel {
     send_queue_bytes: 100,
     send_queue_messages: 3,
     receive_queue_bytes: 65_536,
+    receive_queue_messages: 32_768,
+    bytes_per_turn: 0,
     requests_max: 4,
     overflow: Overflow::Refuse,
 };
@@ -27,7 +29,14 @@ const CHAT: Channel = Channel {
 /// A link on which the peer has CHAT, with a smaller largest message, and not the second channel.
 fn link() -> Link {
     let other = Channel { id: ChannelId(0x11), ..CHAT };
-    let offer = ChannelOffer { id: CHAT.id, name: "chat".to_owned(), message_bytes_max: 90, credit: 65_536, requests_max: 4 };
+    let offer = ChannelOffer {
+        id: CHAT.id,
+        name: "chat".to_owned(),
+        message_bytes_max: 90,
+        credit: 65_536,
+        requests_max: 4,
+        segment_cost_min: 0,
+    };
     let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
     let remote = "127.0.0.1:1".parse().expect("an address");
     Link::new(LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Direction::Outbound, remote, hello, &[CHAT, other])
@@ -115,7 +124,14 @@ impl Drop for Nosy {
 #[test]
 fn who_owns_unsent_bytes_is_told_of_the_end_without_the_lock() {
     let max = BY_REFERENCE_MIN as u32;
-    let offer = ChannelOffer { id: CHAT.id, name: "chat".to_owned(), message_bytes_max: max, credit: 65_536, requests_max: 4 };
+    let offer = ChannelOffer {
+        id: CHAT.id,
+        name: "chat".to_owned(),
+        message_bytes_max: max,
+        credit: 65_536,
+        requests_max: 4,
+        segment_cost_min: 0,
+    };
     let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
     let remote = "127.0.0.1:1".parse().expect("an address");
     let channel = Channel { message_bytes_max: max, ..CHAT };

@@ -77,13 +77,13 @@ pub struct bowline_channel_desc {
     pub rate_burst: u32,
     /// Messages that may wait to be sent on one link. 0: 16,384.
     pub send_queue_msgs: u32,
-    /// Must be 0: received messages are bounded by their bytes; a bound on their number is BOWLINE_E_UNSUPPORTED in this version.
+    /// Messages of one peer that may wait to be polled, at least 4; small ones then cost more of recv_queue_bytes. 0: 32,768.
     pub recv_queue_msgs: u32,
-    /// Must be 0: bytes per turn follow from the priority; others are BOWLINE_E_UNSUPPORTED in this version.
+    /// The most bytes that the channel may put into one record of a link while other channels wait, at least 64. 0: by priority alone.
     pub turn_bytes: u32,
-    /// Bytes of messages that may wait to be sent on one link. 0: 1 MiB.
+    /// Bytes of messages that may wait to be sent on one link. 0: 256 KiB.
     pub send_queue_bytes: u64,
-    /// Bytes of messages of one peer that may wait to be polled; the peer waits then. 0: 1 MiB.
+    /// Bytes of messages of one peer that may wait to be polled; the peer waits then. 0: 2 MiB.
     pub recv_queue_bytes: u64,
     /// Label for logs and metrics: 1 to 32 printable ASCII characters without spaces. Copied.
     pub name: *const c_char,
@@ -364,13 +364,8 @@ pub unsafe extern "C" fn bowline_config_add_channel(
 
 /// The channel that a descriptor describes. What this version cannot do is refused, never ignored.
 fn channel(desc: &bowline_channel_desc, name: &str) -> Result<Channel, Failure> {
-    let unsupported = [
-        ("flags", u32::from(desc.flags)),
-        ("rate_msgs_per_s", desc.rate_msgs_per_s),
-        ("rate_burst", desc.rate_burst),
-        ("recv_queue_msgs", desc.recv_queue_msgs),
-        ("turn_bytes", desc.turn_bytes),
-    ];
+    let unsupported =
+        [("flags", u32::from(desc.flags)), ("rate_msgs_per_s", desc.rate_msgs_per_s), ("rate_burst", desc.rate_burst)];
     if let Some((member, value)) = unsupported.iter().find(|(_, value)| *value != 0) {
         let says = format!("bowline_channel_desc.{member} is {value}: this version has no such limit, leave it 0");
         return Err(Failure::new(bowline_result::BOWLINE_E_UNSUPPORTED, says));
@@ -389,6 +384,8 @@ fn channel(desc: &bowline_channel_desc, name: &str) -> Result<Channel, Failure> 
         message_bytes_max: bytes("max_message", desc.max_message.into(), defaults.message_bytes_max)?,
         send_queue_bytes: bytes("send_queue_bytes", desc.send_queue_bytes, defaults.send_queue_bytes)?,
         send_queue_messages: bytes("send_queue_msgs", desc.send_queue_msgs.into(), defaults.send_queue_messages)?,
+        receive_queue_messages: bytes("recv_queue_msgs", desc.recv_queue_msgs.into(), defaults.receive_queue_messages)?,
+        bytes_per_turn: desc.turn_bytes,
         receive_queue_bytes: bytes("recv_queue_bytes", desc.recv_queue_bytes, defaults.receive_queue_bytes)?,
         ..defaults
     })
@@ -448,13 +445,18 @@ mod tests {
     }
 
     #[test]
+    fn bounds_reach_the_channel() {
+        let set = bowline_channel_desc { recv_queue_msgs: 5_000, turn_bytes: 200, ..desc() };
+        let wanted = Channel { receive_queue_messages: 5_000, bytes_per_turn: 200, ..Channel::new(0x10, "blocks") };
+        assert_eq!(channel(&set, "blocks").ok(), Some(wanted));
+    }
+
+    #[test]
     fn what_is_not_supported_is_refused_and_named() {
         let wishes = [
             bowline_channel_desc { flags: 1, ..desc() },
             bowline_channel_desc { rate_msgs_per_s: 1, ..desc() },
             bowline_channel_desc { rate_burst: 1, ..desc() },
-            bowline_channel_desc { recv_queue_msgs: 1, ..desc() },
-            bowline_channel_desc { turn_bytes: 1, ..desc() },
         ];
         for wish in wishes {
             let failure = channel(&wish, "blocks").expect_err("not supported");

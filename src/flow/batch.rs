@@ -296,7 +296,7 @@ mod tests {
         let body: Vec<u8> = number.to_le_bytes().iter().copied().cycle().take(len).collect();
         let expires = life.map(Time::from_nanos);
         let note = expires.map(|expires| Note { expires, ticket: Some(Ticket { tag: number, queue: 0 }), request: 0 });
-        if len % 3 == 0 {
+        if len.is_multiple_of(3) {
             pending.push_bytes(Kind::Message, number as u32, Bytes::from(body.clone()));
         } else {
             pending.push(Kind::Message, number as u32, &body);

@@ -3,4 +3,5 @@
 pub mod batch;
 pub mod bucket;
 pub mod pot;
+pub mod shares;
 pub mod turns;

@@ -3,7 +3,9 @@
 use super::error::Error;
 use super::node::Node;
 use crate::base::channel::{Channel, ChannelId};
-use crate::base::limits::{CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
+use crate::base::limits::{
+    CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, RECEIVE_MESSAGES_MIN, TURN_BYTES_MIN,
+};
 use crate::crypto::identity::Identity;
 use crate::settings::table::Settings;
 use crate::wire::hello::Capability;
@@ -128,6 +130,18 @@ impl Builder {
                 "{id}: receive queue {} bytes, {WINDOW_MIN} to {} are allowed",
                 channel.receive_queue_bytes,
                 i32::MAX
+            ));
+        }
+        if channel.receive_queue_messages < RECEIVE_MESSAGES_MIN {
+            return Err(format!(
+                "{id}: a receive queue of {} messages, at least {RECEIVE_MESSAGES_MIN} are needed",
+                channel.receive_queue_messages
+            ));
+        }
+        if (1..TURN_BYTES_MIN).contains(&channel.bytes_per_turn) {
+            return Err(format!(
+                "{id}: {} bytes per turn, at least {TURN_BYTES_MIN} are needed, or 0 for a share by priority",
+                channel.bytes_per_turn
             ));
         }
         if self.metadata.len() > HELLO_BYTES_MAX {

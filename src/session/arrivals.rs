@@ -1,7 +1,7 @@
 //! What arrives: segments are checked, charged to their channel's credit and joined to messages. Every rule of the peer's that can be
 //! broken is checked here, and breaking one ends the link. `keyed.rs` calls it for every data record that was opened.
 //!
-//! Credit: a segment costs its whole length. The cost of a small message is granted back when the application took it. Of a message under
+//! Credit: a segment costs its whole length, or what we announced as the least if that is more, which bounds the number of messages. The cost of a small message is granted back when the application took it. Of a message under
 //! way at most half of the window is kept back until then, the rest is granted on arrival: so a message may be larger than the window, and
 //! a sender always gets a quarter of the window to go on with.
 
@@ -29,6 +29,8 @@ struct Inlet {
     message_bytes_max: u32,
     /// First credit that we announced: the most that may be under way.
     window: u32,
+    /// What a segment costs at least.
+    cost_min: u32,
     /// Segment bytes that the peer may still send.
     credit: u32,
     /// Segment bytes that can be granted and have not been.
@@ -77,6 +79,7 @@ impl Arrivals {
             channel: channel.id,
             message_bytes_max: channel.message_bytes_max,
             window: channel.receive_queue_bytes,
+            cost_min: channel.segment_cost_min(),
             credit: channel.receive_queue_bytes,
             owed: 0,
             batch: None,
@@ -101,12 +104,12 @@ impl Arrivals {
         }
         while !rest.is_empty() {
             let (segment, after) = segment::take(rest).map_err(|_| CloseReason::BadSegment)?;
-            let cost = (rest.len() - after.len()) as u32;
+            let len = (rest.len() - after.len()) as u32;
             match segment {
                 Segment::Whole { channel, kind, request, bytes } => {
                     let lane = self.lane(channel, lanes)?;
                     let inlet = &mut self.inlets[lane];
-                    inlet.pay(cost)?;
+                    let cost = inlet.pay(len)?;
                     if inlet.partial.is_some() {
                         return Err(CloseReason::BadSegment);
                     }
@@ -128,11 +131,11 @@ impl Arrivals {
                 }
                 Segment::First { channel, kind, request, total, bytes } => {
                     let lane = self.lane(channel, lanes)?;
-                    self.begin(lane, cost, Partial { kind, request, total, bytes: Vec::new(), held: 0, charged: 0 }, bytes)?;
+                    self.begin(lane, len, Partial { kind, request, total, bytes: Vec::new(), held: 0, charged: 0 }, bytes)?;
                 }
                 Segment::Next { channel, kind, is_last, bytes } => {
                     let lane = self.lane(channel, lanes)?;
-                    self.go_on(lane, cost, kind, bytes)?;
+                    self.go_on(lane, len, kind, bytes)?;
                     self.end_if_whole(lane, is_last, intake)?;
                 }
                 Segment::Credit { channel, bytes } => {
@@ -200,9 +203,9 @@ impl Arrivals {
         }
     }
 
-    fn begin(&mut self, lane: usize, cost: u32, mut partial: Partial, bytes: &[u8]) -> Result<(), CloseReason> {
+    fn begin(&mut self, lane: usize, len: u32, mut partial: Partial, bytes: &[u8]) -> Result<(), CloseReason> {
         let inlet = &mut self.inlets[lane];
-        inlet.pay(cost)?;
+        let cost = inlet.pay(len)?;
         if inlet.partial.is_some() {
             return Err(CloseReason::BadSegment);
         }
@@ -217,9 +220,9 @@ impl Arrivals {
         Ok(())
     }
 
-    fn go_on(&mut self, lane: usize, cost: u32, kind: Kind, bytes: &[u8]) -> Result<(), CloseReason> {
+    fn go_on(&mut self, lane: usize, len: u32, kind: Kind, bytes: &[u8]) -> Result<(), CloseReason> {
         let inlet = &mut self.inlets[lane];
-        inlet.pay(cost)?;
+        let cost = inlet.pay(len)?;
         let Some(mut partial) = inlet.partial.take() else { return Err(CloseReason::BadSegment) };
         if partial.kind != kind || partial.bytes.len() + bytes.len() > partial.total as usize {
             return Err(CloseReason::BadSegment);
@@ -304,10 +307,12 @@ impl Inlet {
         0
     }
 
+    /// A segment of so many bytes has come; returns what it costs.
     #[inline]
-    fn pay(&mut self, cost: u32) -> Result<(), CloseReason> {
+    fn pay(&mut self, len: u32) -> Result<u32, CloseReason> {
+        let cost = len.max(self.cost_min);
         self.credit = self.credit.checked_sub(cost).ok_or(CloseReason::CreditExceeded)?;
-        Ok(())
+        Ok(cost)
     }
 
     /// Keeps `cost` back until the message is taken, as far as half of the window goes; the rest can be granted.

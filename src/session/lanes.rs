@@ -1,22 +1,30 @@
-//! What we send: one lane per channel, packed into records by weight (deficit round robin), never beyond the peer's credit. Many small
-//! messages share a record, a large one is cut and shares records with the other lanes. It copies each message once and allocates nothing.
-//! `keyed.rs` calls it for every data record.
+//! What we send: one lane per channel, packed into records by weight, never beyond the peer's credit. Many small messages share a record, a
+//! large one is cut and shares records with the other lanes. It copies each message once and allocates nothing. `keyed.rs` calls it for
+//! every data record.
+//!
+//! The node's own lanes go first. The others share what is left of each record by weight (`flow/shares.rs` has the rule), in bytes, with
+//! headers. No lane may take the place that the first pieces of those behind it need. So a message that arrives on an idle lane is in the
+//! next record that is sealed, or its first `PIECE_MIN` bytes are, whatever waits on other lanes at whatever priority: full records have
+//! room for a piece of each of 62. It pays for that later: its lane then waits until its share has come up to it, 17 full records at most.
+//! Who has a limit per turn gets no more of a record while others wait, and what it does not use of its share is gone.
 
 use super::local::Local;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::time::Time;
 use crate::flow::batch::{Note, Pending, Removed, Ticket};
+use crate::flow::shares::{Shares, bits};
 use crate::wire::hello::Hello;
 use crate::wire::segment::{self, HEADER, Head};
 
-/// Bytes that a lane of weight 1 may send in its turn while others wait too.
-const QUANTUM: i64 = 4_096;
-/// A message is not cut into pieces smaller than this to save credit or deficit, bytes: headers would eat the gain.
+/// A message is not cut into pieces smaller than this to save credit or keep to a share, bytes: headers would eat the gain.
 const PIECE_MIN: u32 = 1_024;
 /// The smallest cut of a message: a first segment without request id, and one byte.
 const CUT_MIN: usize = HEADER + 4 + 1;
 /// A message of fewer bytes is not cut in two only to make a record exactly full: with two headers it would not fit any more.
 const SPLIT_MIN: usize = 10;
+
+/// Who would leave fewer bytes than this of a record goes on to its end: the next lane's piece might leave a gap that nothing fits.
+const REST_MIN: usize = 2 * CUT_MIN + SPLIT_MIN;
 
 /// One channel's outgoing side.
 #[derive(Debug)]
@@ -31,8 +39,30 @@ struct Lane {
     window: u32,
     /// Largest message that the peer takes; `None` if it lacks the channel.
     message_bytes_max: Option<u32>,
-    quantum: i64,
-    deficit: i64,
+    /// What a segment costs of the credit at least.
+    cost_min: u32,
+    /// The most that it may send in one turn while others wait, bytes.
+    turn_max: usize,
+}
+
+/// What a lane may send in one go, bytes.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// Its share. The first piece may be larger than that.
+    share: usize,
+    /// What nothing may exceed.
+    max: usize,
+}
+
+impl Turn {
+    /// All there is room for.
+    const WHOLE: Turn = Turn { share: usize::MAX, max: usize::MAX };
+
+    /// What the next segment may take after `used` bytes.
+    fn rest(self, used: usize) -> usize {
+        let share = if used == 0 { self.share.max(PIECE_MIN as usize) } else { self.share.saturating_sub(used) };
+        share.min(self.max.saturating_sub(used))
+    }
 }
 
 /// Why a lane stopped packing.
@@ -58,8 +88,7 @@ pub struct Lanes {
     ready: u64,
     /// Bits of the node's own channels, which go first.
     own: u64,
-    /// The lane whose turn it is.
-    turn: usize,
+    shares: Shares,
     left: Left,
 }
 
@@ -88,13 +117,14 @@ impl Lanes {
                 credit: window,
                 window,
                 message_bytes_max: offer.map(|offer| offer.message_bytes_max),
-                quantum: QUANTUM * i64::from(channel.priority),
-                deficit: 0,
+                cost_min: offer.map_or(0, |offer| offer.segment_cost_min),
+                turn_max: if channel.bytes_per_turn == 0 { usize::MAX } else { channel.bytes_per_turn as usize },
             }
         };
         let lanes: Vec<Lane> = local.channels.iter().map(lane).collect();
         let own = lanes.iter().enumerate().filter(|(_, lane)| lane.channel.is_own()).fold(0, |bits, (i, _)| bits | 1 << i);
-        Lanes { lanes, ready: 0, own, turn: 0, left: Left::default() }
+        let shares = Shares::new(local.channels.iter().map(|channel| channel.priority));
+        Lanes { lanes, ready: 0, own, shares, left: Left::default() }
     }
 
     /// True if the peer has the channel of this lane.
@@ -175,55 +205,89 @@ impl Lanes {
 
     /// Recomputes whether a lane can send.
     pub fn note_ready(&mut self, lane: usize) {
-        if self.lanes[lane].is_sendable() {
-            self.ready |= 1 << lane;
-        } else {
+        let was_ready = self.ready & 1 << lane != 0;
+        if !self.lanes[lane].is_sendable() {
             self.ready &= !(1 << lane);
+        } else if !was_ready {
+            self.ready |= 1 << lane;
+            self.shares.forfeit(lane);
         }
     }
 
-    /// Appends segments to `out` until it has `limit` bytes or nothing is ready. Own channels first, then by turns.
+    /// Appends segments to `out` until it has `limit` bytes or nothing is ready.
     pub fn pack(&mut self, out: &mut Vec<u8>, limit: usize) {
-        let own = self.ready & self.own;
-        for lane in bits(own) {
-            if self.run(lane, out, limit, i64::MAX) == Stop::Full {
-                return;
+        // Those who have had all that a turn may give them.
+        let mut spent = 0;
+        while self.ready != 0 {
+            let rest = self.ready & !spent;
+            let (set, is_last) = if rest == 0 { (self.ready, true) } else { (rest, false) };
+            let own = set & self.own;
+            let stop = if own != 0 {
+                self.pack_own(own, is_last, out, limit, &mut spent)
+            } else {
+                self.pack_shares(set, is_last, out, limit, &mut spent)
+            };
+            if stop == Stop::Full {
+                break;
             }
         }
-        while let Some(lane) = self.next_turn() {
-            let is_alone = self.ready == 1 << lane;
-            let quota = if is_alone { i64::MAX } else { self.lanes[lane].begin_turn() };
-            let before = out.len();
-            let stop = self.run(lane, out, limit, quota);
-            let used = (out.len() - before) as i64;
-            let slot = &mut self.lanes[lane];
-            match stop {
-                // A lane that has nothing to send saves nothing up.
-                Stop::Idle => slot.deficit = 0,
-                _ if is_alone => {}
-                Stop::Turn | Stop::Full => slot.deficit -= used,
-            }
-            // Who was cut off by the end of the record goes on with the rest of its turn in the next.
-            let goes_on = stop == Stop::Full && (is_alone || slot.deficit > 0);
-            self.turn = if goes_on { lane } else { lane + 1 };
-            if stop == Stop::Full {
-                return;
-            }
+        bits(spent).for_each(|lane| self.shares.forfeit(lane));
+        if self.ready == 0 {
+            self.shares.settle();
         }
     }
 
-    /// The next ready lane at or after `turn`.
-    fn next_turn(&self) -> Option<usize> {
-        let ready = self.ready & !self.own;
-        let after = if self.turn < 64 { ready >> self.turn << self.turn } else { 0 };
-        let from = if after != 0 { after } else { ready };
-        (from != 0).then(|| from.trailing_zeros() as usize)
+    /// A turn of each of the node's own lanes in `set`.
+    fn pack_own(&mut self, set: u64, is_last: bool, out: &mut Vec<u8>, limit: usize, spent: &mut u64) -> Stop {
+        for lane in bits(set) {
+            let turn = Turn { max: self.turn_max(lane, is_last), ..Turn::WHOLE };
+            if self.run(lane, out, limit, turn) == Stop::Full {
+                return Stop::Full;
+            }
+            *spent |= 1 << lane;
+        }
+        Stop::Turn
+    }
+
+    /// A turn of each lane in `set` whose share allows it.
+    fn pack_shares(&mut self, set: u64, is_last: bool, out: &mut Vec<u8>, limit: usize, spent: &mut u64) -> Stop {
+        let is_alone = set.is_power_of_two();
+        let mut waiting = if is_alone { set } else { self.shares.hand_out(set, limit - out.len()) };
+        while waiting != 0 {
+            let lane = waiting.trailing_zeros() as usize;
+            waiting &= waiting - 1;
+            // What those behind it need for a first piece is not its own to take.
+            let free = (limit - out.len()).saturating_sub(waiting.count_ones() as usize * PIECE_MIN as usize);
+            let share = if is_alone { usize::MAX } else { self.shares.balance(lane).min(free) };
+            let before = out.len();
+            let stop = self.run(lane, out, limit, Turn { share, max: self.turn_max(lane, is_last) });
+            let used = out.len() - before;
+            if is_alone {
+                self.shares.pass(lane, used);
+            } else {
+                self.shares.charge(lane, used);
+            }
+            if self.ready & 1 << lane == 0 {
+                self.shares.forfeit(lane);
+            } else if self.lanes[lane].turn_max != usize::MAX {
+                *spent |= 1 << lane;
+            }
+            if stop == Stop::Full {
+                return Stop::Full;
+            }
+        }
+        Stop::Turn
+    }
+
+    /// The limit of a lane's turn, if others are there whom it is to spare.
+    fn turn_max(&self, lane: usize, is_last: bool) -> usize {
+        if is_last || self.ready == 1 << lane { usize::MAX } else { self.lanes[lane].turn_max }
     }
 
     /// Packs one lane until something stops it.
-    fn run(&mut self, lane: usize, out: &mut Vec<u8>, limit: usize, quota: i64) -> Stop {
+    fn run(&mut self, lane: usize, out: &mut Vec<u8>, limit: usize, turn: Turn) -> Stop {
         let others = self.ready & !(1 << lane) != 0;
-        let stop = self.lanes[lane].pack(lane, out, limit, quota, others, &mut self.left);
+        let stop = self.lanes[lane].pack(lane, out, limit, turn, others, &mut self.left);
         match stop {
             Stop::Idle => self.ready &= !(1 << lane),
             // Its last message may have left with the record, or its credit.
@@ -235,32 +299,25 @@ impl Lanes {
 }
 
 impl Lane {
-    /// Fills the deficit up if the last turn used it up, and returns it.
-    fn begin_turn(&mut self) -> i64 {
-        if self.deficit <= 0 {
-            self.deficit += self.quantum;
-        }
-        self.deficit
-    }
-
     /// Credit without which nothing is sent, unless the message is smaller. The receiver's rule (it keeps less than three quarters of
     /// the window back) promises a quarter of the window for a message under way.
-    const fn piece_min(&self) -> u32 {
-        if self.window / 4 < PIECE_MIN { self.window / 4 } else { PIECE_MIN }
+    fn piece_min(&self) -> u32 {
+        PIECE_MIN.min(self.window / 4).max(self.cost_min)
     }
 
     fn is_sendable(&self) -> bool {
         self.message_bytes_max.is_some()
             && self.queue.front().is_some_and(|(head, body)| {
                 let whole = segment::header_len(head.kind, self.sent == 0, true) + body.len() - self.sent;
-                self.credit >= self.piece_min() || self.credit as usize >= whole
+                self.credit >= self.piece_min() || self.credit as usize >= whole.max(self.cost_min as usize)
             })
     }
 
-    /// Appends segments until the queue or credit, the `quota` or the record is used up.
-    fn pack(&mut self, lane: usize, out: &mut Vec<u8>, limit: usize, quota: i64, others_wait: bool, left: &mut Left) -> Stop {
+    /// Appends segments until the queue or credit, the turn or the record is used up.
+    fn pack(&mut self, lane: usize, out: &mut Vec<u8>, limit: usize, turn: Turn, others_wait: bool, left: &mut Left) -> Stop {
         let begin = out.len();
         let message_bytes_max = self.message_bytes_max.unwrap_or(0);
+        let mut fills_up = false;
         loop {
             let Some((head, body)) = self.queue.front() else { return Stop::Idle };
             if head.len > message_bytes_max {
@@ -270,28 +327,31 @@ impl Lane {
                 left.unsent.push(self.queue.pop());
                 continue;
             }
-            let used = (out.len() - begin) as i64;
-            if used >= quota {
+            let (used, room) = (out.len() - begin, limit - out.len());
+            let (rest, is_first) = (&body[self.sent..], self.sent == 0);
+            let whole = segment::header_len(head.kind, is_first, true) + rest.len();
+            fills_up |= used > 0 && room < REST_MIN && turn.max == usize::MAX;
+            let share = if fills_up { room } else { turn.rest(used) };
+            if used > 0 && share < whole.min(room) && share < turn.max.min(PIECE_MIN as usize) {
                 return Stop::Turn;
             }
-            let (rest, is_first, room) = (&body[self.sent..], self.sent == 0, limit - out.len());
-            let piece = piece(room, self.credit, quota - used);
-            let whole = segment::header_len(head.kind, is_first, true) + rest.len();
+            if self.credit < self.cost_min || whole > self.credit as usize && self.credit < self.piece_min() {
+                return Stop::Idle;
+            }
+            let piece = piece(room, self.credit, share);
             let (channel, kind, request, total) = (self.channel, head.kind, head.request, head.len);
             let mut part = Head { channel, kind, request, total, is_first, is_last: true };
             let fits = whole <= piece;
-            if fits && !is_awkward(room - whole, rest.len(), others_wait || self.queue.len() > 1) {
+            let may_fill_up = turn.max == usize::MAX && (others_wait || self.queue.len() > 1);
+            if fits && !is_awkward(room - whole, rest.len(), may_fill_up) {
                 segment::write(out, part, rest);
-                self.credit -= whole as u32;
+                self.pay(whole);
                 self.sent = 0;
                 left.sealed.extend(self.queue.pop().note.and_then(|note| note.ticket));
                 if matches!(kind, Kind::Response | Kind::Error) {
                     left.answered.push((lane, request));
                 }
                 continue;
-            }
-            if !fits && piece < room && self.credit < self.piece_min() {
-                return Stop::Idle;
             }
             part.is_last = false;
             let header = segment::header_len(kind, is_first, false);
@@ -300,21 +360,26 @@ impl Lane {
                 return Stop::Full;
             }
             segment::write(out, part, &rest[..bytes]);
-            self.credit -= (header + bytes) as u32;
+            self.pay(header + bytes);
             self.sent += bytes;
+            fills_up |= fits;
             if limit - out.len() < HEADER + 1 {
                 return Stop::Full;
             }
         }
+    }
+
+    /// A segment of so many bytes goes out.
+    fn pay(&mut self, len: usize) {
+        self.credit -= self.cost_min.max(len as u32);
     }
 }
 
 /// The most that the next segment may take: what is left of the record, of the credit and of the lane's turn. A turn that would end just
 /// before the record does is stretched to its end.
 #[inline]
-fn piece(room: usize, credit: u32, turn: i64) -> usize {
-    let turn = usize::try_from(turn).unwrap_or(usize::MAX).max(PIECE_MIN as usize);
-    let turn = if turn.saturating_add(CUT_MIN) > room { room } else { turn };
+fn piece(room: usize, credit: u32, turn: usize) -> usize {
+    let turn = if turn.saturating_add(REST_MIN) > room { room } else { turn };
     room.min(credit as usize).min(turn)
 }
 
@@ -324,13 +389,4 @@ fn piece(room: usize, credit: u32, turn: i64) -> usize {
 #[inline]
 const fn is_awkward(left: usize, len: usize, more_follows: bool) -> bool {
     left > 0 && left < CUT_MIN && more_follows && len >= SPLIT_MIN
-}
-
-/// The numbers of the bits that are set.
-fn bits(mut set: u64) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let bit = (set != 0).then(|| set.trailing_zeros() as usize)?;
-        set &= set - 1;
-        Some(bit)
-    })
 }

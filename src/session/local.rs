@@ -4,7 +4,8 @@
 use crate::base::address::Address;
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::limits::{
-    CHANNELS_MAX, DISCOVER_BYTES_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX, PEX_BYTES_MAX, VERSION_MAX, VERSION_MIN,
+    CHANNELS_MAX, DISCOVER_BYTES_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX, PEX_BYTES_MAX, TURN_BYTES_MIN, VERSION_MAX,
+    VERSION_MIN,
 };
 use crate::crypto::hash;
 use crate::crypto::identity::Identity;
@@ -158,6 +159,8 @@ pub enum LocalError {
     OwnChannel(ChannelId),
     #[error("{0}: priority 0; at least 1 is needed")]
     Priority(ChannelId),
+    #[error("{0}: {1} bytes per turn; at least {TURN_BYTES_MIN} are needed, or 0 for a share by priority")]
+    Turn(ChannelId, u32),
     #[error(transparent)]
     Hello(#[from] HelloError),
 }
@@ -200,6 +203,9 @@ impl Local {
         if let Some(channel) = profile.channels.iter().find(|channel| channel.priority == 0) {
             return Err(LocalError::Priority(channel.id));
         }
+        if let Some(channel) = profile.channels.iter().find(|channel| (1..TURN_BYTES_MIN).contains(&channel.bytes_per_turn)) {
+            return Err(LocalError::Turn(channel.id, channel.bytes_per_turn));
+        }
         let channels: Vec<Channel> = own_channels().into_iter().chain(profile.channels.iter().cloned()).collect();
         profile.hello.channels = channels.iter().map(offer).collect();
         let hello_bytes = profile.hello.encode()?;
@@ -215,6 +221,9 @@ impl Local {
     }
 }
 
+/// Address exchange must not hold up what a node is there for (design, section 5).
+const PEX_BYTES_PER_TURN: u32 = 200;
+
 /// The channels that every node has. PEX as in ReactorV2 (design, section 5); discovery carries one page of a thousand peers.
 fn own_channels() -> [Channel; 2] {
     let own = |id: ChannelId, name, message_bytes_max: u32| Channel {
@@ -225,11 +234,14 @@ fn own_channels() -> [Channel; 2] {
         send_queue_messages: 10,
         // Taken at once, so one largest message under way is enough.
         receive_queue_bytes: message_bytes_max.next_multiple_of(CREDIT_MIN),
+        // Taken at once; how many may come at once is said in `Allowances`.
+        receive_queue_messages: message_bytes_max,
         // Their requests have rules of their own: exchange says how many.
         requests_max: 0,
         ..Channel::new(id.0, name)
     };
-    [own(ChannelId::PEX, "pex", PEX_BYTES_MAX), own(ChannelId::DISCOVER, "discover", DISCOVER_BYTES_MAX)]
+    let pex = Channel { bytes_per_turn: PEX_BYTES_PER_TURN, ..own(ChannelId::PEX, "pex", PEX_BYTES_MAX) };
+    [pex, own(ChannelId::DISCOVER, "discover", DISCOVER_BYTES_MAX)]
 }
 
 fn offer(channel: &Channel) -> ChannelOffer {
@@ -239,6 +251,7 @@ fn offer(channel: &Channel) -> ChannelOffer {
         message_bytes_max: channel.message_bytes_max,
         credit: channel.receive_queue_bytes,
         requests_max: channel.requests_max,
+        segment_cost_min: channel.segment_cost_min(),
     }
 }
 
@@ -316,6 +329,8 @@ mod tests {
         assert!(fault(|p| p.pow_bits = 200).contains("asks for 200"));
         assert!(fault(|p| p.channels = vec![Channel::new(0x0f, "x")]).starts_with("channel 0x0f is bowline's own"));
         assert!(fault(|p| p.channels = vec![Channel { priority: 0, ..Channel::new(0x20, "x") }]).contains("priority 0"));
+        let slow = Channel { bytes_per_turn: 63, ..Channel::new(0x20, "x") };
+        assert!(fault(|p| p.channels = vec![slow.clone()]).starts_with("channel 0x20: 63 bytes per turn; at least 64"));
         assert!(fault(|p| p.channels = vec![Channel::new(0x20, "x"); 2]).contains("announced twice"));
         assert!(fault(|p| p.channels = (0..63).map(|i| Channel::new(0x20 + i, "x")).collect()).contains("channels: 65 > 64"));
     }

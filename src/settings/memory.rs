@@ -47,8 +47,6 @@ impl fmt::Display for Memory {
 
 /// Channels of bowline's own: address exchange and discovery.
 const OWN_CHANNELS: usize = 2;
-/// Bytes of the shortest segment, which is what a message costs at least.
-const SEGMENT_MIN: usize = 5;
 /// A record as it arrives.
 const RECORD: usize = limits::FRAME_MAX + limits::RECORD_OVERHEAD;
 
@@ -63,7 +61,7 @@ const LINK_SAYS: usize = limits::CONTROL_QUEUE_MAX * limits::DISCOVER_BYTES_MAX 
 /// Its messages on our own channels, while exchange has no room for them: a window of each, and one message that was complete with it.
 const LINK_SAID: usize = 2 * (limits::PEX_BYTES_MAX as usize + limits::DISCOVER_BYTES_MAX as usize + 2_048);
 /// And so many of them at most, by their cost.
-const LINK_SAID_COUNT: usize = LINK_SAID / SEGMENT_MIN;
+const LINK_SAID_COUNT: usize = LINK_SAID / limits::SEGMENT_HEADER;
 /// All this, but what depends on the settings.
 const LINK: usize = LINK_STATE + sizes::HELLO + LINK_OUT + LINK_TAIL + LINK_SAYS + LINK_SAID;
 /// What is kept of a channel on each link besides its messages.
@@ -233,10 +231,12 @@ fn queued_to_send(channel: &Channel) -> u64 {
     2 * 2 * (bytes + u64::from(channel.send_queue_messages) * sizes::WAITING as u64)
 }
 
-/// Messages of a link that wait to be taken. Small ones cost at least a segment's header of the window each, and are noted in a list. Of a
+/// Messages of a link that wait to be taken. Small ones cost at least so much of the window each, header included, and are noted in a list. Of a
 /// large one at most half of the window is held back, so that two whole ones of any size may wait.
 fn queued_to_take(channel: &Channel) -> u64 {
-    let small = u64::from(channel.receive_queue_bytes).div_ceil(SEGMENT_MIN as u64) * grown(sizes::ENTRY) as u64;
+    let cost = limits::SEGMENT_HEADER.max(channel.segment_cost_min() as usize);
+    let each = grown(sizes::ENTRY) + grown(cost - limits::SEGMENT_HEADER);
+    let small = u64::from(channel.receive_queue_bytes).div_ceil(cost as u64) * each as u64;
     small.max(2 * u64::from(channel.message_bytes_max))
 }
 

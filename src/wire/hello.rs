@@ -36,6 +36,8 @@ pub struct ChannelOffer {
     pub credit: u32,
     /// Requests that may wait for the announcer's answer; 0: it serves none.
     pub requests_max: u32,
+    /// Credit that a segment to the announcer takes at least; at most a quarter of `credit`.
+    pub segment_cost_min: u32,
 }
 
 /// A capability: a name of at most 32 bytes with a small value.
@@ -94,6 +96,8 @@ pub enum HelloError {
     MessageMax(ChannelId, u32),
     #[error("{0}: a first credit of {1} bytes; at least {CREDIT_MIN} are needed")]
     Credit(ChannelId, u32),
+    #[error("{0}: a segment costs {1} bytes at least; more than a quarter of the first credit of {2} is not allowed")]
+    SegmentCost(ChannelId, u32, u32),
     #[error("listen address: {0}")]
     Listen(#[from] AddressError),
 }
@@ -188,6 +192,9 @@ impl Hello {
             if offer.credit < CREDIT_MIN {
                 return Err(HelloError::Credit(offer.id, offer.credit));
             }
+            if offer.segment_cost_min > offer.credit / 4 {
+                return Err(HelloError::SegmentCost(offer.id, offer.segment_cost_min, offer.credit));
+            }
             if self.channels[..i].iter().any(|earlier| earlier.id == offer.id) {
                 return Err(HelloError::Twice(offer.id.to_string()));
             }
@@ -223,6 +230,7 @@ fn encode_offer(offer: &ChannelOffer) -> proto::ChannelOffer {
         message_bytes_max: offer.message_bytes_max,
         credit: offer.credit,
         requests_max: offer.requests_max,
+        segment_cost_min: offer.segment_cost_min,
     }
 }
 
@@ -234,6 +242,7 @@ fn decode_offer(offer: proto::ChannelOffer) -> Result<ChannelOffer, HelloError> 
         message_bytes_max: offer.message_bytes_max,
         credit: offer.credit,
         requests_max: offer.requests_max,
+        segment_cost_min: offer.segment_cost_min,
     })
 }
 
@@ -262,6 +271,7 @@ mod tests {
                 message_bytes_max: 1 << 20,
                 credit: 1 << 20,
                 requests_max: 64,
+                segment_cost_min: 64,
             }],
             capabilities: vec![Capability { name: "archive".into(), value: u64::MAX }],
             is_private: true,
@@ -296,6 +306,7 @@ mod tests {
         assert!(fault(|h| h.channels[0].name = "\n".into()).contains("the name '\\n'"));
         assert!(fault(|h| h.channels[0].name = String::new()).contains("the name ''"));
         assert!(fault(|h| h.channels[0].credit = 1_023).contains("1023 bytes; at least 1024"));
+        assert!(fault(|h| h.channels[0].segment_cost_min = 262_145).contains("a quarter of the first credit of 1048576"));
         assert!(fault(|h| h.channels[0].message_bytes_max = 0).contains("of 0 bytes"));
         assert!(fault(|h| h.channels[0].message_bytes_max = (100 << 20) + 1).contains("104857601 bytes"));
     }

@@ -5,9 +5,10 @@
 //! request id when it is the first and the kind has one.
 
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::limits::SEGMENT_HEADER;
 
 /// Bytes of the fields that every segment has.
-pub const HEADER: usize = 5;
+pub const HEADER: usize = SEGMENT_HEADER;
 /// Bytes of the largest header: first of several, of a kind with request id.
 pub const HEADER_MAX: usize = HEADER + 4 + 4;
 /// Bytes of a credit segment.

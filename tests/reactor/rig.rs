@@ -78,8 +78,14 @@ impl Dialect for Echo {
         self.moments += 3 * u32::from(input.contains(&b'*'));
         self.has_no_credit |= input.contains(&b'n');
         if input.contains(&b'+') {
-            let offer =
-                ChannelOffer { id: CHAT, name: "chat".to_owned(), message_bytes_max: 1_024, credit: 1_024, requests_max: 4 };
+            let offer = ChannelOffer {
+                id: CHAT,
+                name: "chat".to_owned(),
+                message_bytes_max: 1_024,
+                credit: 1_024,
+                requests_max: 4,
+                segment_cost_min: 0,
+            };
             let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
             self.signals.extend([Signal::Introduced { peer: ECHO, hello, observed: None }, Signal::Opened]);
         }
