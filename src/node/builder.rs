@@ -80,16 +80,24 @@ impl Builder {
         self
     }
 
-    /// Announces a version of the application's protocol.
+    /// Announces a version of the application's protocol. The highest that both sides announce is `Up::version`.
     pub fn application_version(mut self, version: u32) -> Builder {
         self.application_versions.push(version);
+        self
+    }
+
+    /// Whether a peer that shares no version of the application's protocol is refused, with `CloseReason::NoCommonVersion`: the setting
+    /// `network.require_version`.
+    pub fn require_common_version(mut self, is_required: bool) -> Builder {
+        self.settings.network_require_version = is_required;
         self
     }
 
     /// Checks everything and makes the node. No thread is started and no socket opened.
     ///
     /// # Errors
-    /// `Settings` lists everything that does not fit together, `NoIdentity`, `WeakIdentity`, `Channel`, `Crypto`.
+    /// `Settings` lists everything that does not fit together, `NoIdentity`, `WeakIdentity`, `NoVersion`, `Channel`,
+    /// `Crypto`.
     pub fn build(self) -> Result<Node, Error> {
         Node::new(self)
     }

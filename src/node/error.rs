@@ -25,6 +25,8 @@ pub enum Error {
     NoIdentity,
     #[error("the identity's stamp has {has} bits of proof of work, this network asks for {wants}: generate one with more")]
     WeakIdentity { has: u32, wants: u32 },
+    #[error("peers without a common version are to be refused, but this node announces none: Builder::application_version")]
+    NoVersion,
     #[error("identity file {path}: {text}")]
     IdentityFile { path: PathBuf, text: String, kind: FileFault },
     #[error("the cryptography does not work here: {0}")]

@@ -84,6 +84,9 @@ impl Node {
         if has < wants {
             return Err(Error::WeakIdentity { has, wants });
         }
+        if settings.network_require_version && builder.application_versions.is_empty() {
+            return Err(Error::NoVersion);
+        }
         let hello = Hello {
             agent: builder.agent.unwrap_or_else(|| concat!("bowline/", env!("CARGO_PKG_VERSION")).to_owned()),
             network: settings.network_name.clone(),

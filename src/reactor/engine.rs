@@ -44,6 +44,10 @@ pub trait Dialects: Send {
     fn accept(&mut self, cx: &mut Context<'_>, remote: SocketAddr) -> Box<dyn Dialect>;
     /// This node's channels, in lane order.
     fn channels(&self) -> &[Channel];
+    /// The versions of the application's protocol that this node announces; none in a dialect that does not announce them.
+    fn application_versions(&self) -> &[u32] {
+        &[]
+    }
 }
 
 /// The reactor's ends of all mailboxes.

@@ -31,4 +31,8 @@ impl Dialects for Native {
     fn channels(&self) -> &[Channel] {
         &self.0.channels
     }
+
+    fn application_versions(&self) -> &[u32] {
+        &self.0.profile.hello.application_versions
+    }
 }

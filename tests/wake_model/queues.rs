@@ -50,6 +50,7 @@ fn up(link: &Link) -> Up {
         direction: link.direction,
         remote: link.remote,
         hello: Arc::clone(&link.hello),
+        version: None,
         tag: None,
     }
 }
