@@ -10,6 +10,8 @@ pub struct LinkId(u64);
 
 impl LinkId {
     pub const NONE: LinkId = LinkId(0);
+    /// The node itself, as it is named by what is sent to it from within. Counting never gets there.
+    pub const LOCAL: LinkId = LinkId(u64::MAX);
 
     pub const fn from_u64(value: u64) -> LinkId {
         LinkId(value)

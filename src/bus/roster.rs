@@ -1,6 +1,7 @@
 //! Which links are open: id to mailbox. Written by the reactor when a link opens or closes, read by every sender.
 
 use super::link::Link;
+use super::requests::Requests;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -12,6 +13,8 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub struct Roster {
     links: RwLock<BTreeMap<LinkId, Arc<Link>>>,
+    /// Requests of the node to itself: those that it asked and those that it owes are the same.
+    pub own: Requests,
 }
 
 impl Roster {

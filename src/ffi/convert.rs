@@ -76,7 +76,7 @@ impl From<SendError> for Failure {
             SendError::NoChannel(_) => BOWLINE_E_NO_CHANNEL,
             SendError::TooBig { .. } => BOWLINE_E_TOO_BIG,
             SendError::TooManyNews => BOWLINE_E_LIMIT,
-            SendError::ForeignQueue => BOWLINE_E_INVALID,
+            SendError::ForeignQueue | SendError::Sealed(_) => BOWLINE_E_INVALID,
             SendError::Stopped => BOWLINE_E_STOPPED,
             SendError::Failed => BOWLINE_E_FATAL,
         };

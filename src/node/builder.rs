@@ -7,6 +7,7 @@ use crate::base::limits::{CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME
 use crate::crypto::identity::Identity;
 use crate::settings::table::Settings;
 use crate::wire::hello::Capability;
+use std::sync::Arc;
 
 /// A node to be. Every method checks what it is given at once, as far as it can; `build` checks the whole.
 #[derive(Clone, Default)]
@@ -14,6 +15,8 @@ pub struct Builder {
     pub(super) settings: Settings,
     pub(super) identity: Option<Identity>,
     pub(super) channels: Vec<Channel>,
+    /// Typed channels, with the sign by which their declarations are known.
+    pub(super) seals: Vec<(ChannelId, Arc<()>)>,
     pub(super) agent: Option<String>,
     pub(super) metadata: Vec<u8>,
     pub(super) capabilities: Vec<Capability>,

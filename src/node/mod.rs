@@ -5,6 +5,7 @@ pub(crate) mod clock;
 mod entropy;
 pub mod error;
 pub mod identity_file;
+mod local;
 #[allow(clippy::module_inception, reason = "a node is the room's subject; no other word names it")]
 pub mod node;
 mod pump;
@@ -16,4 +17,5 @@ mod running;
 pub mod sender;
 mod shared;
 mod system;
+pub mod typed;
 mod workers;

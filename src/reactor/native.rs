@@ -32,6 +32,10 @@ impl Dialects for Native {
         &self.0.channels
     }
 
+    fn own(&self) -> PeerId {
+        self.0.profile.identity.id()
+    }
+
     fn application_versions(&self) -> &[u32] {
         &self.0.profile.hello.application_versions
     }
