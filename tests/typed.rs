@@ -209,6 +209,35 @@ fn who_is_not_answered_need_not_wait() {
 }
 
 #[test]
+fn an_answer_without_room_ends_its_request_all_the_same() {
+    let wide = || Channel { requests_max: 20, receive_queue_bytes: 64 * 1_024, send_queue_messages: 100, ..channel() };
+    let start = || {
+        let (builder, declared) = builder().typed::<Chat>(wide(), Counting::default()).expect("a channel");
+        let node = builder.build().expect("valid settings");
+        let owner = node.own(declared).expect("it was declared for this node");
+        node.start().expect("a free port");
+        (node, owner)
+    };
+    let ((a, of_a), (b, of_b)) = (start(), start());
+    let link = dial(&a, &b).expect("a link");
+    let handle = of_a.outlet();
+    (0..20).for_each(|tag| assert!(handle.start_request(link, &Ask { number: 1 }, PATIENCE, tag).is_ok()));
+    // The asker takes nothing: its window and the queue here fill up.
+    let long = line(&"x".repeat(30_000));
+    let answer = |_| match wait(&of_b, incoming).answer(&long, SHORT / 4) {
+        Ok(()) => true,
+        Err(RequestError::Send(SendError::Full)) => false,
+        other => panic!("{other:?}"),
+    };
+    let with_room = (0..20).filter(|number: &i32| answer(*number)).count();
+    assert!((2..20).contains(&with_room), "{with_room}");
+    let outcomes: Vec<_> = (0..20).map(|_| wait(&of_a, answered).1).collect();
+    let (answers, refusals): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(|outcome| outcome.is_ok());
+    assert_eq!(answers.len(), with_room);
+    assert!(refusals.into_iter().all(|refusal| own_refusal(refusal) == 0xffff_ff00));
+}
+
+#[test]
 fn what_does_not_decode_is_told_counted_and_harms_nothing() {
     let (a, of_a) = typed(&Counting::default());
     let b = raw();
@@ -377,13 +406,16 @@ fn versions_are_agreed_and_who_shares_none_is_refused_where_that_is_asked() {
         versions.iter().fold(builder, |builder, version| builder.application_version(*version))
     };
     assert!(matches!(with(&[], true).build(), Err(Error::NoVersion)));
-    let (strict, same, other) = (started(with(&[1, 3, 2], true)), started(with(&[3, 2, 9], false)), started(with(&[8], false)));
-    dial(&same, &strict).expect("they share two");
-    assert_eq!((wait_raw(&same, up).version, wait_raw(&strict, up).version), (Some(3), Some(3)));
-    dial(&same, &other).expect("neither asks for a common one");
-    assert_eq!((wait_raw(&same, up).version, wait_raw(&other, up).version), (None, None));
-    for (from, to) in [(&other, &strict), (&strict, &other)] {
-        let refused = dial(from, to);
+    let strict = || started(with(&[1, 3, 2], true));
+    let other = || started(with(&[8], false));
+    let (same, close, far) = (started(with(&[3, 2, 9], false)), strict(), other());
+    dial(&same, &close).expect("they share two");
+    assert_eq!((wait_raw(&same, up).version, wait_raw(&close, up).version), (Some(3), Some(3)));
+    dial(&same, &far).expect("neither asks for a common one");
+    assert_eq!((wait_raw(&same, up).version, wait_raw(&far, up).version), (None, None));
+    // Nodes that nobody has told of one another yet, so that none dials by itself.
+    for (from, to) in [(other(), strict()), (strict(), other())] {
+        let refused = dial(&from, &to);
         assert!(matches!(refused, Err(Error::Link(CloseReason::NoCommonVersion))), "{refused:?}");
     }
 }

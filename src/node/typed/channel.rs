@@ -100,6 +100,16 @@ impl<P: Protocol> Outlet<P> {
         self.send_with(link, message, &SendOptions::default())
     }
 
+    /// Queues `message`; waits for room as long as it takes. See `send_timeout` for the node itself.
+    ///
+    /// # Errors
+    /// As `try_send`, but never `Full`.
+    pub fn send(&self, link: LinkId, message: &P::Message) -> Result<(), SendError> {
+        let core = &self.0;
+        let sender = core.node.sender_within(link, core.channel)?;
+        sender.send_bytes(&core.body(link, message, Value::Message), None)
+    }
+
     /// Queues `message`; waits for room until `timeout` has passed. An owner that sends to its own node must take what waits there: it
     /// may not wait for itself.
     ///
