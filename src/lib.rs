@@ -87,7 +87,8 @@ pub use node::identity_file::{
 pub use node::node::Node;
 pub use node::queue::Queue;
 pub use node::request::RequestId;
-pub use node::sender::{Broadcast, SendOptions, Sender};
+pub use node::sender::{Broadcast, BroadcastOptions, SendOptions, Sender};
+pub use node::typed;
 pub use pool::peers::PeerInfo;
 pub use settings::table::Settings;
 pub use wire::hello::{Capability, Hello};

@@ -17,7 +17,7 @@ fn tiny_batches_are_joined_although_their_channels_take_turns() {
     let (id, peer) = (LinkId::from_u64(1), PeerId::from_bytes([1; 32]));
     let (direction, remote) = (Direction::Inbound, "127.0.0.1:1".parse().expect("an address"));
     let link = Arc::new(Link::new(id, peer, direction, remote, Arc::default(), &[]));
-    queue.open(&link, Up { link: id, peer, direction, remote, hello: Arc::default(), tag: None });
+    queue.open(&link, Up { link: id, peer, direction, remote, hello: Arc::default(), version: None, tag: None });
     let count = 1_000_u32;
     for i in 0..count {
         let bytes = i.to_be_bytes().to_vec();

@@ -10,6 +10,9 @@ pub struct LinkId(u64);
 
 impl LinkId {
     pub const NONE: LinkId = LinkId(0);
+    /// The node itself, as it is named by what is sent to it from within. Counting never gets there; and it is not the number with all
+    /// bits set, which in C often means that there is none.
+    pub const LOCAL: LinkId = LinkId(1 << 63);
 
     pub const fn from_u64(value: u64) -> LinkId {
         LinkId(value)
@@ -22,7 +25,7 @@ impl LinkId {
 
 impl fmt::Display for LinkId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "link {}", self.0)
+        if *self == LinkId::LOCAL { f.write_str("the node itself") } else { write!(f, "link {}", self.0) }
     }
 }
 

@@ -87,6 +87,8 @@ reasons! {
     HalfOpenLimit = 9, Us, "too many handshakes under way";
     /// A bootstrap or seed node has answered and makes room.
     Served = 10, Us, "addresses were given, the place is needed";
+    /// This node wants a common version of the application's protocol, and there is none.
+    NoCommonVersion = 11, Us, "no common version of the application's protocol";
 
     /// The peer's machine refused the connection.
     ConnectionRefused = 20, Net, "connection refused";

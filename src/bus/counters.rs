@@ -105,6 +105,8 @@ counters! {
     messages_cancelled,
     /// Messages that gave way to newer ones, as their channel's overflow policy says.
     messages_displaced,
+    /// Messages, requests and answers that a typed channel's codec made nothing of.
+    messages_malformed,
     /// Requests without an answer by their deadline.
     requests_late,
     /// Answers that nobody waited for any more.

@@ -23,6 +23,8 @@ pub struct Up {
     pub direction: Direction,
     pub remote: SocketAddr,
     pub hello: Arc<Hello>,
+    /// The highest version of the application's protocol that both sides announce, if there is one.
+    pub version: Option<u32>,
     /// The tag of the `dial` that opened it, if the application asked for it with one.
     pub tag: Option<u64>,
 }

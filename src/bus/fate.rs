@@ -4,6 +4,8 @@
 use super::event::{Event, Response, Sent};
 use super::link::{Left, Link};
 use super::requests::{Asker, Outcome, Over};
+use crate::base::link_id::LinkId;
+use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::flow::batch::Ticket;
 use std::sync::Arc;
@@ -53,6 +55,21 @@ impl News {
                 let receipt = (cost > 0).then(|| (Arc::clone(link), cost));
                 news.push(News { queue: ticket.queue, event, receipt });
                 0
+            }
+        }
+    }
+
+    /// As `complete`, for a request of the node `own` to itself.
+    pub fn complete_own(own: PeerId, over: Over, outcome: Outcome, news: &mut Vec<News>) {
+        match over.asker {
+            Asker::Call(call) => {
+                // As above: nobody misses it.
+                let _ = call.try_send(outcome);
+            }
+            Asker::Event(ticket) => {
+                let (link, channel, request, tag) = (LinkId::LOCAL, over.channel, over.request, ticket.tag);
+                let event = Event::Response(Response { link, peer: own, channel, request, tag, outcome });
+                news.push(News { queue: ticket.queue, event, receipt: None });
             }
         }
     }

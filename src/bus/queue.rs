@@ -1,13 +1,13 @@
 //! An event queue: everything an application receives. The reactor pushes and never waits; receivers wait here. What is large or not
 //! its own it never drops under its lock. `tests/wake_model.rs` models it.
 //!
-//! Bounded: an open link's messages by its credit; news of sends and requests by promises made before; what closed links have left by number and by bytes (`stories.rs`); notices by a
+//! Bounded: an open link's messages by its credit; the node's own to itself by its channels' send queues; news of sends and requests by promises made before; what closed links have left by number and by bytes (`stories.rs`); notices by a
 //! ring. A Down whose Up was taken always waits: links take turns and each Down takes one, so that no more of them wait than twice
 //! the links that can be open and the stories together, whoever polls however slowly.
 
 use super::event::{Down, Event, Message, NodeState, Up};
 use super::fate::News;
-use super::link::Link;
+use super::link::{Link, PushError};
 use super::outbox::Notice;
 use super::stories::Stories;
 use super::sync::{Change, Guard, Lock};
@@ -15,6 +15,7 @@ use crate::base::channel::ChannelId;
 use crate::base::limits::CHANNELS_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::flow::batch::{Batch, Entry};
 use bytes::Bytes;
@@ -30,6 +31,9 @@ pub const NEWS_MAX: usize = 65_536;
 
 /// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
 pub(super) const JOINED_BYTES_MAX: usize = 16 * 1_024;
+
+/// Messages of the node to itself that are taken before links have their turn.
+const LOCAL_TURN: usize = 64;
 
 /// Why a receiver got nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +55,8 @@ type Receipt = (Arc<Link>, ChannelId, u32);
 pub struct Queue {
     pub(super) inner: Lock<Inner>,
     news: Change,
+    /// Senders of local messages wait here for room.
+    room: Change,
     /// Rings the reactor for a link: a receiver returned credit.
     ring: Box<dyn Fn(LinkId) + Send + Sync>,
 }
@@ -65,6 +71,11 @@ pub(super) struct Inner {
     /// News of sends and requests; `promised` counts those that wait or will come.
     news: VecDeque<News>,
     promised: usize,
+    /// What the node sent to itself, and how many messages and bytes of each channel that is. It takes turns as a link does.
+    local: VecDeque<Message>,
+    local_load: BTreeMap<ChannelId, (usize, usize)>,
+    /// Senders that wait for room there.
+    local_waiting: usize,
     /// Receivers that wait.
     waiting: usize,
     is_closed: bool,
@@ -112,6 +123,9 @@ impl Queue {
             notices: 0,
             news: VecDeque::new(),
             promised: 0,
+            local: VecDeque::new(),
+            local_load: BTreeMap::new(),
+            local_waiting: 0,
             waiting: 0,
             is_closed: false,
             readable: None,
@@ -121,7 +135,7 @@ impl Queue {
             unseen: 0,
             dropped: 0,
         };
-        Queue { inner: Lock::new(inner), news: Change::default(), ring }
+        Queue { inner: Lock::new(inner), news: Change::default(), room: Change::default(), ring }
     }
 
     /// A link opened.
@@ -145,6 +159,39 @@ impl Queue {
             turns.push_back(link);
         }
         self.tell(inner);
+    }
+
+    /// The node sends a message to itself. At most so many messages and bytes of a channel wait; one of any size is taken when none does.
+    /// Waits for room until `deadline`; `None`: not at all.
+    ///
+    /// # Errors
+    /// `Full`, or `Closed` when the node stops.
+    pub fn push_local(&self, message: Message, max: (usize, usize), deadline: Option<Instant>) -> Result<(), PushError> {
+        let mut inner = self.inner.lock();
+        let (channel, len) = (message.channel, message.body.len());
+        loop {
+            if inner.is_closed || inner.is_ending {
+                return Err(PushError::Closed(CloseReason::Stopped));
+            }
+            let (messages, bytes) = inner.local_load.get(&channel).copied().unwrap_or_default();
+            if messages == 0 || messages < max.0 && bytes.saturating_add(len) <= max.1 {
+                inner.local_load.insert(channel, (messages + 1, bytes + len));
+                break;
+            }
+            let Some(deadline) = deadline else { return Err(PushError::Full) };
+            inner.local_waiting += 1;
+            let in_time = self.room.wait(&mut inner, Some(deadline));
+            inner.local_waiting -= 1;
+            if !in_time {
+                return Err(PushError::Full);
+            }
+        }
+        if inner.local.is_empty() {
+            inner.turns.push_back(LinkId::LOCAL);
+        }
+        inner.local.push_back(message);
+        self.tell(inner);
+        Ok(())
     }
 
     /// A link closed. Its story is kept until it is taken, as long as there is room for such stories; then one that nobody has begun to
@@ -209,6 +256,7 @@ impl Queue {
         inner.is_ending |= matches!(state, NodeState::Stopping | NodeState::Stopped | NodeState::Failed);
         inner.urgent.retain(|event| !matches!(event, Event::State(_)));
         inner.urgent.push_back(Event::State(state));
+        self.room.notify_all();
         self.tell(inner);
     }
 
@@ -230,6 +278,7 @@ impl Queue {
         self.settle(&mut inner);
         drop(inner);
         self.news.notify_all();
+        self.room.notify_all();
     }
 
     /// Sets who is told when the queue becomes readable or empty; told at once of the present state.
@@ -274,8 +323,12 @@ impl Queue {
         }
         // Another receiver may sleep although there is more: the wake-up that it needs was spent on this thread.
         let pass_on = inner.waiting > 0 && !inner.is_empty();
+        let has_room = inner.local_waiting > 0;
         self.settle(&mut inner);
         drop(inner);
+        if has_room {
+            self.room.notify_all();
+        }
         if pass_on {
             self.news.notify_one();
         }
@@ -332,6 +385,20 @@ impl Inner {
         }
     }
 
+    /// The turn of what the node sent to itself.
+    fn take_local(&mut self, into: &mut Vec<Event>, end: usize) {
+        let count = (end - into.len()).min(LOCAL_TURN).min(self.local.len());
+        for message in self.local.drain(..count) {
+            if let Some((messages, bytes)) = self.local_load.get_mut(&message.channel) {
+                (*messages, *bytes) = (*messages - 1, *bytes - message.body.len());
+            }
+            into.push(Event::Message(message));
+        }
+        if !self.local.is_empty() {
+            self.turns.push_back(LinkId::LOCAL);
+        }
+    }
+
     fn take(&mut self, into: &mut Vec<Event>, max: usize, receipts: &mut Vec<Receipt>) {
         let end = into.len() + max;
         while into.len() < end {
@@ -349,6 +416,10 @@ impl Inner {
                 continue;
             }
             let Some(id) = self.turns.pop_front() else { break };
+            if id == LinkId::LOCAL {
+                self.take_local(into, end);
+                continue;
+            }
             let of_link = self.boxes.get_mut(&id).expect("a link in the ring has a box");
             let (was_story, was_unseen) = (of_link.is_story(), of_link.up.is_some());
             let is_over = of_link.take(into, end, receipts);

@@ -1,7 +1,7 @@
 //! Tests of the event queue. In a file of their own, because the model checker takes in `queue.rs` as it stands.
 
-use super::event::{Down, Event, NodeState, Up};
-use super::link::Link;
+use super::event::{Down, Event, Message, NodeState, Up};
+use super::link::{Link, PushError};
 use super::outbox::Notice;
 use super::queue::{JOINED_BYTES_MAX, NOTICES_MAX, Queue, TakeError};
 use crate::base::channel::ChannelId;
@@ -14,6 +14,7 @@ use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::flow::batch::{Batch, Entry};
 use crate::wire::hello::Hello;
+use bytes::Bytes;
 use std::sync::Arc;
 
 const CHANNEL: ChannelId = ChannelId(0x10);
@@ -31,6 +32,7 @@ fn up(link: &Link) -> Up {
         direction: link.direction,
         remote: link.remote,
         hello: Arc::clone(&link.hello),
+        version: None,
         tag: None,
     }
 }
@@ -60,6 +62,7 @@ fn story(queue: &Queue, max: usize) -> Vec<String> {
     let _ = queue.take(&mut events, max, None);
     let short = |event: &Event| match event {
         Event::Up(up) => format!("+{}", up.link.as_u64()),
+        Event::Message(message) if message.link == LinkId::LOCAL => format!("own:{}", String::from_utf8_lossy(&message.body)),
         Event::Message(message) => format!("{}:{}", message.link.as_u64(), String::from_utf8_lossy(&message.body)),
         Event::Down(down) => format!("-{}", down.link.as_u64()),
         Event::Sent(sent) => format!("sent {}", sent.tag),
@@ -289,4 +292,36 @@ fn a_closed_queue_gives_what_is_left_and_then_says_stopped() {
     assert!(!queue.wakeup(8), "nothing comes into a closed queue");
     assert_eq!(story(&queue, 9), ["wakeup 7"]);
     assert_eq!(queue.take(&mut Vec::new(), 1, None), Err(TakeError::Stopped));
+}
+
+fn own(channel: u16, body: &'static str) -> Message {
+    let (link, peer, channel, kind) = (LinkId::LOCAL, PeerId::from_bytes([9; 32]), ChannelId(channel), Kind::Message);
+    Message { link, peer, channel, kind, request: 0, at: Time::ZERO, body: Bytes::from_static(body.as_bytes()) }
+}
+
+#[test]
+fn what_the_node_tells_itself_takes_turns_with_links() {
+    let (queue, one) = (queue(), link(1));
+    queue.open(&one, up(&one));
+    for _ in 0..70 {
+        queue.push_local(own(0x10, "a"), (100, 100), None).expect("there is room");
+    }
+    queue.deliver(one.id, [batch(&[b"x"], 6)].into_iter(), Time::ZERO);
+    let taken = story(&queue, 100);
+    let at = taken.iter().position(|event| event == "1:x").expect("it is there");
+    assert_eq!((taken.len(), at), (72, 65), "an Up, a turn of 64, and the rest behind the link's");
+}
+
+#[test]
+fn what_the_node_tells_itself_is_bounded_by_channel_in_number_and_bytes() {
+    let queue = queue();
+    let push = |channel, body| queue.push_local(own(channel, body), (2, 10), None);
+    assert_eq!(push(0x10, "one of any size"), Ok(()), "when nothing waits");
+    assert_eq!(push(0x10, ""), Err(PushError::Full));
+    assert_eq!((push(0x11, "a"), push(0x11, "b"), push(0x11, "c")), (Ok(()), Ok(()), Err(PushError::Full)));
+    assert_eq!(story(&queue, 2), ["own:one of any size", "own:a"]);
+    assert_eq!((push(0x10, "12345"), push(0x10, "67890"), push(0x11, "c")), (Ok(()), Ok(()), Ok(())));
+    queue.change_state(NodeState::Stopping);
+    assert_eq!(push(0x12, ""), Err(PushError::Closed(CloseReason::Stopped)));
+    assert_eq!(story(&queue, 9), ["Stopping", "own:b", "own:12345", "own:67890", "own:c"]);
 }

@@ -1,6 +1,7 @@
 //! Which links are open: id to mailbox. Written by the reactor when a link opens or closes, read by every sender.
 
 use super::link::Link;
+use super::requests::Requests;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -17,6 +18,8 @@ pub struct Roster {
     links: RwLock<BTreeMap<LinkId, Arc<Link>>>,
     /// The last that were removed: their Down is told, and their places may not have heard of it yet.
     parted: RwLock<VecDeque<LinkId>>,
+    /// Requests of the node to itself: those that it asked and those that it owes are the same.
+    pub own: Requests,
 }
 
 impl Roster {

@@ -72,6 +72,11 @@ impl Routes {
         }
     }
 
+    /// The queue that gets the messages of `channel`.
+    pub fn queue_of(&self, channel: ChannelId) -> &Queue {
+        &self.queues[self.of(channel)]
+    }
+
     /// Hands on what became of sends and requests; `news` comes back empty.
     pub fn post(&self, news: &mut Vec<News>) {
         while let Some(first) = news.first() {

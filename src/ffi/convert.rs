@@ -16,6 +16,7 @@ impl From<Error> for Failure {
                 BOWLINE_E_INVALID
             }
             Error::NoIdentity => BOWLINE_E_NULL,
+            Error::NoVersion => BOWLINE_E_INVALID,
             Error::WeakIdentity { .. } => BOWLINE_E_IDENTITY,
             Error::IdentityFile { kind, .. } => of_file(*kind),
             Error::Crypto(_) => BOWLINE_E_CRYPTO,
@@ -75,7 +76,7 @@ impl From<SendError> for Failure {
             SendError::NoChannel(_) => BOWLINE_E_NO_CHANNEL,
             SendError::TooBig { .. } => BOWLINE_E_TOO_BIG,
             SendError::TooManyNews => BOWLINE_E_LIMIT,
-            SendError::ForeignQueue => BOWLINE_E_INVALID,
+            SendError::ForeignQueue | SendError::Sealed(_) => BOWLINE_E_INVALID,
             SendError::Stopped => BOWLINE_E_STOPPED,
             SendError::Failed => BOWLINE_E_FATAL,
         };
@@ -113,9 +114,14 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         R::NoFiles => BOWLINE_E_NO_FILES,
         R::WrongNetwork => BOWLINE_E_NETWORK_ID,
         R::BadStamp | R::LowOrderKey | R::WrongIdentity => BOWLINE_E_IDENTITY,
-        R::HandshakeTimeout | R::Garbage | R::WrongVersion | R::Downgrade | R::BadHandshake | R::ClaimRequired | R::BadPuzzle => {
-            BOWLINE_E_HANDSHAKE
-        }
+        R::HandshakeTimeout
+        | R::Garbage
+        | R::WrongVersion
+        | R::NoCommonVersion
+        | R::Downgrade
+        | R::BadHandshake
+        | R::ClaimRequired
+        | R::BadPuzzle => BOWLINE_E_HANDSHAKE,
         R::BadRecord
         | R::BadSegment
         | R::CreditExceeded

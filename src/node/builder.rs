@@ -9,6 +9,7 @@ use crate::base::limits::{
 use crate::crypto::identity::Identity;
 use crate::settings::table::Settings;
 use crate::wire::hello::Capability;
+use std::sync::Arc;
 
 /// A node to be. Every method checks what it is given at once, as far as it can; `build` checks the whole.
 #[derive(Clone, Default)]
@@ -16,6 +17,8 @@ pub struct Builder {
     pub(super) settings: Settings,
     pub(super) identity: Option<Identity>,
     pub(super) channels: Vec<Channel>,
+    /// Typed channels, with the sign by which their declarations are known.
+    pub(super) seals: Vec<(ChannelId, Arc<()>)>,
     pub(super) agent: Option<String>,
     pub(super) metadata: Vec<u8>,
     pub(super) capabilities: Vec<Capability>,
@@ -82,16 +85,24 @@ impl Builder {
         self
     }
 
-    /// Announces a version of the application's protocol.
+    /// Announces a version of the application's protocol. The highest that both sides announce is `Up::version`.
     pub fn application_version(mut self, version: u32) -> Builder {
         self.application_versions.push(version);
+        self
+    }
+
+    /// Whether a peer that shares no version of the application's protocol is refused, with `CloseReason::NoCommonVersion`: the setting
+    /// `network.require_version`.
+    pub fn require_common_version(mut self, is_required: bool) -> Builder {
+        self.settings.network_require_version = is_required;
         self
     }
 
     /// Checks everything and makes the node. No thread is started and no socket opened.
     ///
     /// # Errors
-    /// `Settings` lists everything that does not fit together, `NoIdentity`, `WeakIdentity`, `Channel`, `Crypto`.
+    /// `Settings` lists everything that does not fit together, `NoIdentity`, `WeakIdentity`, `NoVersion`, `Channel`,
+    /// `Crypto`.
     pub fn build(self) -> Result<Node, Error> {
         Node::new(self)
     }

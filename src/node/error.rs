@@ -25,6 +25,8 @@ pub enum Error {
     NoIdentity,
     #[error("the identity's stamp has {has} bits of proof of work, this network asks for {wants}: generate one with more")]
     WeakIdentity { has: u32, wants: u32 },
+    #[error("peers without a common version are to be refused, but this node announces none: Builder::application_version")]
+    NoVersion,
     #[error("identity file {path}: {text}")]
     IdentityFile { path: PathBuf, text: String, kind: FileFault },
     #[error("the cryptography does not work here: {0}")]
@@ -95,6 +97,9 @@ pub enum SendError {
     TooManyNews,
     #[error("the queue belongs to another node")]
     ForeignQueue,
+    /// The channel was declared with `Builder::typed`.
+    #[error("{0} is typed: only its owner's handles send, ask and answer there")]
+    Sealed(ChannelId),
     #[error("the node is not running")]
     Stopped,
     #[error("the node has failed")]
@@ -120,6 +125,9 @@ pub enum RequestError {
     TooMany { channel: ChannelId, max: u32 },
     #[error("this request is not there to be answered (any more): it was answered, taken back, or its link has closed")]
     NoRequest,
+    /// The answer came, and the channel's codec makes nothing of it.
+    #[error("the answer is malformed: {0}")]
+    Malformed(String),
     #[error("the number {0:#x} is bowline's own: use one below 0xffffff00")]
     Code(u32),
 }

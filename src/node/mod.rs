@@ -6,6 +6,7 @@ mod dialing;
 mod entropy;
 pub mod error;
 pub mod identity_file;
+mod local;
 #[allow(clippy::module_inception, reason = "a node is the room's subject; no other word names it")]
 pub mod node;
 mod pump;
@@ -19,4 +20,5 @@ mod shared;
 mod system;
 #[cfg(test)]
 mod testbed;
+pub mod typed;
 mod workers;

@@ -29,6 +29,7 @@ use crate::settings::memory::Memory;
 use crate::wire::hello::Hello;
 use bytes::Bytes;
 use parking_lot::RwLock;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -60,6 +61,10 @@ pub(super) struct Plan {
     pub settings: Checked,
     pub identity: Identity,
     pub channels: Vec<Channel>,
+    /// Typed channels, with the sign of their declaration.
+    pub seals: Vec<(ChannelId, Arc<()>)>,
+    /// The queues of typed channels, until their owners take them.
+    pub unowned: Lock<BTreeMap<ChannelId, Queue>>,
     pub hello: Hello,
     pub clock: Clock,
     pub bell: Arc<Bell>,
@@ -81,6 +86,9 @@ impl Node {
         if has < wants {
             return Err(Error::WeakIdentity { has, wants });
         }
+        if settings.network_require_version && builder.application_versions.is_empty() {
+            return Err(Error::NoVersion);
+        }
         let hello = Hello {
             agent: builder.agent.unwrap_or_else(|| concat!("bowline/", env!("CARGO_PKG_VERSION")).to_owned()),
             network: settings.network_name.clone(),
@@ -98,13 +106,21 @@ impl Node {
         })));
         let clock = Clock::start();
         let (counters, ids) = (Arc::new(NodeCounters::default()), LinkIds::default());
-        let plan = Plan { settings, identity, channels: builder.channels, hello, clock, bell, waker, counters, ids };
+        let (channels, seals, unowned) = (builder.channels, builder.seals, Lock::default());
+        let plan = Plan { settings, identity, channels, seals, unowned, hello, clock, bell, waker, counters, ids };
         // Whatever could only fail at the start is tried now: the profile checks channels and the size of Hello.
         running::profile(&plan, &[])?;
         let status = Arc::new(Status::default());
         let events = new_queue(&plan.bell);
         let main = Queue::new(Arc::clone(&events), clock, Arc::clone(&status));
-        let routes = Lock::new(Some(Routes::new(events)));
+        let mut routes = Routes::new(events);
+        for (channel, _) in &plan.seals {
+            let events = new_queue(&plan.bell);
+            routes.add(Arc::clone(&events));
+            routes.bind(*channel, &events);
+            plan.unowned.lock().insert(*channel, Queue::new(events, clock, Arc::clone(&status)));
+        }
+        let routes = Lock::new(Some(routes));
         Ok(Node(Arc::new(Inner { plan, status, main, routes, running: OnceLock::new() })))
     }
 
@@ -233,14 +249,13 @@ impl Node {
         Ok(())
     }
 
-    /// What sends on one channel of one link, with the look-ups done.
+    /// What sends on one channel of one link, with the look-ups done. `LinkId::LOCAL` is the node itself.
     ///
     /// # Errors
-    /// `UnknownLink`, `NoChannel`, `Stopped`, `Failed`.
+    /// `UnknownLink`, `NoChannel`, `Sealed`, `Stopped`, `Failed`.
     pub fn sender(&self, link: LinkId, channel: ChannelId) -> Result<Sender, SendError> {
-        let shared = self.open_for_sending()?;
-        let link = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
-        Sender::new(shared, link, channel)
+        self.open_for_sending()?.refuse_sealed(channel)?;
+        self.sender_within(link, channel)
     }
 
     /// Queues a copy of `message`, without waiting.
@@ -281,31 +296,6 @@ impl Node {
         if let Ok(shared) = self.open_for_sending() {
             shared.order(Command::Cancel { link, tag });
         }
-    }
-
-    /// Queues `message` to every peer that has `channel`, except one. Full queues are skipped and counted, never waited for. A large
-    /// message is shared, not copied.
-    ///
-    /// # Errors
-    /// `NoChannel` if this node has not declared it, `TooBig`, `Stopped`, `Failed`.
-    pub fn broadcast(&self, channel: ChannelId, message: &Bytes, except: Option<LinkId>) -> Result<Broadcast, SendError> {
-        let shared = self.open_for_sending()?;
-        let own = self.0.plan.channels.iter().find(|own| own.id == channel).ok_or(SendError::NoChannel(channel))?;
-        if message.len() > own.message_bytes_max as usize {
-            return Err(SendError::TooBig { len: message.len(), max: own.message_bytes_max });
-        }
-        let mut result = Broadcast::default();
-        for link in shared.roster.having(channel) {
-            if Some(link.id) == except {
-                continue;
-            }
-            match Sender::new(shared, link, channel).and_then(|sender| sender.try_send_bytes(message)) {
-                Ok(()) => result.queued += 1,
-                Err(SendError::Full) => result.full += 1,
-                Err(_) => result.refused += 1,
-            }
-        }
-        Ok(result)
     }
 
     /// Waits for the next event of the main queue.
@@ -363,10 +353,13 @@ impl Node {
     /// Sends the messages of `channel` to `queue` instead of the main one; it also gets Up and Down of the peers that have the channel.
     ///
     /// # Errors
-    /// `Channel` if the channel was not declared or the queue is another node's, `State` after the start.
+    /// `Channel` if the channel was not declared, or is typed, or the queue is another node's, `State` after the start.
     pub fn bind(&self, channel: ChannelId, queue: &Queue) -> Result<(), Error> {
         if !self.0.plan.channels.iter().any(|own| own.id == channel) {
             return Err(Error::Channel(format!("{channel} was not declared")));
+        }
+        if self.0.plan.seals.iter().any(|(sealed, _)| *sealed == channel) {
+            return Err(Error::Channel(format!("{channel} is typed: its owner alone receives there")));
         }
         let mut routes = self.0.routes.lock();
         let routes = routes.as_mut().ok_or(Error::State("channels are bound before the node is started"))?;
@@ -422,7 +415,6 @@ impl Node {
         Ok(())
     }
 
-    #[cfg(test)]
     pub(super) fn plan(&self) -> &Plan {
         &self.0.plan
     }

@@ -9,13 +9,12 @@ use crate::base::link_id::LinkId;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::fate::News;
-use crate::bus::link::{Body, Link, Parcel};
+use crate::bus::link::{Body, Parcel};
 use crate::bus::requests::{AskError, Asker, Outcome};
 use crate::flow::batch::Note;
 use crate::wire::refusal::{OWN_CODES, Refusal};
 use bytes::Bytes;
 use crossbeam_channel::bounded;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Names a request that was begun and not completed: by its link, channel and number.
@@ -28,7 +27,7 @@ pub struct RequestId {
 
 /// What one request is made of.
 struct Ask<'a> {
-    link: &'a Arc<Link>,
+    link: LinkId,
     channel: ChannelId,
     message: &'a Bytes,
     /// Until when an answer is waited for.
@@ -47,11 +46,22 @@ impl Node {
     /// # Blocks
     /// Until the outcome is there; `stop` and the end of the link release it.
     pub fn request(&self, link: LinkId, channel: ChannelId, message: &Bytes, timeout: Duration) -> Result<Bytes, RequestError> {
+        self.open_for_sending()?.refuse_sealed(channel)?;
+        self.request_within(link, channel, message, timeout)
+    }
+
+    /// `request` for whoever may use the channel.
+    pub(super) fn request_within(
+        &self,
+        link: LinkId,
+        channel: ChannelId,
+        message: &Bytes,
+        timeout: Duration,
+    ) -> Result<Bytes, RequestError> {
         let shared = self.open_for_sending()?;
-        let mailbox = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
         let (tell, told) = bounded(1);
         let late = shared.clock.now() + timeout;
-        let ask = Ask { link: &mailbox, channel, message, late, deadline: Some(shared.clock.deadline(Some(timeout))) };
+        let ask = Ask { link, channel, message, late, deadline: Some(shared.clock.deadline(Some(timeout))) };
         self.ask(&ask, Asker::Call(tell))?;
         // The reactor completes every request, at the latest when it is late; a node that fails drops the other end.
         match told.recv().unwrap_or(Outcome::Closed(crate::base::reason::CloseReason::Internal)) {
@@ -78,11 +88,24 @@ impl Node {
         tag: u64,
         queue: Option<&Queue>,
     ) -> Result<RequestId, RequestError> {
+        self.open_for_sending()?.refuse_sealed(channel)?;
+        self.start_request_within(link, channel, message, timeout, tag, queue)
+    }
+
+    /// `start_request` for whoever may use the channel.
+    pub(super) fn start_request_within(
+        &self,
+        link: LinkId,
+        channel: ChannelId,
+        message: &Bytes,
+        timeout: Duration,
+        tag: u64,
+        queue: Option<&Queue>,
+    ) -> Result<RequestId, RequestError> {
         let shared = self.open_for_sending()?;
-        let mailbox = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
         let promise = shared.promise(tag, queue.map(|queue| &queue.inner))?;
         let late = shared.clock.now() + timeout;
-        let asked = self.ask(&Ask { link: &mailbox, channel, message, late, deadline: None }, Asker::Event(promise));
+        let asked = self.ask(&Ask { link, channel, message, late, deadline: None }, Asker::Event(promise));
         if asked.is_err() {
             shared.routes.forget_promise(promise);
         }
@@ -93,6 +116,9 @@ impl Node {
     /// already.
     pub fn cancel_request(&self, request: RequestId) -> bool {
         let Ok(shared) = self.open_for_sending() else { return false };
+        if request.link == LinkId::LOCAL {
+            return shared.cancel_own(request.channel, request.number);
+        }
         let Some(link) = shared.roster.find(request.link) else { return false };
         let Some(over) = link.requests.cancel(request.number) else { return false };
         let mut news = Vec::new();
@@ -109,7 +135,8 @@ impl Node {
     /// `NoRequest` if it was answered already, or the peer took it back, or the link has closed; `Send` for what keeps a message from
     /// being sent: the request may then be answered again.
     pub fn respond(&self, request: RequestId, answer: &Bytes, timeout: Duration) -> Result<(), RequestError> {
-        self.answer(request, Kind::Response, answer, timeout)
+        self.open_for_sending()?.refuse_sealed(request.channel)?;
+        self.answer(request, Kind::Response, answer, Some(timeout))
     }
 
     /// Answers a request with the reason why it is not served: a number below 0xffffff00 of the application's own, and a text of at most
@@ -118,50 +145,73 @@ impl Node {
     /// # Errors
     /// As `respond`; `Code` for a number that is bowline's own.
     pub fn refuse(&self, request: RequestId, code: u32, text: &str, timeout: Duration) -> Result<(), RequestError> {
+        self.open_for_sending()?.refuse_sealed(request.channel)?;
+        self.refuse_within(request, code, text, timeout)
+    }
+
+    /// `refuse` for whoever may use the channel.
+    pub(super) fn refuse_within(&self, request: RequestId, code: u32, text: &str, timeout: Duration) -> Result<(), RequestError> {
         if code >= OWN_CODES {
             return Err(RequestError::Code(code));
         }
         let refusal = Refusal { code, text: text.to_owned() };
-        self.answer(request, Kind::Error, &Bytes::from(refusal.encode()), timeout)
+        self.answer(request, Kind::Error, &Bytes::from(refusal.encode()), Some(timeout))
     }
 
     /// Enters a request in the link's table and queues it.
     fn ask(&self, ask: &Ask<'_>, asker: Asker) -> Result<u32, RequestError> {
         let shared = self.open_for_sending()?;
-        let lane = ask.link.lane(ask.channel).filter(|_| !ask.channel.is_own()).ok_or(SendError::NoChannel(ask.channel))?;
-        let max = ask.link.requests_max(lane);
-        let number = ask.link.requests.ask(ask.channel, max, ask.late, asker).map_err(|error| match error {
+        if ask.link == LinkId::LOCAL {
+            return shared.ask_own(ask.channel, ask.message, ask.late, ask.deadline, asker);
+        }
+        let link = shared.roster.find(ask.link).ok_or(SendError::UnknownLink(ask.link))?;
+        let lane = link.lane(ask.channel).filter(|_| !ask.channel.is_own()).ok_or(SendError::NoChannel(ask.channel))?;
+        let max = link.requests_max(lane);
+        let number = link.requests.ask(ask.channel, max, ask.late, asker).map_err(|error| match error {
             AskError::Closed(reason) => RequestError::Closed(reason),
             AskError::TooMany { max } => RequestError::TooMany { channel: ask.channel, max },
         })?;
         let note = Note { expires: ask.late, ticket: None, request: number };
         let body = Body::Bytes(ask.message);
         let parcel = Parcel { kind: Kind::Request, request: number, note: Some(note), ..Parcel::message(body) };
-        match ask.link.push_parcel(lane, &parcel, ask.deadline, &mut Vec::new()) {
+        match link.push_parcel(lane, &parcel, ask.deadline, &mut Vec::new()) {
             Ok(rings) => {
                 if rings {
-                    shared.bell.ring_for(ask.link.id);
+                    shared.bell.ring_for(link.id);
                 }
                 Ok(number)
             }
             // If it is over already, its outcome is on the way: then it was accepted.
-            Err(error) => match ask.link.requests.cancel(number) {
+            Err(error) => match link.requests.cancel(number) {
                 Some(_) => Err(shared.refused(error, ask.channel, ask.message.len()).into()),
                 None => Ok(number),
             },
         }
     }
 
-    fn answer(&self, request: RequestId, kind: Kind, answer: &Bytes, timeout: Duration) -> Result<(), RequestError> {
+    /// `respond` and `refuse` for whoever may use the channel. Without a time-out it is queued whether there is room or not: no more
+    /// answers wait than the channel lets requests wait.
+    pub(super) fn answer(
+        &self,
+        request: RequestId,
+        kind: Kind,
+        answer: &Bytes,
+        timeout: Option<Duration>,
+    ) -> Result<(), RequestError> {
         let RequestId { link, channel, number } = request;
         let shared = self.open_for_sending()?;
+        if link == LinkId::LOCAL {
+            return shared.answer_own(channel, number, kind, answer);
+        }
         let link = shared.roster.find(link).ok_or(RequestError::NoRequest)?;
         let lane = link.lane(channel).ok_or(RequestError::NoRequest)?;
         if !link.requests.settle(channel, number) {
             return Err(RequestError::NoRequest);
         }
-        let parcel = Parcel { kind, request: number, ..Parcel::message(Body::Bytes(answer)) };
-        match link.push_parcel(lane, &parcel, Some(shared.clock.deadline(Some(timeout))), &mut Vec::new()) {
+        let is_forced = timeout.is_none();
+        let parcel = Parcel { kind, request: number, is_forced, ..Parcel::message(Body::Bytes(answer)) };
+        let deadline = timeout.map(|timeout| shared.clock.deadline(Some(timeout)));
+        match link.push_parcel(lane, &parcel, deadline, &mut Vec::new()) {
             Ok(rings) => {
                 if rings {
                     shared.bell.ring_for(link.id);

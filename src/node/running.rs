@@ -99,6 +99,9 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let rng = policy_rng();
     let machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
     let shared = Arc::new(Shared {
+        own: plan.identity.id(),
+        channels: plan.channels.clone(),
+        sealed: plan.seals.iter().map(|(channel, _)| *channel).collect(),
         clock: plan.clock,
         pool: Lock::new(machines.pool),
         roster: Arc::new(Roster::default()),
@@ -235,6 +238,7 @@ fn fail(shared: &Arc<Shared>, text: String) {
     shared.status.fail(text);
     shared.release_waiters();
     shared.resolver.stop();
+    shared.end_own(CloseReason::Internal);
     let mut news = Vec::new();
     for link in shared.roster.all() {
         let left = link.close(CloseReason::Internal);
@@ -277,6 +281,7 @@ impl Running {
         let begin = shared.clock.now();
         let left = || STOP_TIMEOUT.saturating_sub(shared.clock.now().since(begin)).max(Duration::from_millis(50));
         shared.release_waiters();
+        shared.end_own(CloseReason::Stopped);
         shared.resolver.stop();
         shared.pool.lock().stop();
         let Threads { maintain, reactor, welcome, exchange } = threads;

@@ -1,9 +1,10 @@
 //! Sending: from any thread into a link's mailbox. It blocks only where it says so, and never touches a socket.
 
 use super::error::SendError;
+use super::node::Node;
 use super::queue::Queue;
 use super::shared::Shared;
-use crate::base::channel::ChannelId;
+use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::time::Time;
 use crate::bus::fate::{Fate, News};
@@ -17,20 +18,35 @@ use std::time::Duration;
 #[derive(Clone)]
 pub struct Sender {
     shared: Arc<Shared>,
-    link: Arc<Link>,
-    lane: usize,
+    to: To,
     channel: ChannelId,
 }
 
+/// Where a sender's messages go.
+#[derive(Clone)]
+enum To {
+    Peer { link: Arc<Link>, lane: usize },
+    Ourselves,
+}
+
 impl Sender {
-    pub(super) fn new(shared: &Arc<Shared>, link: Arc<Link>, channel: ChannelId) -> Result<Sender, SendError> {
+    fn new(shared: &Arc<Shared>, link: Arc<Link>, channel: ChannelId) -> Result<Sender, SendError> {
         let lane = link.lane(channel).filter(|_| !channel.is_own()).ok_or(SendError::NoChannel(channel))?;
-        Ok(Sender { shared: Arc::clone(shared), link, lane, channel })
+        Ok(Sender { shared: Arc::clone(shared), to: To::Peer { link, lane }, channel })
+    }
+
+    /// What sends to this node itself.
+    fn ourselves(shared: &Arc<Shared>, channel: ChannelId) -> Result<Sender, SendError> {
+        shared.own_channel(channel)?;
+        Ok(Sender { shared: Arc::clone(shared), to: To::Ourselves, channel })
     }
 
     /// The link that it sends on.
     pub fn link(&self) -> LinkId {
-        self.link.id
+        match &self.to {
+            To::Peer { link, .. } => link.id,
+            To::Ourselves => LinkId::LOCAL,
+        }
     }
 
     /// Queues a copy of `message`, without waiting.
@@ -83,9 +99,20 @@ impl Sender {
         let promise = |tag| self.shared.promise(tag, options.queue.as_ref().map(|queue| &queue.inner));
         let ticket = options.tag.map(promise).transpose()?;
         let has_note = expires.is_some() || ticket.is_some();
+        let wait = (!options.wait.is_zero()).then_some(Some(options.wait));
+        if let To::Ourselves = self.to {
+            let sent = self.shared.push_own(self.channel, Kind::Message, 0, message, wait);
+            match ticket {
+                // It is there at once: nothing can become of it any more but that it is taken.
+                Some(ticket) if sent.is_ok() => self.shared.tell_own(ticket),
+                Some(ticket) => self.shared.routes.forget_promise(ticket),
+                None => {}
+            }
+            return sent;
+        }
         let note = has_note.then(|| Note { expires: expires.unwrap_or(Time::MAX), ticket, request: 0 });
         let parcel = Parcel { note, ..Parcel::message(Body::Bytes(message)) };
-        let sent = self.post(&parcel, (!options.wait.is_zero()).then_some(Some(options.wait)));
+        let sent = self.post(&parcel, wait);
         if let Some(ticket) = ticket.filter(|_| sent.is_err()) {
             self.shared.routes.forget_promise(ticket);
         }
@@ -97,30 +124,106 @@ impl Sender {
     }
 
     fn post(&self, parcel: &Parcel<'_>, wait: Option<Option<Duration>>) -> Result<(), SendError> {
+        let To::Peer { link, lane } = &self.to else {
+            let body = match parcel.body {
+                Body::Bytes(bytes) => Bytes::clone(bytes),
+                Body::Slice(slice) => Bytes::copy_from_slice(slice),
+            };
+            return self.shared.push_own(self.channel, parcel.kind, parcel.request, &body, wait);
+        };
         let mut displaced = Vec::new();
-        let mut sent = self.link.push_parcel(self.lane, parcel, None, &mut displaced);
+        let mut sent = link.push_parcel(*lane, parcel, None, &mut displaced);
         if let (Err(PushError::Full), Some(wait)) = (&sent, wait) {
             // The clock is read only by those who wait.
             let deadline = self.shared.clock.deadline(wait);
-            sent = self.link.push_parcel(self.lane, parcel, Some(deadline), &mut displaced);
+            sent = link.push_parcel(*lane, parcel, Some(deadline), &mut displaced);
         }
         if !displaced.is_empty() {
-            self.tell_displaced(&displaced);
+            self.tell_displaced(link, &displaced);
         }
         let rings = sent.map_err(|error| self.shared.refused(error, self.channel, parcel.body.bytes()))?;
         if rings {
-            self.shared.bell.ring_for(self.link.id);
+            self.shared.bell.ring_for(link.id);
         }
         Ok(())
     }
 
     /// Tells the senders of messages that gave way.
-    fn tell_displaced(&self, displaced: &[Removed]) {
+    fn tell_displaced(&self, link: &Link, displaced: &[Removed]) {
         self.shared.counters.messages_displaced.add(displaced.len() as u64);
         let tickets = displaced.iter().filter_map(|removed| removed.note?.ticket);
-        let mut news: Vec<News> = tickets.map(|ticket| News::sent(&self.link, ticket, Fate::Displaced)).collect();
+        let mut news: Vec<News> = tickets.map(|ticket| News::sent(link, ticket, Fate::Displaced)).collect();
         self.shared.routes.post(&mut news);
     }
+}
+
+impl Node {
+    /// `sender` for whoever may use the channel.
+    pub(super) fn sender_within(&self, link: LinkId, channel: ChannelId) -> Result<Sender, SendError> {
+        let shared = self.open_for_sending()?;
+        if link == LinkId::LOCAL {
+            return Sender::ourselves(shared, channel);
+        }
+        let link = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
+        Sender::new(shared, link, channel)
+    }
+
+    /// Queues `message` to every peer that has `channel`, except one. Full queues are skipped and counted, never waited for. A large
+    /// message is shared, not copied.
+    ///
+    /// # Errors
+    /// `NoChannel` if this node has not declared it, `TooBig`, `Sealed`, `Stopped`, `Failed`.
+    pub fn broadcast(&self, channel: ChannelId, message: &Bytes, except: Option<LinkId>) -> Result<Broadcast, SendError> {
+        self.broadcast_with(channel, message, &BroadcastOptions { except, include_self: false })
+    }
+
+    /// As `broadcast`, to whom `options` say.
+    ///
+    /// # Errors
+    /// As `broadcast`.
+    pub fn broadcast_with(
+        &self,
+        channel: ChannelId,
+        message: &Bytes,
+        options: &BroadcastOptions,
+    ) -> Result<Broadcast, SendError> {
+        self.open_for_sending()?.refuse_sealed(channel)?;
+        let mut result = self.broadcast_within(channel, message, options.except)?;
+        if options.include_self {
+            result.count(&self.sender_within(LinkId::LOCAL, channel)?.try_send_bytes(message));
+        }
+        Ok(result)
+    }
+
+    /// `broadcast` to peers, for whoever may use the channel.
+    pub(super) fn broadcast_within(
+        &self,
+        channel: ChannelId,
+        message: &Bytes,
+        except: Option<LinkId>,
+    ) -> Result<Broadcast, SendError> {
+        let shared = self.open_for_sending()?;
+        let max = shared.own_channel(channel)?.message_bytes_max;
+        if message.len() > max as usize {
+            return Err(SendError::TooBig { len: message.len(), max });
+        }
+        let mut result = Broadcast::default();
+        for link in shared.roster.having(channel) {
+            if Some(link.id) != except {
+                result.count(&Sender::new(shared, link, channel).and_then(|sender| sender.try_send_bytes(message)));
+            }
+        }
+        Ok(result)
+    }
+}
+
+/// To whom a broadcast goes. The default: to every peer that has the channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BroadcastOptions {
+    /// Not to this link: where it came from.
+    pub except: Option<LinkId>,
+    /// To this node itself, too.
+    pub include_self: bool,
 }
 
 /// How a message is to be sent. The default does not wait, never expires and tells nobody.
@@ -134,6 +237,16 @@ pub struct SendOptions {
     pub tag: Option<u64>,
     /// The queue that is told; `None`: the main queue.
     pub queue: Option<Queue>,
+}
+
+impl Broadcast {
+    pub(super) fn count(&mut self, sent: &Result<(), SendError>) {
+        match sent {
+            Ok(()) => self.queued += 1,
+            Err(SendError::Full) => self.full += 1,
+            Err(_) => self.refused += 1,
+        }
+    }
 }
 
 /// What became of a broadcast.

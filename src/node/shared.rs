@@ -3,7 +3,7 @@
 use super::clock::Clock;
 use super::error::{Error, SendError};
 use super::resolver::Resolver;
-use crate::base::channel::ChannelId;
+use crate::base::channel::{Channel, ChannelId};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -31,6 +31,11 @@ pub type Answer = Result<PeerId, Ending>;
 
 /// What the threads share while a node runs.
 pub struct Shared {
+    /// Who this node is.
+    pub own: PeerId,
+    pub channels: Vec<Channel>,
+    /// Channels that only their owners may use.
+    pub sealed: Vec<ChannelId>,
     pub clock: Clock,
     pub pool: Lock<Pool>,
     pub roster: Arc<Roster>,

@@ -35,6 +35,7 @@ pub fn machines(plan: &Plan, own: Vec<Address>, rng: &Rng) -> Machines {
     let settings = &plan.settings;
     let mut pool = Pool::new(plan.identity.id(), Policy::from(settings), plan.ids.clone());
     pool.set_own_addresses(own);
+    pool.set_own_versions(plan.hello.application_versions.clone());
     let workers = Workers {
         welcome: Welcome::new(rng.fork("welcome")),
         exchange: Exchange::new(rng.fork("exchange")),

@@ -37,6 +37,11 @@ impl Pool {
         self.own_addresses = addresses;
     }
 
+    /// The versions of the application's protocol that this node announces; needed before the first peer where one is required.
+    pub fn set_own_versions(&mut self, versions: Vec<u32>) {
+        self.own_versions = versions;
+    }
+
     pub fn own_addresses(&self) -> &[Address] {
         &self.own_addresses
     }

@@ -30,6 +30,8 @@ pub struct Policy {
     pub bounds: Bounds,
     /// Special addresses (RFC 6890) may be dialed and shared.
     pub allow_private: bool,
+    /// Peers without a common version of the application's protocol are refused.
+    pub is_version_required: bool,
     /// This node wants not to be advertised; it neither asks nor answers.
     pub is_private: bool,
     /// Learn the address of everyone who asks for peers.
@@ -89,6 +91,7 @@ impl From<&Checked> for Policy {
         Policy {
             bounds: s.bounds(),
             allow_private: s.network_allow_private,
+            is_version_required: s.network_require_version,
             is_private: s.pex_private,
             is_bootstrap: s.discovery_bootstrap,
             accept_ip_burst: s.accept_ip_burst,

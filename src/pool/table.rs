@@ -38,6 +38,8 @@ const LISTEN_MAX: usize = 4;
 pub struct Pool {
     pub(super) own: PeerId,
     pub(super) own_addresses: Vec<Address>,
+    /// Versions of the application's protocol that this node announces.
+    pub(super) own_versions: Vec<u32>,
     pub(super) policy: Policy,
     ids: LinkIds,
     pub(super) points: Points,
@@ -105,6 +107,7 @@ impl Pool {
         Pool {
             own,
             own_addresses: Vec::new(),
+            own_versions: Vec::new(),
             ids,
             points: Points::default(),
             peers: Peers::default(),
@@ -231,8 +234,8 @@ impl Pool {
         refused.map_or(Verdict::Proceed, Verdict::refuse)
     }
 
-    /// A peer is authenticated. In order: the place still stands; ourselves, banned, greylisted are refused; of two links with one
-    /// peer one goes; an arrival needs a place, or gets addresses of others to try. Then it is admitted.
+    /// A peer is authenticated. In order: the place still stands; ourselves, banned, greylisted are refused, and who shares no version
+    /// of the application's protocol if one is required; of two links with one peer one goes; an arrival needs a place, or gets addresses of others to try. Then it is admitted.
     pub fn introduce(&mut self, now: Time, link: LinkId, peer: PeerId, hello: &Arc<Hello>, rng: &mut Rng) -> Introduction {
         self.next_step();
         let refuse = |motive| Introduction { verdict: Verdict::refuse(motive), close: Vec::new() };
@@ -244,7 +247,9 @@ impl Pool {
         if !matches!(slot.phase, Phase::Arrived | Phase::Recognised) {
             return Introduction { verdict: self.refuse_misplaced(now, link), close: Vec::new() };
         }
-        if let Some(motive) = self.refusal(now, remote.ip(), &peer) {
+        let is_stranger = self.policy.is_version_required && hello.common_version(&self.own_versions).is_none();
+        let motive = self.refusal(now, remote.ip(), &peer).or(is_stranger.then_some(CloseReason::NoCommonVersion));
+        if let Some(motive) = motive {
             self.doom(now, link, motive);
             return refuse(motive);
         }

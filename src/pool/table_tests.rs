@@ -92,6 +92,11 @@ impl Bench {
         link
     }
 
+    fn introduce_with(&mut self, link: LinkId, number: u8, versions: &[u32]) -> Verdict {
+        let hello = Arc::new(Hello { application_versions: versions.to_vec(), ..Hello::default() });
+        self.pool.introduce(self.now, link, peer(number), &hello, &mut self.rng).verdict
+    }
+
     fn dial(&mut self, number: u8, why: Purpose) -> Result<LinkId, DialError> {
         self.pool.claim_dial(self.now, at(number), None, why)
     }
@@ -513,5 +518,18 @@ proptest! {
         prop_assert!(bench.pool.slots().is_empty());
         prop_assert!(bench.pool.points().iter().all(|point| !matches!(point.state, State::Dialing(_) | State::Connected(_))));
         prop_assert!((0..12).all(|number| bench.pool.known().get(&peer(number)).is_none_or(|known| known.links == 0)));
+    }
+}
+
+#[test]
+fn who_shares_no_version_is_refused_where_one_is_required() {
+    for is_version_required in [true, false] {
+        let mut bench = Bench::new(Policy { is_version_required, ..policy() });
+        bench.pool.set_own_versions(vec![2, 3]);
+        let (near, far) = (bench.arrive(1).expect("may come"), bench.arrive(2).expect("may come"));
+        assert_eq!(bench.introduce_with(near, 1, &[1, 2]), Verdict::Admit);
+        let expected = if is_version_required { Verdict::refuse(CloseReason::NoCommonVersion) } else { Verdict::Admit };
+        assert_eq!(bench.introduce_with(far, 2, &[1]), expected);
+        assert_eq!(bench.close(far, CloseReason::NoCommonVersion), None, "it is no culprit");
     }
 }

@@ -44,6 +44,12 @@ pub trait Dialects: Send {
     fn accept(&mut self, cx: &mut Context<'_>, remote: SocketAddr) -> Box<dyn Dialect>;
     /// This node's channels, in lane order.
     fn channels(&self) -> &[Channel];
+    /// Who this node is.
+    fn own(&self) -> PeerId;
+    /// The versions of the application's protocol that this node announces; none in a dialect that does not announce them.
+    fn application_versions(&self) -> &[u32] {
+        &[]
+    }
 }
 
 /// The reactor's ends of all mailboxes.
@@ -228,6 +234,7 @@ impl Engine {
         self.commands(net);
         self.collect_mail();
         self.timers(net);
+        self.core.expire_own();
         self.retry_control();
         self.accept(net);
         self.dial_waiting(net);
@@ -427,8 +434,11 @@ impl Engine {
         }
         let retry = (!core.paused.is_empty() || !core.dials.is_empty()).then(|| core.ambient.now + ROOM_RETRY);
         let tokens = |turn| if let Turn::Wait(at) = turn { Some(at) } else { None };
-        let next =
-            [core.timers.next(), core.accept_rest, core.draining, retry, tokens(read), tokens(write)].into_iter().flatten().min();
+        let own = Some(core.ports.roster.own.soonest()).filter(|at| *at < Time::MAX);
+        let next = [core.timers.next(), own, core.accept_rest, core.draining, retry, tokens(read), tokens(write)]
+            .into_iter()
+            .flatten()
+            .min();
         next.map_or(Next::Idle, Next::At)
     }
 

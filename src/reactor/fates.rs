@@ -51,6 +51,19 @@ impl Core {
         conn.expires = link.soonest();
     }
 
+    /// Tells whose requests to the node itself are late.
+    pub(super) fn expire_own(&mut self) {
+        let (now, own) = (self.ambient.now, &self.ports.roster.own);
+        if own.soonest() > now {
+            return;
+        }
+        for over in own.expired(now) {
+            self.ports.counters.requests_late.add(1);
+            own.withdraw(over.channel, over.request);
+            News::complete_own(self.dialects.own(), over, Outcome::TimedOut, &mut self.news);
+        }
+    }
+
     /// The sender takes back what it sent with this tag, as far as nothing of it was sent.
     pub(super) fn cancel(&mut self, conn: &mut Conn, tag: u64) {
         self.take_out(conn, Fate::Cancelled, |note| note.ticket.is_some_and(|ticket| ticket.tag == tag));

@@ -31,4 +31,12 @@ impl Dialects for Native {
     fn channels(&self) -> &[Channel] {
         &self.0.channels
     }
+
+    fn own(&self) -> PeerId {
+        self.0.profile.identity.id()
+    }
+
+    fn application_versions(&self) -> &[u32] {
+        &self.0.profile.hello.application_versions
+    }
 }

@@ -112,7 +112,8 @@ impl Core {
         let peer = conn.session.as_ref().and_then(|session| session.peer()).expect("an open session has authenticated its peer");
         let hello = conn.hello.take().unwrap_or_default();
         let link = Arc::new(Link::new(conn.id, peer, conn.direction, conn.remote, Arc::clone(&hello), self.dialects.channels()));
-        let up = Up { link: conn.id, peer, direction: conn.direction, remote: conn.remote, hello, tag: conn.tag };
+        let version = hello.common_version(self.dialects.application_versions());
+        let up = Up { link: conn.id, peer, direction: conn.direction, remote: conn.remote, hello, version, tag: conn.tag };
         self.note_shaken(conn);
         let counter = match conn.direction {
             Direction::Inbound => &self.ports.counters.links_in,

@@ -92,6 +92,8 @@ const ACCEPT_ENTRY: usize = in_tree(25) + grown(32);
 const GREYLIST_ENTRY: usize = in_tree(sizes::CULPRIT + 8) + in_tree(sizes::CULPRIT + 8);
 /// A solved puzzle.
 const PUZZLE: usize = in_tree(16);
+/// What the body of a message of the node to itself takes beside its bytes: what counts its users, and a number.
+const LOCAL_BODY: usize = 48;
 /// A configured address: its text in the settings and with maintenance, and what it resolves to.
 const ADDRESS: usize = 2 * (sizes::ADDRESS + ADDRESS_TEXT_MAX) + limits::ADDRESSES_PER_NAME * (in_tree(32) + 32) + 256;
 
@@ -206,6 +208,8 @@ impl Sum<'_> {
             grown(3 * limits::NOTICES_MAX * sizes::EVENT) as u64,
             "event queues with notices and wake-ups",
         );
+        let local: u64 = self.channels.iter().map(queued_to_self).sum();
+        self.add("local", 1, local, "node with what it sends to itself");
     }
 
     /// What is remembered.
@@ -229,6 +233,15 @@ impl Sum<'_> {
 fn queued_to_send(channel: &Channel) -> u64 {
     let bytes = u64::from(channel.message_bytes_max.max(channel.send_queue_bytes));
     2 * 2 * (bytes + u64::from(channel.send_queue_messages) * sizes::WAITING as u64)
+}
+
+/// What a node has sent to itself and not taken: its bytes, or on a typed channel a number and the place of the value (the value is the
+/// application's own), and its requests.
+fn queued_to_self(channel: &Channel) -> u64 {
+    let bytes = u64::from(channel.message_bytes_max.max(channel.send_queue_bytes));
+    let message = (grown(sizes::EVENT) + in_tree(LOCAL_BODY)) as u64;
+    let request = in_tree(sizes::EVENT) as u64;
+    bytes + u64::from(channel.send_queue_messages) * message + u64::from(channel.requests_max) * request
 }
 
 /// Messages of a link that wait to be taken. Small ones cost at least so much of the window each, header included, and are noted in a list. Of a
@@ -304,7 +317,7 @@ mod tests {
         }
         // By channels, and what is the same for every node.
         let after = checked(|_| ()).memory_bytes_max(&[any(), Channel::new(0x11, "other")]);
-        for name in ["queues", "reassembly", "links", "reactor", "stories", "notices"] {
+        for name in ["queues", "reassembly", "links", "reactor", "stories", "notices", "local"] {
             assert!(part(&before, name) < part(&after, name), "{name}");
         }
         for (name, least) in [
@@ -323,7 +336,7 @@ mod tests {
         let tested: std::collections::BTreeSet<&str> = by_settings
             .iter()
             .map(|(name, _)| *name)
-            .chain(["reactor", "stories", "notices", "commands", "control", "askers"])
+            .chain(["reactor", "stories", "notices", "commands", "control", "askers", "local"])
             .collect();
         assert_eq!(counted, tested);
     }

@@ -138,6 +138,8 @@ settings! {
     "network.pow_bits" network_pow_bits: u32 = "26", range("0", "40"), "bits", "Tezos expected-proof-of-work", "none";
     /// Refuse initiators that do not claim an identity in their first message.
     "network.require_claim" network_require_claim: bool = "false", ANY, "switch", "security reference 2.3", "none";
+    /// Refuse peers that announce no version of the application's protocol that this node announces too.
+    "network.require_version" network_require_version: bool = "false", ANY, "switch", "design.md 4 (Hello)", "none";
     /// Take private, loopback and other special addresses as dialable and worth sharing: for private networks and tests.
     "network.allow_private" network_allow_private: bool = "false", ANY, "switch", "threat T26 (RFC 6890)", "none";
 

@@ -114,6 +114,11 @@ impl Hello {
         self.channels.iter().find(|offer| offer.id == channel)
     }
 
+    /// The highest version of the application's protocol that `own` has, too; `None` if there is none.
+    pub fn common_version(&self, own: &[u32]) -> Option<u32> {
+        self.application_versions.iter().copied().filter(|version| own.contains(version)).max()
+    }
+
     /// The bytes of this Hello.
     ///
     /// # Errors
@@ -277,6 +282,12 @@ mod tests {
             is_private: true,
             metadata: vec![0, 255],
         }
+    }
+
+    #[test]
+    fn the_highest_version_that_both_have_is_the_common_one() {
+        let common = |own: &[u32]| Hello { application_versions: vec![3, 1, 7], ..sample() }.common_version(own);
+        assert_eq!((common(&[1, 2, 3]), common(&[7, 3]), common(&[2, 8]), common(&[])), (Some(3), Some(7), None, None));
     }
 
     fn fault(change: impl Fn(&mut Hello)) -> String {

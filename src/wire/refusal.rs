@@ -6,6 +6,8 @@ pub const TEXT_BYTES_MAX: usize = 256;
 pub const OWN_CODES: u32 = 0xffff_ff00;
 /// The application let the request go without an answer.
 pub const NOT_ANSWERED: u32 = OWN_CODES;
+/// The request does not decode as what the channel carries.
+pub const MALFORMED: u32 = OWN_CODES + 1;
 
 /// Why a request was not served: the application's number, and a text for people.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The models of the event queue: receivers that come, sleep and go while the reactor delivers. Part of `tests/wake_model.rs`.
 
 use super::base::time::Time;
-use super::bus::event::{Down, Event, Up};
+use super::bus::event::{Down, Event, Message, Up};
 use super::bus::queue::Queue;
 use super::flow::batch::{Batch, Entry};
 use super::*;
@@ -50,6 +50,7 @@ fn up(link: &Link) -> Up {
         direction: link.direction,
         remote: link.remote,
         hello: Arc::clone(&link.hello),
+        version: None,
         tag: None,
     }
 }
@@ -192,5 +193,30 @@ fn a_taken_message_wakes_the_reactor() {
         Inbox::deliver(&*queue, 2);
         node.react(&[link], |had| had.credit == 2);
         receivers.end(&*queue);
+    });
+}
+
+/// The node sends to itself, and one message fills its place: each sender that waits gets the place that a receiver made.
+#[test]
+fn who_waits_for_room_to_tell_the_node_itself_is_woken() {
+    explore(|| {
+        let (queue, link) = queue();
+        let message = |at: u8| Message {
+            link: LinkId::LOCAL,
+            peer: link.peer,
+            channel: channel(1).id,
+            kind: Kind::Message,
+            request: 0,
+            at: Time::ZERO,
+            body: vec![at].into(),
+        };
+        let senders = [0, 1].map(|at| {
+            let (queue, message) = (Arc::clone(&queue), message(at));
+            spawn(move || assert_eq!(queue.push_local(message, (1, 100), patient()), Ok(())))
+        });
+        for _ in 0..2 {
+            assert_eq!(Inbox::take(&*queue, &mut Vec::new(), patient()), Ok(1));
+        }
+        join(senders.into());
     });
 }

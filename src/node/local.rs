@@ -1,0 +1,147 @@
+//! The node as its own peer: messages, requests and answers from within go to its queues without a link. Nothing here touches a
+//! socket or serialises; only who waits for room blocks. Senders and requests call it for `LinkId::LOCAL`.
+
+use super::error::{RequestError, SendError};
+use super::shared::Shared;
+use crate::base::channel::{Channel, ChannelId, Kind};
+use crate::base::link_id::LinkId;
+use crate::base::reason::CloseReason;
+use crate::base::time::Time;
+use crate::bus::event::{Event, Message, Sent};
+use crate::bus::fate::{Fate, News};
+use crate::bus::requests::{AskError, Asker, Outcome};
+use crate::flow::batch::Ticket;
+use crate::wire::refusal::Refusal;
+use bytes::Bytes;
+use std::time::{Duration, Instant};
+
+impl Shared {
+    /// A channel that this node has declared.
+    pub fn own_channel(&self, channel: ChannelId) -> Result<&Channel, SendError> {
+        self.channels.iter().find(|own| own.id == channel).ok_or(SendError::NoChannel(channel))
+    }
+
+    /// A typed channel is closed to whoever has no handle of its owner.
+    pub fn refuse_sealed(&self, channel: ChannelId) -> Result<(), SendError> {
+        if self.sealed.contains(&channel) { Err(SendError::Sealed(channel)) } else { Ok(()) }
+    }
+
+    /// Queues a message to this node itself. `wait` is as for `Sender`: not at all, for ever, or so long.
+    pub fn push_own(
+        &self,
+        channel: ChannelId,
+        kind: Kind,
+        request: u32,
+        body: &Bytes,
+        wait: Option<Option<Duration>>,
+    ) -> Result<(), SendError> {
+        let sent = self.try_push_own(channel, kind, request, body, None);
+        match (sent, wait) {
+            (Err(SendError::Full), Some(wait)) => {
+                // The clock is read only by those who wait.
+                let deadline = self.clock.deadline(wait);
+                self.try_push_own(channel, kind, request, body, Some(deadline))
+            }
+            (sent, _) => sent,
+        }
+    }
+
+    fn try_push_own(
+        &self,
+        channel: ChannelId,
+        kind: Kind,
+        request: u32,
+        body: &Bytes,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendError> {
+        let (bounds, len) = (self.own_channel(channel)?, body.len());
+        if len > bounds.message_bytes_max as usize {
+            return Err(SendError::TooBig { len, max: bounds.message_bytes_max });
+        }
+        // A typed channel's values travel as numbers, and only their count means anything.
+        let bytes_max = if self.sealed.contains(&channel) { usize::MAX } else { bounds.send_queue_bytes as usize };
+        let (link, peer, at) = (LinkId::LOCAL, self.own, self.clock.now());
+        let message = Message { link, peer, channel, kind, request, at, body: body.clone() };
+        let max = (bounds.send_queue_messages as usize, bytes_max);
+        self.routes.queue_of(channel).push_local(message, max, deadline).map_err(|error| self.refused(error, channel, len))
+    }
+
+    /// Tells the sender of a message to this node itself that it is there.
+    pub fn tell_own(&self, ticket: Ticket) {
+        let event = Event::Sent(Sent { link: LinkId::LOCAL, peer: self.own, tag: ticket.tag, fate: Fate::Accepted });
+        self.routes.post(&mut vec![News { queue: ticket.queue, event, receipt: None }]);
+    }
+
+    /// Asks this node itself.
+    pub fn ask_own(
+        &self,
+        channel: ChannelId,
+        message: &Bytes,
+        late: Time,
+        deadline: Option<Instant>,
+        asker: Asker,
+    ) -> Result<u32, RequestError> {
+        let (own, max) = (&self.roster.own, self.own_channel(channel)?.requests_max);
+        let number = own.ask(channel, max, late, asker).map_err(|error| match error {
+            AskError::Closed(reason) => RequestError::Closed(reason),
+            AskError::TooMany { max } => RequestError::TooMany { channel, max },
+        })?;
+        // The reactor tells who is late. It has set its timer to what it knows of; whoever asked for something sooner has rung.
+        if own.soonest() == late {
+            self.bell.ring_for(LinkId::LOCAL);
+        }
+        // It may be answered before `push_local` has returned.
+        own.owe(channel, number);
+        match self.try_push_own(channel, Kind::Request, number, message, deadline) {
+            Ok(()) => Ok(number),
+            // If it is over already, its outcome is on the way: then it was accepted.
+            Err(error) => match own.cancel(number) {
+                Some(_) => {
+                    own.withdraw(channel, number);
+                    Err(error.into())
+                }
+                None => Ok(number),
+            },
+        }
+    }
+
+    /// Answers a request of this node to itself.
+    pub fn answer_own(&self, channel: ChannelId, number: u32, kind: Kind, answer: &Bytes) -> Result<(), RequestError> {
+        let max = self.own_channel(channel)?.message_bytes_max;
+        if answer.len() > max as usize {
+            return Err(SendError::TooBig { len: answer.len(), max }.into());
+        }
+        if !self.roster.own.settle(channel, number) {
+            return Err(RequestError::NoRequest);
+        }
+        let Some(over) = self.roster.own.answered(channel, number) else {
+            self.counters.answers_late.add(1);
+            return Err(RequestError::NoRequest);
+        };
+        let refusal = (kind == Kind::Error).then(|| Refusal::decode(answer)).flatten();
+        let outcome = refusal.map_or_else(|| Outcome::Answer(answer.clone()), Outcome::Refused);
+        let mut news = Vec::new();
+        News::complete_own(self.own, over, outcome, &mut news);
+        self.routes.post(&mut news);
+        Ok(())
+    }
+
+    /// Takes a request of this node to itself back. False if it is over already.
+    pub fn cancel_own(&self, channel: ChannelId, number: u32) -> bool {
+        let Some(over) = self.roster.own.cancel(number) else { return false };
+        self.roster.own.withdraw(channel, number);
+        let mut news = Vec::new();
+        News::complete_own(self.own, over, Outcome::Cancelled, &mut news);
+        self.routes.post(&mut news);
+        true
+    }
+
+    /// The node ends: so do its requests to itself.
+    pub fn end_own(&self, reason: CloseReason) {
+        let mut news = Vec::new();
+        for over in self.roster.own.close(reason) {
+            News::complete_own(self.own, over, Outcome::Closed(reason), &mut news);
+        }
+        self.routes.post(&mut news);
+    }
+}
