@@ -93,7 +93,7 @@ fn address(number: u16) -> IpAddr {
 impl Star {
     /// Linked and idle.
     pub fn new(seed: u64, leaves: u16, way: Way, change: impl Fn(&mut Settings)) -> Star {
-        let channels = (0..CHANNELS).map(|n| Channel::new(FIRST + n, &format!("load {n}"))).collect();
+        let channels = (0..CHANNELS).map(|n| Channel::new(FIRST + n, &format!("load-{n}"))).collect();
         Star::with(seed, leaves, way, channels, change)
     }
 
