@@ -4,7 +4,7 @@
 mod handshake_support;
 
 use bowline::base::channel::{Channel, ChannelId, Kind};
-use bowline::base::limits::BY_REFERENCE_MIN;
+use bowline::base::limits::{BY_REFERENCE_MIN, WRITE_BUFFER};
 use bowline::base::rng::Rng;
 use bowline::flow::batch::Pending;
 use bowline::flow::pot::{Budget, Pot};
@@ -229,7 +229,7 @@ fn lanes_share_by_weight_and_a_large_message_does_not_hold_up_small_ones() {
     let mut small = Pending::default();
     (0..100).for_each(|_| small.push(Kind::Message, 0, &[2; 64]));
     pair.a.give(3, &mut small);
-    let wrote = pair.a.write(pair.now, 1);
+    let wrote = pair.a.write(pair.now, WRITE_BUFFER);
     pair.b.deliver(pair.now, &wrote);
     assert_eq!(pair.b.received.len(), 100, "all of them are in the first record");
 }
@@ -285,6 +285,26 @@ fn a_message_may_be_larger_than_the_window_even_if_nobody_takes_anything_before_
 }
 
 #[test]
+fn with_a_small_budget_records_are_small_and_nothing_is_lost() {
+    for (budget, most) in [(1, 1_074), (1_460, 1_074), (16_434, 16_434), (40_000, 40_000), (WRITE_BUFFER, 65_074)] {
+        let mut pair = wide(&[255]);
+        let mut pending = Pending::default();
+        pending.push(Kind::Message, 0, &vec![7; 200_000]);
+        (0..100).for_each(|_| pending.push(Kind::Message, 0, &[7; 100]));
+        pair.a.give(2, &mut pending);
+        while pair.a.session.wants_write() {
+            let wrote = pair.a.write(pair.now, budget);
+            assert!(!wrote.is_empty() && wrote.len() <= most, "{} bytes within {budget}", wrote.len());
+            pair.b.deliver(pair.now, &wrote);
+            // Credit comes back, and whatever else is due.
+            let answer = pair.b.write(pair.now, WRITE_BUFFER);
+            pair.a.deliver(pair.now, &answer);
+        }
+        assert_eq!((pair.b.received.len(), pair.b.error), (101, None), "budget {budget}");
+    }
+}
+
+#[test]
 fn own_messages_go_first_and_too_many_are_refused() {
     let mut pair = wide(&[255]);
     let mut pending = Pending::default();
@@ -297,7 +317,7 @@ fn own_messages_go_first_and_too_many_are_refused() {
     assert_eq!(say(&mut pair, ChannelId::DISCOVER), Err(bowline::base::reason::CloseReason::ControlNotRead));
     assert_eq!(say(&mut pair, ChannelId(0x20)), Err(bowline::base::reason::CloseReason::UnknownChannel));
     assert_eq!(say(&mut pair, ChannelId(0x0f)), Err(bowline::base::reason::CloseReason::UnknownChannel));
-    let wrote = pair.a.write(pair.now, 1);
+    let wrote = pair.a.write(pair.now, WRITE_BUFFER);
     pair.b.deliver(pair.now, &wrote);
     assert_eq!((pair.b.control.len(), pair.b.received.len()), (16, 16));
     assert!(pair.b.control.iter().enumerate().all(|(i, message)| message.body == vec![i as u8; 3_000]));
@@ -314,10 +334,10 @@ fn reassembly_is_charged_and_given_back() {
         let mut pending = Pending::default();
         pending.push(Kind::Message, 0, &vec![1; 250_000]);
         pair.a.give(2, &mut pending);
-        let first = pair.a.write(pair.now, 1);
+        let first = pair.a.write(pair.now, WRITE_BUFFER);
         pair.b.deliver(pair.now, &first);
         assert_eq!(theirs.profile.pot.used(), 0, "a first segment is not charged");
-        let second = pair.a.write(pair.now, 1);
+        let second = pair.a.write(pair.now, WRITE_BUFFER);
         pair.b.deliver(pair.now, &second);
         assert_eq!(theirs.profile.pot.used(), 65_055 - 5);
         pair.run();

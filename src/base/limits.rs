@@ -20,6 +20,8 @@ pub const FRAME_MAX: usize = RECORD_LENGTH_MAX - RECORD_TAG;
 pub const FRAME_MIN: usize = 16_416;
 /// Plaintext of a full record. 32 modulo 512, because libsodium's Salsa20 then has no slow tail (performance reference, finding 2).
 pub const FRAME_FULL: usize = 65_056;
+/// Plaintext of the smallest record that is filled up, while a rate is set: with its overhead it fits a turn of `TURN_BYTES_MIN`.
+pub const FRAME_LEAST: usize = 1_056;
 /// Records sealed with one key before it is replaced (security reference 2.3).
 pub const REKEY_RECORDS: u64 = 1_024;
 
@@ -97,6 +99,14 @@ pub const fn reports_max(conns_max: usize) -> usize {
 
 /// Notices that wait in an event queue; more push the oldest out, and are counted. Wake-ups may be twice as many.
 pub const NOTICES_MAX: usize = 1_024;
+
+/// Least bytes that a link moves in its turn while a rate is set: one Ethernet segment (performance reference 5).
+pub const TURN_BYTES_MIN: u64 = 1_460;
+/// Slowest rate that may be set, bytes/s: a turn of `TURN_BYTES_MIN` and the smallest record that is sealed then take 1.4 s each, a full
+/// record of a peer that knows nothing of the rate 64 s.
+pub const RATE_MIN: u64 = 1_024;
+/// Fastest rate that may be set, bytes/s.
+pub const RATE_MAX: u64 = 1 << 40;
 
 /// Known addresses, at most, beside the configured ones.
 pub const POINTS_MAX: usize = 4_096;

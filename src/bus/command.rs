@@ -27,6 +27,12 @@ pub enum Command {
     Cancel { link: LinkId, tag: u64 },
     /// Our request is over: do not send it, or tell the peer.
     Withdraw { link: LinkId, channel: ChannelId, request: u32 },
+    /// Bytes a second for all links together; 0: no limit.
+    SetRates { up: u64, down: u64 },
+    /// Bytes a second for one link as long as it lives; 0: no limit of its own.
+    SetLinkRates { link: LinkId, up: u64, down: u64 },
+    /// A link's share of what all links move together, beside others of weight 1.
+    SetWeight { link: LinkId, weight: u32 },
     /// End a link; a goodbye with the reason is sent if it is open.
     Close { link: LinkId, reason: CloseReason },
     /// Close the listeners; links stay.

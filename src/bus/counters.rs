@@ -64,6 +64,12 @@ counters! {
     last_received_ns,
     /// When something was last written, nanoseconds since the node started.
     last_sent_ns,
+    /// Bytes a second that may be sent on this link; 0: no limit of its own.
+    rate_up,
+    /// Bytes a second that may be received on this link; 0: no limit of its own.
+    rate_down,
+    /// Its share of what all links move together, beside others of weight 1.
+    weight,
 }
 
 counters! {
@@ -121,6 +127,10 @@ counters! {
     panics_contained,
     /// Times a connection could not be accepted for want of descriptors.
     accept_no_files,
+    /// Bytes a second that all links together may send; 0: no limit.
+    rate_up,
+    /// Bytes a second that all links together may receive; 0: no limit.
+    rate_down,
     /// Turns of the reactor's loop.
     turns,
     /// Wake-ups of the reactor out of sleep.

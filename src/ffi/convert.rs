@@ -12,9 +12,13 @@ use bowline_result::*;
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let code = match &error {
-            Error::Setting(_) | Error::Settings(_) | Error::Channel(_) | Error::Address(_) | Error::Refused(_) => {
-                BOWLINE_E_INVALID
-            }
+            Error::Setting(_)
+            | Error::Settings(_)
+            | Error::Channel(_)
+            | Error::Address(_)
+            | Error::Refused(_)
+            | Error::Rate(_)
+            | Error::Weight(..) => BOWLINE_E_INVALID,
             Error::NoIdentity => BOWLINE_E_NULL,
             Error::NoVersion => BOWLINE_E_INVALID,
             Error::WeakIdentity { .. } => BOWLINE_E_IDENTITY,

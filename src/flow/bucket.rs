@@ -1,23 +1,45 @@
 //! A token bucket over bytes: how much may move now, and when more may. Integer arithmetic; it never reads a clock.
 //! The reactor has one per direction for all links and one per direction and link; `turns` asks both.
 
+use crate::base::limits::{FRAME_MIN, RECORD_OVERHEAD, TURN_BYTES_MIN};
 use crate::base::time::Time;
 use std::time::Duration;
 
 /// A bucket holds at least this much of its rate: below 20 ms, timers of 1 ms lose 5 % (performance reference 5).
 const DEPTH: Duration = Duration::from_millis(20);
-/// Bytes that move in one turn at most (performance reference 5).
+/// Bytes that move in one turn at most, up to 330 MB/s (performance reference 5).
 const QUANTUM_MAX: u64 = 16 * 1_024;
-/// A turn below one Ethernet segment, bytes, costs more than it shares (performance reference 5).
-const QUANTUM_MIN: u64 = 1_460;
 /// A turn takes at most this much of a rate, so that others wait no longer for it (performance reference 5).
 const QUANTUM_TIME: Duration = Duration::from_millis(5);
+/// At faster rates a turn is as long as this and grows, or system calls alone would keep a rate of 5 GB/s from being reached: a hundred
+/// links still share every 5 ms.
+const QUANTUM_TIME_MIN: Duration = Duration::from_micros(50);
+/// Bytes that move in one turn at most at any rate: what one read takes.
+const QUANTUM_FAST_MAX: u64 = 256 * 1_024;
+/// What a link seals at once takes at most this much of its rate while that is slow: a pong waits no longer for it.
+const SEALED_TIME: Duration = Duration::from_millis(20);
+/// It is the smallest record that every peer takes, until that takes less time than this: up to 82 MB/s. A full record would hold an urgent
+/// message up four times as long, and an uncapped link needs the larger ones only for its speed.
+const SEALED_TIME_MIN: Duration = Duration::from_micros(200);
+const SEALED_SLOW_MAX: u64 = (FRAME_MIN + RECORD_OVERHEAD) as u64;
 
 const NANOS: u128 = 1_000_000_000;
 
 /// Bytes per turn and unit of weight that suit a rate in bytes/s; 0 is no limit.
 pub fn quantum(rate: u64) -> u64 {
-    if rate == 0 { QUANTUM_MAX } else { bytes_in(rate, QUANTUM_TIME).clamp(QUANTUM_MIN, QUANTUM_MAX) }
+    if rate == 0 {
+        return QUANTUM_MAX;
+    }
+    let fast = bytes_in(rate, QUANTUM_TIME_MIN).min(QUANTUM_FAST_MAX);
+    bytes_in(rate, QUANTUM_TIME).clamp(TURN_BYTES_MIN, QUANTUM_MAX).max(fast)
+}
+
+/// Bytes that a link should seal at once which moves `rate` bytes/s; 0 is no limit. What is sealed cannot be overtaken any more.
+pub fn sealed_max(rate: u64) -> u64 {
+    if rate == 0 {
+        return u64::MAX;
+    }
+    bytes_in(rate, SEALED_TIME).clamp(TURN_BYTES_MIN, SEALED_SLOW_MAX).max(bytes_in(rate, SEALED_TIME_MIN))
 }
 
 /// Bytes that trickle in at a rate and may be taken as long as there are any.
@@ -157,7 +179,7 @@ mod tests {
     fn more_than_a_full_bucket_waits_for_a_full_one() {
         let bucket = emptied(1_000_000);
         assert_eq!(bucket.next_at(START, u64::MAX), Some(after(20_000_000)));
-        assert_eq!(TokenBucket::new(START, 1).capacity(), 2 * QUANTUM_MIN);
+        assert_eq!(TokenBucket::new(START, 1).capacity(), 2 * TURN_BYTES_MIN);
     }
 
     #[test]
@@ -171,7 +193,7 @@ mod tests {
         bucket.set_rate(after(2_000_000), 1_000_000);
         assert_eq!(bucket.available(after(2_000_000)), 20_000);
         bucket.set_rate(after(2_000_000), 1);
-        assert_eq!(bucket.available(after(2_000_000)), 2 * QUANTUM_MIN);
+        assert_eq!(bucket.available(after(2_000_000)), 2 * TURN_BYTES_MIN);
     }
 
     #[test]
@@ -185,7 +207,10 @@ mod tests {
 
     #[test]
     fn quanta_follow_the_rate() {
-        assert_eq!([0, 1, 1_000_000, 1_000_000_000].map(quantum), [16_384, 1_460, 5_000, 16_384]);
+        let rates = [0, 1, 64 * 1_024, 1_000_000, 100_000_000, 1_000_000_000, 5_000_000_000, u64::MAX];
+        assert_eq!(rates.map(quantum), [16_384, 1_460, 1_460, 5_000, 16_384, 50_000, 250_000, 262_144]);
+        let rates = [0, 1, 64 * 1_024, 500_000, 8_000_000, 80_000_000, 500_000_000];
+        assert_eq!(rates.map(sealed_max), [u64::MAX, 1_460, 1_460, 10_000, 16_434, 16_434, 100_000]);
     }
 
     proptest! {
@@ -202,6 +227,31 @@ mod tests {
                 taken += available;
             }
             prop_assert_eq!(u128::from(taken), u128::from(nanos) * u128::from(rate) / NANOS);
+        }
+
+        #[test]
+        fn a_rate_that_changes_brings_what_each_rate_brings(steps in prop::collection::vec((1_u64..2_000_000_000, 1_u64..19_000_000), 1..100)) {
+            let mut bucket = emptied(steps[0].0);
+            let (mut nanos, mut taken, mut brought) = (0, 0, 0_u128);
+            for (rate, step) in &steps {
+                bucket.set_rate(after(nanos), *rate);
+                nanos += step;
+                let available = bucket.available(after(nanos));
+                prop_assert!(bucket.take(after(nanos), available));
+                taken += u128::from(available);
+                brought += u128::from(*step) * u128::from(*rate);
+            }
+            // Nothing is lost or won by a change, to the billionth of a byte; no step fills a bucket.
+            prop_assert_eq!(taken, brought / NANOS);
+        }
+
+        #[test]
+        fn quanta_and_records_take_a_bounded_part_of_any_rate(rate in 1_u64..=1 << 40) {
+            let bucket = TokenBucket::new(START, rate);
+            prop_assert!((TURN_BYTES_MIN..=QUANTUM_FAST_MAX).contains(&quantum(rate)));
+            prop_assert!(bucket.capacity() >= 2 * quantum(rate), "a turn always fits half a bucket");
+            prop_assert!(quantum(rate) <= TURN_BYTES_MIN.max(bytes_in(rate, QUANTUM_TIME)));
+            prop_assert!(sealed_max(rate) <= TURN_BYTES_MIN.max(bytes_in(rate, SEALED_TIME)));
         }
 
         #[test]

@@ -13,7 +13,7 @@
 //! what it could not use of one round it may use in the next. So whoever has tokens and work is held up by nobody for longer
 //! than the others' shares, shares are exact in every round, and nothing is left unused while somebody could use it.
 
-use super::bucket::TokenBucket;
+use super::bucket::{TokenBucket, quantum};
 use crate::base::time::Time;
 use std::collections::{BTreeSet, VecDeque};
 
@@ -65,9 +65,12 @@ impl Turns {
         Turns { members, this, next, parked, round: 1, quantum: quantum.max(1) }
     }
 
-    /// Another quantum, from each member's next round on.
+    /// Another quantum from now on: who has more left of this round's share than the new one keeps the new one.
     pub fn set_quantum(&mut self, quantum: u64) {
         self.quantum = quantum.max(1);
+        for member in self.members.iter_mut().flatten() {
+            member.allowance = member.allowance.min(self.quantum.saturating_mul(u64::from(member.weight)));
+        }
     }
 
     /// Adds a member without work. Its share of the bytes is to others' as its weight to theirs; 0 counts as 1.
@@ -87,10 +90,18 @@ impl Turns {
         }
     }
 
+    /// Another weight from now on, in this round's share as well if it is less.
     pub fn set_weight(&mut self, key: usize, weight: u32) {
+        let quantum = self.quantum;
         if let Some(member) = self.member(key) {
             member.weight = weight.max(1);
+            member.allowance = member.allowance.min(quantum.saturating_mul(u64::from(member.weight)));
         }
+    }
+
+    /// Members that have work, whether or not they have tokens.
+    pub fn busy(&self) -> usize {
+        self.this.len() + self.next.len() + self.parked.len()
     }
 
     /// The member has work from now on, until `moved` says that it has none left. Said twice, it counts once.
@@ -134,7 +145,9 @@ impl Turns {
                 continue;
             }
             let least = wanted.min(self.quantum);
-            let bytes = match tokens(now, own(key), least) {
+            let own = own(key);
+            // A turn that suits everybody together may be far too long for a member whose own rate is low.
+            let bytes = match tokens(now, own, least.min(quantum(own.rate()))) {
                 Ok(bytes) => bytes.min(wanted),
                 Err(until) => {
                     self.park(key, until);
@@ -410,6 +423,39 @@ mod tests {
         world.own[0].set_rate(world.now, 0);
         world.turns.wake_all();
         assert!(matches!(world.next(), Turn::Move { .. }));
+    }
+
+    #[test]
+    fn rates_from_64_kib_to_5_gb_are_met_and_shared() {
+        for rate in [64 * 1_024, 8_000_000, 320_000_000, 5_000_000_000] {
+            let mut world = World::new(rate, &[(1, 0), (2, 0), (1, 0), (4, 0)]);
+            world.run_until(seconds(1));
+            let start = std::mem::replace(&mut world.moved, vec![0; 4]);
+            assert!(start.iter().all(|bytes| *bytes > 0), "{rate}: {start:?}");
+            world.run_until(seconds(11));
+            let whole = world.moved.iter().sum::<u64>() as f64 / 10.0 / rate as f64;
+            assert!((0.98..=1.02).contains(&whole), "{rate}: {whole}");
+            for (moved, eighths) in world.moved.iter().zip([1.0, 2.0, 1.0, 4.0]) {
+                let share = *moved as f64 / 10.0 / (rate as f64 * eighths / 8.0);
+                assert!((0.95..=1.05).contains(&share), "{rate}: {share}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_smaller_quantum_or_weight_holds_at_once() {
+        let mut world = World::new(0, &[(8, 0), (1, 0)]);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 131_072 });
+        world.turns.set_quantum(1_460);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 11_680 }, "not what a larger one has promised");
+        world.turns.set_weight(0, 2);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 2_920 });
+        world.turns.set_weight(0, 8);
+        world.move_bytes(0, 2_920, true);
+        assert_eq!(world.next(), Turn::Move { key: 1, bytes_max: 1_460 });
+        world.move_bytes(1, 1_460, true);
+        assert_eq!(world.next(), Turn::Move { key: 0, bytes_max: 11_680 }, "more comes with the next round");
+        assert_eq!(world.turns.busy(), 2);
     }
 
     #[test]

@@ -55,6 +55,11 @@ pub enum Error {
     NoLink(LinkId),
     #[error("{0}")]
     Refused(String),
+    /// A rate that is out of range.
+    #[error(transparent)]
+    Rate(#[from] Complaint),
+    #[error("weight {0} is out of range: 1 to {1} are allowed (bandwidth.weight_max)")]
+    Weight(u32, u32),
 }
 
 /// What is wrong with an identity file.

@@ -424,7 +424,7 @@ impl Node {
         self.0.running.get()
     }
 
-    fn shared(&self) -> Result<&Arc<Shared>, Error> {
+    pub(super) fn shared(&self) -> Result<&Arc<Shared>, Error> {
         match (self.0.running.get(), self.0.status.state()) {
             (Some(running), NodeState::Running) => Ok(&running.shared),
             _ => Err(self.0.status.gone()),

@@ -148,6 +148,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
 fn listen(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>), Error> {
     let system = |source| Error::System { what: "an event queue of the system", source };
     let mut net = MioNet::new(plan.settings.listen_backlog).map_err(system)?;
+    net.set_notsent_lowat(plan.settings.link_notsent_lowat);
     let mut listening = Vec::new();
     for (number, at) in plan.settings.listen_addresses.iter().enumerate() {
         let bound = net.listen(number as u32, *at).map_err(|source| Error::Listen { at: *at, source })?;

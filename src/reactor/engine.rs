@@ -5,8 +5,9 @@
 //! in a ring, with its readiness remembered, because an edge is reported only once.
 
 use super::conn::{Conn, Stage};
-use super::limits::{Limits, MOVED_MIN, ROOM_RETRY, TURN_BYTES, TURN_COMMANDS, UNCAPPED_SHARE};
+use super::limits::{Limits, MOVED_MIN, ROOM_RETRY, TURN_BYTES, TURN_COMMANDS};
 use super::net::{Net, Ready, Source};
+use super::rates::share;
 use super::timers::Timers;
 use crate::base::channel::Channel;
 use crate::base::entropy::Entropy;
@@ -25,7 +26,7 @@ use crate::bus::report::{Control, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::flow::batch::Batch;
-use crate::flow::bucket::{TokenBucket, quantum};
+use crate::flow::bucket::TokenBucket;
 use crate::flow::turns::{Turn, Turns};
 use crate::session::dialect::{Context, Dialect};
 use crate::session::gate::Gate;
@@ -98,11 +99,6 @@ impl Ambient {
     }
 }
 
-/// Bytes of one read or write turn: few where a rate is shared, so that sharing is smooth; else as many as make a system call worth it.
-fn share(rate: u64) -> u64 {
-    if rate == 0 { UNCAPPED_SHARE } else { quantum(rate) }
-}
-
 /// A dial that waits for room. One that was closed meanwhile still waits for the place of its report.
 pub(super) struct WaitingDial {
     pub link: LinkId,
@@ -117,6 +113,7 @@ pub(super) struct Seat {
     pub link: LinkId,
     pub down: TokenBucket,
     pub up: TokenBucket,
+    pub weight: u32,
 }
 
 /// Everything that connections share.
@@ -164,6 +161,8 @@ impl Engine {
         entropy: Box<dyn Entropy>,
         now: Time,
     ) -> Engine {
+        ports.counters.rate_up.set(limits.up);
+        ports.counters.rate_down.set(limits.down);
         let core = Core {
             down: TokenBucket::new(now, limits.down),
             up: TokenBucket::new(now, limits.up),
@@ -301,6 +300,15 @@ impl Engine {
             }),
             Command::Withdraw { link, channel, request } => self.step(link, net, |core, conn| {
                 core.withdraw(conn, channel, request);
+                Ok(())
+            }),
+            Command::SetRates { up, down } => self.core.set_rates(up, down),
+            Command::SetLinkRates { link, up, down } => self.step(link, net, |core, conn| {
+                core.set_link_rates(conn, up, down);
+                Ok(())
+            }),
+            Command::SetWeight { link, weight } => self.step(link, net, |core, conn| {
+                core.set_weight(conn, weight);
                 Ok(())
             }),
             Command::Close { link, reason } => self.dismiss(link, reason, net),
@@ -446,9 +454,10 @@ impl Engine {
     pub(super) fn insert(&mut self, id: LinkId, direction: Direction, remote: SocketAddr) -> &mut Conn {
         let (now, limits) = (self.core.ambient.now, &self.core.limits);
         let (down, up) = (TokenBucket::new(now, limits.link_down), TokenBucket::new(now, limits.link_up));
-        let seat = self.core.seats.insert(Seat { link: id, down, up });
-        self.core.reads.add(seat, 1);
-        self.core.writes.add(seat, 1);
+        let weight = 1;
+        let seat = self.core.seats.insert(Seat { link: id, down, up, weight });
+        self.core.reads.add(seat, weight);
+        self.core.writes.add(seat, weight);
         let conn = Conn::new(id, seat, direction, remote, &self.core.limits, now);
         self.core.half_open += usize::from(direction == Direction::Inbound);
         self.conns.entry(id).or_insert(conn)

@@ -28,6 +28,8 @@ pub struct MioNet {
     poll: Poll,
     events: Events,
     backlog: i32,
+    /// Bytes that the kernel may hold unsent for a stream; 0: as many as it likes.
+    notsent_lowat: u32,
     listeners: BTreeMap<u32, TcpListener>,
     streams: BTreeMap<LinkId, TcpStream>,
     /// A descriptor kept so that a connection can be accepted and closed when no other is left (threat T40).
@@ -44,10 +46,16 @@ impl MioNet {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS),
             backlog: backlog.try_into().unwrap_or(i32::MAX),
+            notsent_lowat: 0,
             listeners: BTreeMap::new(),
             streams: BTreeMap::new(),
             spare: open_spare(),
         })
+    }
+
+    /// Bytes that the kernel may hold unsent for a stream that begins from now on; 0: as many as it likes.
+    pub fn set_notsent_lowat(&mut self, bytes: u64) {
+        self.notsent_lowat = bytes.try_into().unwrap_or(u32::MAX);
     }
 
     /// What ends a `wait` from another thread. One per transport.
@@ -120,7 +128,7 @@ impl Net for MioNet {
     fn accept(&mut self, listener: u32, link: LinkId) -> io::Result<SocketAddr> {
         let socket = self.listeners.get(&listener).ok_or(io::ErrorKind::WouldBlock)?;
         let (stream, from) = socket.accept()?;
-        prepare(socket2::SockRef::from(&stream));
+        prepare(socket2::SockRef::from(&stream), self.notsent_lowat);
         self.adopt(link, stream)?;
         Ok(SocketAddr::new(from.ip().to_canonical(), from.port()))
     }
@@ -137,7 +145,7 @@ impl Net for MioNet {
         if let Some(from) = from {
             socket.bind(&SockAddr::from(SocketAddr::new(from, 0)))?;
         }
-        prepare(socket2::SockRef::from(&socket));
+        prepare(socket2::SockRef::from(&socket), self.notsent_lowat);
         match socket.connect(&SockAddr::from(to)) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
@@ -189,11 +197,17 @@ fn register_listener(registry: &Registry, socket: &mut TcpListener, listener: u3
 }
 
 /// Options that make a link better but whose failure is no reason to refuse it.
-fn prepare(socket: socket2::SockRef<'_>) {
+fn prepare(socket: socket2::SockRef<'_>, notsent_lowat: u32) {
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
     #[cfg(target_os = "linux")]
     let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+    #[cfg(target_os = "linux")]
+    if notsent_lowat > 0 {
+        let _ = socket.set_tcp_notsent_lowat(notsent_lowat);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = notsent_lowat;
 }
 
 fn open_spare() -> Option<File> {

@@ -9,5 +9,6 @@ pub mod mio_net;
 pub mod native;
 pub mod net;
 mod opening;
+mod rates;
 mod streams;
 mod timers;

@@ -120,6 +120,7 @@ impl Core {
             Direction::Outbound => &self.ports.counters.links_out,
         };
         counter.add(1);
+        self.show_rates(conn.seat, &link);
         // First the mailbox, then Up: who answers an Up at once finds the link.
         self.ports.roster.insert(Arc::clone(&link));
         self.ports.routes.open(&link, &up);

@@ -6,7 +6,7 @@ use super::engine::Core;
 use super::fates::owe;
 use super::limits::{ARRIVED_MAX, ARRIVED_WAIT, LINGER_BYTES};
 use super::net::Net;
-use crate::base::limits::{READ_BUFFER, RECORD_LENGTH_FIELD, RECORD_LENGTH_MAX, WRITE_BUFFER};
+use crate::base::limits::{READ_BUFFER, RECORD_LENGTH_FIELD, RECORD_LENGTH_MAX};
 use crate::base::reason::CloseReason;
 use crate::base::text::{panic_text, shown};
 use crate::base::throttle::LINES_MAX;
@@ -255,6 +255,7 @@ impl Core {
     fn fill(&mut self, conn: &mut Conn) {
         conn.out.clear();
         conn.out_at = 0;
+        let budget = self.seal_max(conn.seat);
         let Some(session) = conn.session.as_mut() else { return };
         if let Some(link) = conn.link.as_ref().filter(|_| conn.has_mail || conn.is_mail_left) {
             conn.has_mail = false;
@@ -276,7 +277,7 @@ impl Core {
                 self.ports.counters.payload_out.add(payload);
             }
         }
-        session.poll_write(self.ambient.now, &mut conn.out, WRITE_BUFFER);
+        session.poll_write(self.ambient.now, &mut conn.out, budget);
         session.take_sealed(&mut conn.sealed);
     }
 

@@ -91,7 +91,7 @@ pub trait Dialect: Send {
     fn resume(&mut self, now: Time);
 
     /// Appends sealed bytes to `out`: handshake messages, control records, then segments of the lanes packed into full records by weight.
-    /// Stops when nothing is ready or `out` has grown by `budget` (by at most one record more).
+    /// Stops when nothing is ready or `out` has grown by `budget` (by at most one record more). With a small budget records are small, too.
     fn poll_write(&mut self, now: Time, out: &mut Vec<u8>, budget: usize);
 
     /// True if `poll_write` would give bytes.

@@ -15,7 +15,7 @@ use super::liveness::Liveness;
 use super::local::Local;
 use crate::base::address::Address;
 use crate::base::channel::{ChannelId, Kind};
-use crate::base::limits::{CONTROL_QUEUE_MAX, RECORD_LENGTH_FIELD, RECORD_OVERHEAD, RECORD_TAG};
+use crate::base::limits::{CONTROL_QUEUE_MAX, FRAME_LEAST, RECORD_LENGTH_FIELD, RECORD_OVERHEAD, RECORD_TAG};
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
@@ -211,7 +211,7 @@ impl Keyed {
         !self.is_mute && (has_news || matches!(&self.stage, Stage::Open(traffic) if traffic.wants_write()))
     }
 
-    /// Appends sealed records to `out`, until it has grown by `budget`.
+    /// Appends sealed records to `out`, until it has grown by `budget`. Where that is less than a full record, it is one smaller record.
     pub fn poll_write(&mut self, now: Time, out: &mut Vec<u8>, budget: usize) {
         if self.is_mute {
             return;
@@ -234,7 +234,17 @@ impl Keyed {
         if let Some(token) = ping {
             self.seal(out, RecordType::Ping, &token);
         }
-        while out.len() - begin < budget && self.seal_data(out) {}
+        let frame = self.frame_within(budget);
+        while out.len() - begin < budget && self.seal_data(out, frame) && frame == self.frame_full {}
+    }
+
+    /// Plaintext bytes of a record that leaves no more than `budget` sealed bytes, within reason.
+    fn frame_within(&self, budget: usize) -> usize {
+        if budget >= self.frame_full {
+            self.frame_full
+        } else {
+            full_frame(budget.saturating_sub(RECORD_OVERHEAD).max(FRAME_LEAST))
+        }
     }
 
     fn take_records(
@@ -329,15 +339,15 @@ impl Keyed {
         reason
     }
 
-    /// Seals one data record if there is anything for it.
-    fn seal_data(&mut self, out: &mut Vec<u8>) -> bool {
+    /// Seals one data record of at most `frame` bytes if there is anything for it.
+    fn seal_data(&mut self, out: &mut Vec<u8>, frame: usize) -> bool {
         let Stage::Open(traffic) = &mut self.stage else { return false };
         if !traffic.has_segments() {
             return false;
         }
         let begin = out.len();
-        let limit = begin + RECORD_OVERHEAD + self.frame_full;
-        out.reserve(RECORD_OVERHEAD + self.frame_full);
+        let limit = begin + RECORD_OVERHEAD + frame;
+        out.reserve(RECORD_OVERHEAD + frame);
         out.extend_from_slice(&HEAD_OF_DATA);
         traffic.arrivals.write_credits(out, limit);
         traffic.lanes.pack(out, limit);

@@ -3,7 +3,7 @@
 
 use super::error::SettingError;
 use super::table::Settings;
-use crate::base::limits::{FRAME_MAX, RECORD_OVERHEAD};
+use crate::base::limits::{RATE_MAX, RATE_MIN, TURN_BYTES_MIN};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -19,8 +19,10 @@ pub enum Complaint {
     NoWayIn,
     #[error("{low} ({low_value}) is above {high} ({high_value}): lower the one or raise the other")]
     Order { low: &'static str, low_value: String, high: &'static str, high_value: String },
-    #[error("{name} ({value} bytes/s) is too slow for a record of {} bytes within {timeout_s} s: set at least {least}, or 0 for no limit", FRAME_MAX + RECORD_OVERHEAD)]
-    TooSlow { name: &'static str, value: u64, timeout_s: u64, least: u64 },
+    #[error("{name} ({value} bytes/s) is too slow: set at least {least} bytes/s, so that {why}, or 0 for no limit")]
+    TooSlow { name: &'static str, value: u64, least: u64, why: &'static str },
+    #[error("{name} ({value} bytes/s) is too fast: set at most {RATE_MAX} bytes/s, or 0 for no limit")]
+    TooFast { name: &'static str, value: u64 },
     #[error("{one} and {other} exclude each other: {why}")]
     Conflict { one: &'static str, other: &'static str, why: &'static str },
 }
@@ -163,19 +165,41 @@ impl Settings {
     }
 
     fn complaints_on_speed(&self) -> Vec<Complaint> {
-        // A peer with the same settings closes a link on which a full record takes longer than the record timeout.
-        let timeout = self.link_record_timeout.max(Duration::from_secs(1));
-        let least = ((FRAME_MAX + RECORD_OVERHEAD) as u64).div_ceil(timeout.as_secs());
-        [
-            ("bandwidth.up", self.bandwidth_up),
-            ("bandwidth.down", self.bandwidth_down),
-            ("bandwidth.peer_up", self.bandwidth_peer_up),
-            ("bandwidth.peer_down", self.bandwidth_peer_down),
-        ]
-        .into_iter()
-        .filter(|(_, value)| *value != 0 && *value < least)
-        .map(|(name, value)| Complaint::TooSlow { name, value, timeout_s: timeout.as_secs(), least })
-        .collect()
+        let all = self.check_rates(self.bandwidth_up, self.bandwidth_down);
+        let each = check_link_rates(self.bandwidth_peer_up, self.bandwidth_peer_down);
+        [all, each].into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Whether all links together may have these rates, bytes/s.
+    ///
+    /// # Errors
+    /// `TooSlow` or `TooFast`, with what would do.
+    pub fn check_rates(&self, up: u64, down: u64) -> Result<(), Complaint> {
+        // A peer with the same settings closes a link on which a record that has begun stands still for the record timeout.
+        let timeout = self.link_record_timeout.max(Duration::from_secs(1)).as_secs();
+        let least = RATE_MIN.max((TURN_BYTES_MIN * u64::from(self.pool_max)).div_ceil(timeout));
+        let why = "each of pool.max links gets its turn within link.record_timeout";
+        check_rate("bandwidth.up", up, least, why)?;
+        check_rate("bandwidth.down", down, least, why)
+    }
+}
+
+/// Whether a link may have these rates, bytes/s.
+///
+/// # Errors
+/// As `Settings::check_rates`.
+pub fn check_link_rates(up: u64, down: u64) -> Result<(), Complaint> {
+    let why = "a record and a pong pass in seconds";
+    check_rate("bandwidth.peer_up", up, RATE_MIN, why)?;
+    check_rate("bandwidth.peer_down", down, RATE_MIN, why)
+}
+
+fn check_rate(name: &'static str, value: u64, least: u64, why: &'static str) -> Result<(), Complaint> {
+    match value {
+        0 => Ok(()),
+        _ if value < least => Err(Complaint::TooSlow { name, value, least, why }),
+        _ if value > RATE_MAX => Err(Complaint::TooFast { name, value }),
+        _ => Ok(()),
     }
 }
 
@@ -273,7 +297,11 @@ mod tests {
             ),
             (
                 complaints(|s| s.bandwidth_peer_up = 100),
-                "bandwidth.peer_up (100 bytes/s) is too slow for a record of 65537 bytes within 30 s: set at least 2185, or 0 for no limit",
+                "bandwidth.peer_up (100 bytes/s) is too slow: set at least 1024 bytes/s, so that a record and a pong pass in seconds, or 0 for no limit",
+            ),
+            (
+                complaints(|s| s.bandwidth_down = 4_866),
+                "bandwidth.down (4866 bytes/s) is too slow: set at least 4867 bytes/s, so that each of pool.max links gets its turn within link.record_timeout, or 0 for no limit",
             ),
             (
                 complaints(|s| s.pex_private = true),
@@ -291,6 +319,19 @@ mod tests {
             ),
         ] {
             assert_eq!(found, [expected]);
+        }
+    }
+
+    #[test]
+    fn rates_are_bounded_on_both_sides() {
+        let settings = Settings { pool_max: 10, pool_expected: 10, pool_min: 1, ..valid() };
+        for (up, down) in [(0, 0), (RATE_MIN, 0), (0, RATE_MIN), (RATE_MAX, RATE_MAX)] {
+            assert_eq!((settings.check_rates(up, down), check_link_rates(up, down)), (Ok(()), Ok(())), "{up} {down}");
+        }
+        for wrong in [1, RATE_MIN - 1, RATE_MAX + 1, u64::MAX] {
+            for (up, down) in [(wrong, 0), (0, wrong)] {
+                assert!(settings.check_rates(up, down).is_err() && check_link_rates(up, down).is_err(), "{up} {down}");
+            }
         }
     }
 

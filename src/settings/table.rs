@@ -237,6 +237,9 @@ settings! {
     "link.stall_timeout" link_stall_timeout: Duration = "120s", range("100ms", "24h"), "time", "design, section 4", "none";
     /// A link closes when the peer did not read for this long.
     "link.write_stall_timeout" link_write_stall_timeout: Duration = "30s", range("100ms", "24h"), "time", "threat T32", "none";
+    /// Bytes that the kernel may hold unsent for one link (TCP_NOTSENT_LOWAT; Linux alone heeds it): no urgent message overtakes
+    /// them. 128KiB suits where bulk and urgent messages share links. 0: as many as the kernel likes.
+    "link.notsent_lowat" link_notsent_lowat: u64 = "0", range("0", "1GiB"), "bytes", "Linux tcp(7); off, as in the kernel", "the kernel's only";
     /// Time for one record to arrive once it has begun.
     "link.record_timeout" link_record_timeout: Duration = "30s", range("100ms", "24h"), "time", "threat T20", "none";
     /// Messages of address exchange and discovery that a peer may send per second, over time; more are a flood, which ends the link.
@@ -281,6 +284,9 @@ settings! {
     "bandwidth.peer_up" bandwidth_peer_up: u64 = "0", range("0", "1TiB"), "bytes/s", "threat T33; Avalanche per-peer throttle", "none";
     /// Bytes received per second on one link; 0: no limit.
     "bandwidth.peer_down" bandwidth_peer_down: u64 = "0", range("0", "1TiB"), "bytes/s", "threat T33; Avalanche per-peer throttle", "none";
+
+    /// The most weight that the application may give a link: so many times the share of a link of weight 1.
+    "bandwidth.weight_max" bandwidth_weight_max: u32 = "4", range("1", "100"), "shares", "bowline: a trusted peer gets some times the rest, nobody everything", "none";
 
     /// Bytes of half-arrived messages on all links together; a message whose next piece finds no room ends its link.
     "memory.messages_max" memory_messages_max: u64 = "256MiB", range("1MiB", "1TiB"), "bytes", "threat T32", "itself";

@@ -14,7 +14,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::bus::bell::Bell;
 use crate::bus::command::Command;
-use crate::bus::counters::{NodeCounters, Stats};
+use crate::bus::counters::{LinkStats, NodeCounters, Stats};
 use crate::bus::event::Event;
 use crate::bus::outbox::{Done, Job, Outbox};
 use crate::bus::queue::Queue;
@@ -309,6 +309,11 @@ impl Host {
 
     pub fn stats(&self) -> Stats {
         self.counters.read()
+    }
+
+    /// Counters of an open link.
+    pub fn link_stats(&self, link: LinkId) -> Option<LinkStats> {
+        self.roster.find(link).map(|link| link.counters.read())
     }
 
     /// Open links, oldest first.

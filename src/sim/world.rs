@@ -253,8 +253,13 @@ impl World {
 
     /// The application of a host closes a link.
     pub fn disconnect(&mut self, id: HostId, link: LinkId, reason: CloseReason) {
+        self.order(id, Command::Close { link, reason });
+    }
+
+    /// The application of a host orders something from its reactor, as the calls of a node do: other rates, say.
+    pub fn order(&mut self, id: HostId, command: Command) {
         if let Some(host) = &mut self.seat(id).host {
-            host.order(Command::Close { link, reason });
+            host.order(command);
             self.plan_turns(id);
         }
     }

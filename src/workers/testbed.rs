@@ -252,6 +252,7 @@ impl World {
                 self.send_of(node, link, Packet::Said { channel, kind, request, body });
             }
             Command::Close { link, reason } => self.end(node, link, reason, Packet::End(reason)),
+            Command::SetRates { .. } | Command::SetLinkRates { .. } | Command::SetWeight { .. } => {}
             Command::Cancel { .. } | Command::Withdraw { .. } | Command::StopListening | Command::Drain { .. } => {}
         }
     }

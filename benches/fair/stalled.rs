@@ -1,0 +1,197 @@
+//! A hundred peers that never read while 10 MB/s are broadcast, beside one that does: what the sender's memory grows to, against the number
+//! that it computes for itself, and how long a message takes to the honest one and back. The hundred are a process that is stopped.
+
+use super::{CHILD, PATIENCE, address, median, print, start, times};
+use bowline::{Channel, ChannelId, Event, LinkId, Node};
+use bytes::Bytes;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const FLOOD: ChannelId = ChannelId(0x20);
+const TRIP: ChannelId = ChannelId(0x21);
+const PEERS: usize = 100;
+const RATE: f64 = 10e6;
+const MESSAGE: usize = 10_000;
+/// Time over which it is seen whether those who do not read still take something.
+const WARM_UP: Duration = Duration::from_millis(500);
+/// Messages broadcast at once, at most, when the broadcaster was late.
+const CATCH_UP_MAX: usize = 8;
+
+fn channels() -> [Channel; 2] {
+    [Channel::new(FLOOD.0, "flood"), Channel { priority: 16, ..Channel::new(TRIP.0, "trip") }]
+}
+
+pub fn tell(is_quick: bool) -> Result<(), String> {
+    let (rounds, span) = if is_quick { (1, Duration::from_secs(1)) } else { (3, Duration::from_secs(4)) };
+    let (mut ratios, mut with, mut without, mut filling, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), (0, 0));
+    for _ in 0..rounds {
+        let alone = run(0, span)?;
+        let beside = run(PEERS, span)?;
+        ratios.push(beside.p99 / alone.p99);
+        with.push(beside.p99);
+        without.push(alone.p99);
+        filling.push(beside.p99_filling);
+        memory = memory.max((beside.memory, beside.budget));
+    }
+    println!(
+        "{PEERS} peers that never read, {} MB/s broadcast: honest p99 {:.0} us without them, {:.0} us with",
+        RATE / 1e6,
+        median(without),
+        median(with)
+    );
+    println!("while the kernels of the hundred still take what is sent: {:.0} us", median(filling));
+    let ratio = median(ratios);
+    print("honest p99 with / without", ratio, "at most 2", ratio <= 2.0);
+    let (grown, budget) = memory;
+    println!("memory grew by {:.1} MiB at most; {:.1} MiB are computed", grown as f64 / 1_048_576.0, budget as f64 / 1_048_576.0);
+    print("memory / computed", grown as f64 / budget as f64, "at most 1", grown <= budget);
+    Ok(())
+}
+
+struct Run {
+    p99: f64,
+    /// While the kernels of those who do not read still took bytes.
+    p99_filling: f64,
+    memory: u64,
+    budget: u64,
+}
+
+fn run(stalled: usize, span: Duration) -> Result<Run, String> {
+    let before = resident()?;
+    let hub = start(&channels(), &[("pool.max", "120"), ("pool.expected", "110"), ("pool.outbound_max", "2")])?;
+    let at = address(&hub)?;
+    let mut honest = Peers::start(1, &at)?;
+    honest.wait_linked()?;
+    let honest_link =
+        hub.peers().first().map(|peer| peer.link).or_else(|| hub_link(&hub)).ok_or("the honest peer has no link")?;
+    let mut others = (stalled > 0).then(|| Peers::start(stalled, &at)).transpose()?;
+    if let Some(others) = &mut others {
+        others.wait_linked()?;
+        others.stop_reading()?;
+    }
+    let run = broadcast(&hub, honest_link, stalled, span, before)?;
+    // A drain would wait for those who never read.
+    let _ = hub.stop(Duration::ZERO);
+    Ok(run)
+}
+
+/// The link of the first Up.
+fn hub_link(hub: &Node) -> Option<LinkId> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        if let Ok(Event::Up(up)) = hub.recv_timeout(PATIENCE) {
+            return Some(up.link);
+        }
+    }
+    None
+}
+
+/// Broadcasts at the rate and sends a message there and back every millisecond or two: first until those who do not read
+/// take nothing more (until then their kernels do, some megabytes each), then for `span`.
+fn broadcast(hub: &Node, honest: LinkId, stalled: usize, span: Duration, before: u64) -> Result<Run, String> {
+    let message = Bytes::from(vec![3; MESSAGE]);
+    let (mut filling, mut steady, mut memory, mut sent) = (times(), times(), before, 0.0);
+    let begin = Instant::now();
+    let (mut full_since, mut looked) = (None, (begin, hub.stats().bytes_out));
+    while full_since.is_none_or(|since: Instant| since.elapsed() < span) {
+        for _ in 0..CATCH_UP_MAX {
+            if sent < begin.elapsed().as_secs_f64() * RATE {
+                hub.broadcast(FLOOD, &message, None).map_err(|error| error.to_string())?;
+                sent += MESSAGE as f64;
+            }
+        }
+        let (since, bytes) = looked;
+        if since.elapsed() >= WARM_UP {
+            let now = hub.stats().bytes_out;
+            // Twice what the honest peer gets: nobody else takes anything any more.
+            if ((now - bytes) as f64) < 2.0 * RATE * since.elapsed().as_secs_f64() {
+                full_since.get_or_insert_with(Instant::now);
+            }
+            looked = (Instant::now(), now);
+        }
+        if full_since.is_none() && begin.elapsed() > PATIENCE {
+            return Err(format!("{stalled} peers that do not read still take bytes after {} s", PATIENCE.as_secs()));
+        }
+        let asked = Instant::now();
+        hub.send(honest, TRIP, &[1; 100]).map_err(|error| error.to_string())?;
+        while !matches!(hub.recv_timeout(PATIENCE).map_err(|error| error.to_string())?, Event::Message(_)) {}
+        let took = if full_since.is_some() { &mut steady } else { &mut filling };
+        took.saturating_record(asked.elapsed().as_nanos() as u64);
+        memory = memory.max(resident()?);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let p99 = |took: &hdrhistogram::Histogram<u64>| took.value_at_quantile(0.99) as f64 / 1e3;
+    Ok(Run { p99: p99(&steady), p99_filling: p99(&filling), memory: memory - before, budget: hub.memory_max().bytes() })
+}
+
+/// Bytes of this process that are in memory.
+fn resident() -> Result<u64, String> {
+    let text = std::fs::read_to_string("/proc/self/statm").map_err(|error| format!("/proc/self/statm: {error}"))?;
+    let pages: u64 =
+        text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).ok_or("/proc/self/statm has no second number")?;
+    Ok(pages * 4_096)
+}
+
+/// A process with peers of the hub. Killed when dropped, stopped or not.
+struct Peers(Child);
+
+impl Peers {
+    fn start(count: usize, to: &str) -> Result<Peers, String> {
+        let program = std::env::current_exe().map_err(|error| format!("the benchmark cannot find itself: {error}"))?;
+        let mut command = Command::new(program);
+        command.args([CHILD, &count.to_string(), to]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.spawn().map(Peers).map_err(|error| format!("the peers do not start: {error}"))
+    }
+
+    /// Waits for the line that says that all have links.
+    fn wait_linked(&mut self) -> Result<(), String> {
+        let output = self.0.stdout.take().ok_or("the peers have no output")?;
+        let mut line = String::new();
+        // A child that fails ends, and with it its output.
+        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+        if line.trim() == "linked" { Ok(()) } else { Err(format!("the peers said '{}' instead of linked", line.trim())) }
+    }
+
+    fn stop_reading(&self) -> Result<(), String> {
+        let id = i32::try_from(self.0.id()).map_err(|error| error.to_string())?;
+        // SAFETY: kill has no memory effects; the id is that of a child which was not waited for, so it names nobody else.
+        let result = unsafe { libc::kill(id, libc::SIGSTOP) };
+        if result == 0 { Ok(()) } else { Err(std::io::Error::last_os_error().to_string()) }
+    }
+}
+
+impl Drop for Peers {
+    fn drop(&mut self) {
+        // Both fail for a child that has ended, which is what they are to bring about.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Peers of the node at an address: so many, each of which sends back what comes on the trip's channel.
+pub fn be_child(args: &[String]) -> Result<(), String> {
+    let [count, to] = args else { return Err(format!("no task: {args:?}")) };
+    let count: usize = count.parse().map_err(|_| format!("no number: {count}"))?;
+    let nodes: Vec<Node> = (0..count).map(|_| start(&channels(), &[])).collect::<Result<_, _>>()?;
+    for node in &nodes {
+        node.connect(to, PATIENCE).map_err(|error| error.to_string())?;
+    }
+    println!("linked");
+    let echoes: Vec<_> = nodes.into_iter().map(|node| std::thread::spawn(move || echo(&node))).collect();
+    echoes.into_iter().for_each(|echo| drop(echo.join()));
+    Ok(())
+}
+
+fn echo(node: &Node) {
+    while let Ok(event) = node.recv() {
+        match event {
+            Event::Message(message) if message.channel == TRIP => {
+                // A hub that is gone needs no answer.
+                let _ = node.send(message.link, TRIP, &message.body);
+            }
+            Event::Down(_) => return,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Rates and weights of links while the node runs. Part of the node's face: it checks what is asked and orders it from the reactor; any
+//! thread may call it, none of the calls waits for bytes.
+
+use super::error::Error;
+use super::node::Node;
+use crate::base::link_id::LinkId;
+use crate::bus::command::Command;
+use crate::settings::check::check_link_rates;
+
+impl Node {
+    /// Sets how many bytes a second all links together may send and receive from now on; 0: no limit. It holds until the node stops; a
+    /// start begins with `bandwidth.up` and `bandwidth.down`. `stats` says what holds now.
+    ///
+    /// # Errors
+    /// `Rate` when one is too slow for each of `pool.max` links to get its turn in time, or too fast: nothing is changed then. `State`
+    /// before the start, `Stopped`, `Failed`.
+    pub fn set_bandwidth(&self, up: u64, down: u64) -> Result<(), Error> {
+        self.settings().check_rates(up, down)?;
+        self.shared()?.order(Command::SetRates { up, down });
+        Ok(())
+    }
+
+    /// Sets how many bytes a second `link` may send and receive, as long as it lives, instead of `bandwidth.peer_up` and
+    /// `bandwidth.peer_down`; 0: no limit of its own. `link_stats` says what holds now.
+    ///
+    /// # Errors
+    /// `Rate` when one is slower than 1 KiB/s, so that a record would take longer than peers wait, or too fast: nothing is changed then.
+    /// `NoLink`, `State`, `Stopped`, `Failed`.
+    pub fn set_peer_bandwidth(&self, link: LinkId, up: u64, down: u64) -> Result<(), Error> {
+        check_link_rates(up, down)?;
+        self.order_for(link, Command::SetLinkRates { link, up, down })
+    }
+
+    /// Sets the share that `link` gets of what all links move together, as long as it lives: so many times that of a link of weight 1,
+    /// which every link has at first. Whatever the others do not use is shared out by weight, too. `link_stats` says what holds now.
+    ///
+    /// # Errors
+    /// `Weight` unless it is from 1 to `bandwidth.weight_max`. `NoLink`, `State`, `Stopped`, `Failed`.
+    pub fn set_weight(&self, link: LinkId, weight: u32) -> Result<(), Error> {
+        let max = self.settings().bandwidth_weight_max;
+        if !(1..=max).contains(&weight) {
+            return Err(Error::Weight(weight, max));
+        }
+        self.order_for(link, Command::SetWeight { link, weight })
+    }
+
+    fn order_for(&self, link: LinkId, command: Command) -> Result<(), Error> {
+        let shared = self.shared()?;
+        shared.roster.find(link).ok_or(Error::NoLink(link))?;
+        shared.order(command);
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! The calls of a real node that change rates and weights, over loopback. Part of `tests/bandwidth.rs`, which has the exact figures.
+#![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
+
+use bowline::{Builder, Channel, ChannelId, CloseReason, Error, Event, LinkId, Node, generate_identity};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const CHAT: ChannelId = ChannelId(0x10);
+
+fn built(more: &[(&str, &str)]) -> Node {
+    let set = [
+        ("network.name", "test"),
+        ("network.pow_bits", "0"),
+        ("network.allow_private", "true"),
+        ("listen.addresses", "127.0.0.1:0"),
+        ("discovery.bootstrap", "true"),
+    ];
+    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+    let set = set.iter().chain(more);
+    let builder = set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+    builder.channel(Channel::new(CHAT.0, "chat")).expect("a channel").identity(identity).build().expect("valid settings")
+}
+
+fn pair(more: &[(&str, &str)]) -> (Node, Node, LinkId) {
+    let (a, b) = (built(more), built(more));
+    a.start().expect("a free port");
+    b.start().expect("a free port");
+    let link = a.connect(&b.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+    (a, b, link)
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Sends 64 messages of 4 KiB and says how long the other end took to have them.
+fn pour(a: &Node, b: &Node, link: LinkId) -> Duration {
+    let begin = Instant::now();
+    let mut got = 0;
+    (0..64).for_each(|_| a.send(link, CHAT, &[1; 4_096]).expect("room"));
+    while got < 64 {
+        got += usize::from(matches!(b.recv_timeout(PATIENCE).expect("it comes"), Event::Message(_)));
+    }
+    begin.elapsed()
+}
+
+#[test]
+fn rates_change_under_a_running_node_and_are_shown() {
+    let (a, b, link) = pair(&[("bandwidth.peer_up", "1MiB"), ("link.notsent_lowat", "128KiB")]);
+    let shown = |node: &Node| node.link_stats(link).map(|stats| [stats.rate_up, stats.rate_down, stats.weight]);
+    assert_eq!(shown(&a), Some([1 << 20, 0, 1]), "as the settings say");
+    // 256 KiB at 1 MiB/s, of which 20 ms may pass at once.
+    assert!(pour(&a, &b, link) >= Duration::from_millis(200));
+    a.set_peer_bandwidth(link, 0, 5_000_000).expect("in range");
+    a.set_weight(link, 3).expect("in range");
+    wait_until("the new rates are shown", || shown(&a) == Some([0, 5_000_000, 3]));
+    a.set_bandwidth(512 * 1_024, 0).expect("in range");
+    wait_until("the cap is shown", || a.stats().rate_up == 512 * 1_024);
+    assert!(pour(&a, &b, link) >= Duration::from_millis(400), "the cap of all links holds");
+    a.set_bandwidth(0, 0).expect("no limit");
+    wait_until("no cap is shown", || a.stats().rate_up == 0);
+    assert!(pour(&a, &b, link) < Duration::from_secs(5));
+}
+
+#[test]
+fn what_is_out_of_range_is_told_and_changes_nothing() {
+    let (a, _b, link) = pair(&[]);
+    let before = a.link_stats(link).map(|stats| [stats.rate_up, stats.rate_down, stats.weight]);
+    for (result, says) in [
+        (a.set_bandwidth(4_866, 0), "bandwidth.up (4866 bytes/s) is too slow: set at least 4867 bytes/s"),
+        (a.set_bandwidth(0, u64::MAX), "bandwidth.down (18446744073709551615 bytes/s) is too fast"),
+        (a.set_peer_bandwidth(link, 1_023, 0), "bandwidth.peer_up (1023 bytes/s) is too slow: set at least 1024 bytes/s"),
+        (a.set_peer_bandwidth(link, 0, 1), "bandwidth.peer_down (1 bytes/s) is too slow"),
+        (a.set_weight(link, 0), "weight 0 is out of range: 1 to 4 are allowed (bandwidth.weight_max)"),
+        (a.set_weight(link, 5), "weight 5 is out of range: 1 to 4 are allowed (bandwidth.weight_max)"),
+    ] {
+        let error = result.expect_err(says).to_string();
+        assert!(error.starts_with(says), "{error}");
+    }
+    let nobody = LinkId::from_u64(999);
+    for result in [a.set_peer_bandwidth(nobody, 0, 0), a.set_weight(nobody, 1)] {
+        assert!(matches!(result, Err(Error::NoLink(link)) if link == nobody), "{result:?}");
+    }
+    assert_eq!(a.link_stats(link).map(|stats| [stats.rate_up, stats.rate_down, stats.weight]), before);
+    assert_eq!([a.stats().rate_up, a.stats().rate_down], [0, 0]);
+    assert!(matches!(built(&[]).set_bandwidth(0, 0), Err(Error::State(_))), "before the start");
+    a.disconnect(link, CloseReason::Requested).expect("it is open");
+    wait_until("the link is gone", || matches!(a.set_weight(link, 1), Err(Error::NoLink(_))));
+    a.stop(Duration::ZERO).expect("in time");
+    assert!(matches!(a.set_bandwidth(0, 0), Err(Error::Stopped)));
+}
