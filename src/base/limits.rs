@@ -97,6 +97,8 @@ pub const CAPABILITIES_KEPT: usize = 16;
 pub const ADDRESSES_PER_NAME: usize = 8;
 /// Known identities, at most, beside those with a link.
 pub const PEERS_MAX: usize = 4_096;
+/// Scores that are remembered, of peers with and without a link.
+pub const SCORES_MAX: usize = 4_096;
 /// Identities whose discovery requests are counted.
 pub const ASKERS_MAX: usize = 4_096;
 /// Solved puzzles that are remembered per epoch. At 85 us each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch.

@@ -1,7 +1,7 @@
 //! The node: everything a Rust program does with one. Each call says whether it blocks; any thread may make it. The C face and the
 //! program stand on this file and its neighbours `queue`, `sender` and `builder`.
 
-use super::builder::Builder;
+use super::builder::{Builder, MetadataScore};
 use super::clock::Clock;
 use super::error::{Error, RecvError, SendError};
 use super::queue::Queue;
@@ -64,6 +64,7 @@ pub(super) struct Plan {
     pub identity: Identity,
     pub channels: Vec<Channel>,
     pub hello: Hello,
+    pub metadata_score: Option<MetadataScore>,
     pub clock: Clock,
     pub bell: Arc<Bell>,
     /// Where the bell finds the reactor's waker once there is one.
@@ -101,7 +102,8 @@ impl Node {
         })));
         let clock = Clock::start();
         let (counters, ids) = (Arc::new(NodeCounters::default()), LinkIds::default());
-        let plan = Plan { settings, identity, channels: builder.channels, hello, clock, bell, waker, counters, ids };
+        let (channels, metadata_score) = (builder.channels, builder.metadata_score);
+        let plan = Plan { settings, identity, channels, hello, metadata_score, clock, bell, waker, counters, ids };
         // Whatever could only fail at the start is tried now: the profile checks channels and the size of Hello.
         running::profile(&plan, &[])?;
         let status = Arc::new(Status::default());
@@ -114,7 +116,7 @@ impl Node {
     /// Binds the listeners and starts the threads; returns when the node is live. Once.
     ///
     /// # Errors
-    /// `Listen` names the address that is occupied or forbidden; the node is then as before and may be started again. `System` when the
+    /// `ScoreFile` when saved scores cannot be read; `Listen` names the address that is occupied or forbidden; the node is then as before and may be started again. `System` when the
     /// machine has no threads or descriptors left. `State` when it was started already.
     ///
     /// # Blocks
@@ -506,12 +508,11 @@ impl Node {
         &self.0.plan
     }
 
-    #[cfg(test)]
     pub(super) fn running(&self) -> Option<&Running> {
         self.0.running.get()
     }
 
-    fn shared(&self) -> Result<&Arc<Shared>, Error> {
+    pub(super) fn shared(&self) -> Result<&Arc<Shared>, Error> {
         match (self.0.running.get(), self.0.status.state()) {
             (Some(running), NodeState::Running) => Ok(&running.shared),
             _ => Err(self.gone()),

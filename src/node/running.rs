@@ -6,7 +6,7 @@ use super::error::Error;
 use super::node::Plan;
 use super::pump::{self, Ears};
 use super::shared::{Shared, Status};
-use super::{reactor_thread, system, workers};
+use super::{reactor_thread, score_file, system, workers};
 use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
 use crate::base::text::panic_text;
@@ -89,6 +89,10 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         Ok(local) => Arc::new(local),
         Err(error) => return Err(Box::new((error, routes))),
     };
+    let saved = match score_file::load(plan) {
+        Ok(saved) => saved,
+        Err(error) => return Err(Box::new((error, routes))),
+    };
     let limits = Limits::of(&plan.settings, system::files_max());
     let (commands, orders) = bounded(COMMANDS_MAX);
     let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
@@ -96,7 +100,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let (nudge_maintenance, maintenance_nudges) = bounded(1);
     let (nudge_exchange, exchange_nudges) = bounded(1);
     let rng = policy_rng();
-    let machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
+    let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
+    machines.pool.restore_scores(plan.clock.now(), saved.age, &saved.scores);
     let shared = Arc::new(Shared {
         clock: plan.clock,
         pool: Lock::new(machines.pool),
@@ -111,6 +116,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         peers: Default::default(),
         waiters: Lock::default(),
         status: Arc::clone(status),
+        score_file: score_file::path(plan),
     });
     let ports = Ports {
         commands: orders,
@@ -181,7 +187,7 @@ fn spawn_all(
         })?
     };
     let Inboxes { reports, controls, maintenance_nudges, exchange_nudges } = inboxes;
-    let workers::Workers { welcome, exchange, maintenance } = workers;
+    let workers::Workers { welcome, exchange, maintenance, metadata_score } = workers;
     // Channels on which nothing is sent: a worker that is only nudged, or only spoken to.
     let (no_nudges, welcome_nudges) = bounded(0);
     let (no_input, maintenance_inbox) = bounded::<Infallible>(0);
@@ -193,7 +199,7 @@ fn spawn_all(
             welcome,
             Ears { inbox: reports, nudges: welcome_nudges, life },
             &with,
-            workers::welcome_input,
+            |report| workers::welcome_input(report, metadata_score.as_ref(), &with),
             workers::welcome_done,
         );
     })?;
@@ -295,6 +301,7 @@ impl Running {
         let all_ended = maintain_ended && reactor_ended && welcome_ended && exchange_ended;
         shared.release_waiters();
         shared.publish(Vec::new());
+        score_file::save(shared);
         // A thread may have panicked meanwhile.
         self.outcome()?;
         shared.status.set(NodeState::Stopped);

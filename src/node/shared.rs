@@ -22,6 +22,7 @@ use crate::pool::table::Pool;
 use crossbeam_channel::Sender;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -45,6 +46,8 @@ pub struct Shared {
     /// Calls that wait for the end of a dial.
     pub waiters: Lock<BTreeMap<LinkId, Vec<Sender<Answer>>>>,
     pub status: Arc<Status>,
+    /// Where scores are kept, if anywhere.
+    pub score_file: Option<PathBuf>,
 }
 
 impl Shared {

@@ -156,6 +156,9 @@ impl Settings {
             ordered("handshake.first_timeout", &self.handshake_first_timeout, "handshake.timeout", &self.handshake_timeout),
             ordered("ping.accept_period", &self.ping_accept_period, "ping.period", &self.ping_period),
             ordered("ping.period", &self.ping_period, "ping.timeout", &self.ping_timeout),
+            rising("score.warn", &self.score_warn, "score.greylist", &self.score_greylist),
+            rising("score.greylist", &self.score_greylist, "score.ban", &self.score_ban),
+            rising("score.warn", &self.score_warn, "score.ban", &self.score_ban),
         ];
         // What derives from wrong corners is wrong too, and says nothing new.
         let between = between.into_iter().filter(|_| corners.iter().all(Option::is_none));
@@ -181,6 +184,11 @@ impl Settings {
 
 fn ordered<T: super::value::Value + PartialOrd>(low: &'static str, a: &T, high: &'static str, b: &T) -> Option<Complaint> {
     (a > b).then(|| Complaint::Order { low, low_value: a.print(), high, high_value: b.print() })
+}
+
+/// The same for thresholds of which 0 switches one off.
+fn rising(low: &'static str, a: &u32, high: &'static str, b: &u32) -> Option<Complaint> {
+    if *b == 0 { None } else { ordered(low, a, high, b) }
 }
 
 #[cfg(test)]
