@@ -138,7 +138,7 @@ impl Fading {
             if size == 0 {
                 break;
             }
-            size = size * KEPT >> 32;
+            size = (size * KEPT) >> 32;
         }
         Fading { parts: sign * size as i64, tick: tick.max(self.tick) }
     }

@@ -402,3 +402,23 @@ fn the_better_are_chosen_more_often_and_everybody_has_a_turn() {
     let unmeasured = Candidate { latency: None, ..one(9, 0, 0) };
     assert_eq!(select(vec![unmeasured, one(1, 0, 9_000)], How::Any, &mut rng), [1], "what is not measured counts as slow");
 }
+
+#[test]
+fn the_better_are_dialed_sooner_and_the_worse_have_a_chance() {
+    let mut bench = Bench::new();
+    let now = after(1);
+    let at = |number: u8| SocketAddr::from(([10, number, 0, 1], 9_000));
+    for number in 1..=2 {
+        let address = crate::base::address::Address::of(at(number), None);
+        bench.pool.learn_all(now, [(&address, &[][..])].into_iter(), at(99));
+        bench.pool.points.prove(now, at(number), peer(u16::from(number)));
+    }
+    bench.pool.report(now, peer(1), 90, "x");
+    bench.pool.report(now, peer(2), -90, "x");
+    let mut first = 0_u32;
+    for _ in 0..6_000 {
+        first += u32::from(bench.pool.whom_to_dial(now, 1, &mut bench.rng).now == [at(1)]);
+    }
+    // The lower of two lots beats the higher of two others in five cases of six.
+    assert!(first.abs_diff(5_000) < 150, "{first}");
+}
