@@ -425,9 +425,14 @@ enum bowline_event_kind
      */
     BOWLINE_EV_PEER_REFUSED = 8,
     /**
-     * A peer was put on the greylist: result, flags = code of the close reason, data = the address as text.
+     * A peer was put on the greylist: result, flags = code of the close reason, data = the address as text, empty for a peer without a
+     * link.
      */
     BOWLINE_EV_PEER_GREYLISTED = 9,
+    /**
+     * A peer was banned for its score: result, flags = code of the close reason, data = the peer id in hex, a blank, and the last cause.
+     */
+    BOWLINE_EV_PEER_BANNED = 10,
     /**
      * The node's state changed: detail = bowline_state.
      */
@@ -440,6 +445,10 @@ enum bowline_event_kind
      * Somebody called bowline_queue_wakeup: tag.
      */
     BOWLINE_EV_WAKEUP = 14,
+    /**
+     * A peer's score is low: result, flags, data as for BOWLINE_EV_PEER_BANNED.
+     */
+    BOWLINE_EV_PEER_WARNED = 16,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -87,9 +87,12 @@ pub use node::identity_file::{
 pub use node::node::Node;
 pub use node::queue::Queue;
 pub use node::request::RequestId;
+pub use node::roles::Role;
 pub use node::sender::{Broadcast, BroadcastOptions, SendOptions, Sender};
 pub use node::typed;
 pub use pool::peers::PeerInfo;
+pub use pool::score::{Cause, Score, weight as score_weight};
+pub use pool::select::How;
 pub use settings::table::Settings;
 pub use wire::hello::{Capability, Hello};
 pub use wire::refusal::Refusal;

@@ -235,7 +235,9 @@ fn garbage_before_the_handshake_is_closed_silently_and_harms_nobody() {
         assert_eq!(a.stats().arrivals_refused, number as u64 + 1);
         if !to.ip().is_loopback() {
             let told = wait(&a, |event| match event {
-                Event::Notice(Notice::Greylisted { peer, remote, reason }) => Some((peer, remote.ip(), reason)),
+                Event::Notice(Notice::Greylisted { peer, remote, reason }) => {
+                    Some((peer, remote.expect("it connected").ip(), reason))
+                }
                 _ => None,
             });
             assert_eq!(told, (None, to.ip(), CloseReason::Garbage));

@@ -100,9 +100,11 @@ pub const fn reports_max(conns_max: usize) -> usize {
 /// Notices that wait in an event queue; more push the oldest out, and are counted. Wake-ups may be twice as many.
 pub const NOTICES_MAX: usize = 1_024;
 
+/// A link's weight until its peer's score or the application gives it another.
+pub const WEIGHT_AT_FIRST: u32 = 1;
 /// Least bytes that a link moves in its turn while a rate is set: one Ethernet segment (performance reference 5).
-pub const TURN_BYTES_MIN: u64 = 1_460;
-/// Slowest rate that may be set, bytes/s: a turn of `TURN_BYTES_MIN` and the smallest record that is sealed then take 1.4 s each, a full
+pub const LINK_TURN_MIN: u64 = 1_460;
+/// Slowest rate that may be set, bytes/s: a turn of `LINK_TURN_MIN` and the smallest record that is sealed then take 1.4 s each, a full
 /// record of a peer that knows nothing of the rate 64 s.
 pub const RATE_MIN: u64 = 1_024;
 /// Fastest rate that may be set, bytes/s.
@@ -116,6 +118,8 @@ pub const CAPABILITIES_KEPT: usize = 16;
 pub const ADDRESSES_PER_NAME: usize = 8;
 /// Known identities, at most, beside those with a link.
 pub const PEERS_MAX: usize = 4_096;
+/// Scores that are remembered, of peers with and without a link.
+pub const SCORES_MAX: usize = 4_096;
 /// Identities whose discovery requests are counted.
 pub const ASKERS_MAX: usize = 4_096;
 /// Solved puzzles that are remembered per epoch. At 85 us each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch.

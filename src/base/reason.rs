@@ -174,6 +174,9 @@ reasons! {
     /// The node-wide memory budget was used up.
     OutOfMemory = 75, Us, "the memory budget is used up";
 
+    /// The application's verdicts, its faults or its metadata brought the peer's score down to the greylist.
+    ScoreTooLow = 80, Peer, "its score is too low";
+
     /// A broken invariant of ours.
     Internal = 90, Us, "internal error";
 }

@@ -23,6 +23,9 @@ pub const CONTROL_MESSAGE: usize = 32;
 pub const SLOT: usize = 192;
 pub const POINT: usize = 272;
 pub const PEER: usize = 112;
+/// A score with its key, beside its causes; and one cause, beside its text.
+pub const SCORE: usize = 144;
+pub const CAUSE: usize = 40;
 /// Somebody on the greylist, and when his time there ends.
 pub const CULPRIT: usize = 40;
 

@@ -31,8 +31,8 @@ pub enum Command {
     SetRates { up: u64, down: u64 },
     /// Bytes a second for one link as long as it lives; 0: no limit of its own.
     SetLinkRates { link: LinkId, up: u64, down: u64 },
-    /// A link's share of what all links move together, beside others of weight 1.
-    SetWeight { link: LinkId, weight: u32 },
+    /// A link's share of what all links move together, beside others of weight 1. A word of lower rank than the last one comes too late.
+    SetWeight { link: LinkId, weight: u32, rank: u64 },
     /// End a link; a goodbye with the reason is sent if it is open.
     Close { link: LinkId, reason: CloseReason },
     /// Close the listeners; links stay.

@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 pub enum Job {
     /// Resolve a name within `limits::RESOLVE_TIMEOUT`; `ticket` comes back with the answer.
     Resolve { ticket: u64, name: String, port: u16 },
+    /// Save the scores. It brings no result: what failed is logged, and tried again with the next change.
+    SaveScores,
 }
 
 /// What became of a job.
@@ -28,8 +30,12 @@ pub enum Notice {
     DialFailed { tag: u64, to: SocketAddr, reason: CloseReason },
     /// An inbound or outbound link was refused by us.
     Refused { remote: SocketAddr, peer: Option<PeerId>, reason: CloseReason },
-    /// A peer was greylisted.
-    Greylisted { peer: Option<PeerId>, remote: SocketAddr, reason: CloseReason },
+    /// A peer was greylisted; `remote` is unknown for one without a link whose score was reported down.
+    Greylisted { peer: Option<PeerId>, remote: Option<SocketAddr>, reason: CloseReason },
+    /// A peer's score has come down to `score.warn`, for this last cause. Not again within 10 minutes.
+    Warned { peer: PeerId, score: i32, why: String },
+    /// A peer's score has come down to `score.ban`: it is banned.
+    Banned { peer: PeerId, score: i32, why: String },
     /// A round of maintenance that was asked for has ended, with so many links; `is_stuck` if it could not get them into bounds.
     RoundEnded { ticket: u64, links: usize, is_stuck: bool },
 }

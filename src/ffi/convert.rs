@@ -23,6 +23,7 @@ impl From<Error> for Failure {
             Error::NoVersion => BOWLINE_E_INVALID,
             Error::WeakIdentity { .. } => BOWLINE_E_IDENTITY,
             Error::IdentityFile { kind, .. } => of_file(*kind),
+            Error::ScoreFile { .. } => BOWLINE_E_INVALID,
             Error::Crypto(_) => BOWLINE_E_CRYPTO,
             Error::Listen { source, .. } | Error::System { source, .. } => of_io(source.kind(), source.raw_os_error()),
             Error::State(_) => BOWLINE_E_STATE,
@@ -79,6 +80,7 @@ impl From<SendError> for Failure {
             SendError::Closed(_) | SendError::UnknownLink(_) => BOWLINE_E_PEER_GONE,
             SendError::NoChannel(_) => BOWLINE_E_NO_CHANNEL,
             SendError::TooBig { .. } => BOWLINE_E_TOO_BIG,
+            SendError::NoPeer { .. } => BOWLINE_E_NOT_FOUND,
             SendError::TooManyNews => BOWLINE_E_LIMIT,
             SendError::ForeignQueue | SendError::Sealed(_) => BOWLINE_E_INVALID,
             SendError::Stopped => BOWLINE_E_STOPPED,
@@ -135,9 +137,13 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         | R::PexMalformed
         | R::UnknownMessage
         | R::PanicContained => BOWLINE_E_PROTOCOL,
-        R::TooManyRequests | R::ControlFlood | R::ControlNotRead | R::PexTooOften | R::PexUnsolicited | R::PexTooMany => {
-            BOWLINE_E_MISBEHAVED
-        }
+        R::ScoreTooLow
+        | R::TooManyRequests
+        | R::ControlFlood
+        | R::ControlNotRead
+        | R::PexTooOften
+        | R::PexUnsolicited
+        | R::PexTooMany => BOWLINE_E_MISBEHAVED,
         R::OutOfMemory => BOWLINE_E_NO_MEMORY,
         R::Internal => BOWLINE_E_INTERNAL,
     }

@@ -52,14 +52,19 @@ pub enum bowline_event_kind {
     BOWLINE_EV_DIAL_FAILED = 7,
     /// A link was refused by this node: result, flags = code of the close reason, data = the address as text.
     BOWLINE_EV_PEER_REFUSED = 8,
-    /// A peer was put on the greylist: result, flags = code of the close reason, data = the address as text.
+    /// A peer was put on the greylist: result, flags = code of the close reason, data = the address as text, empty for a peer without a
+    /// link.
     BOWLINE_EV_PEER_GREYLISTED = 9,
+    /// A peer was banned for its score: result, flags = code of the close reason, data = the peer id in hex, a blank, and the last cause.
+    BOWLINE_EV_PEER_BANNED = 10,
     /// The node's state changed: detail = bowline_state.
     BOWLINE_EV_NODE_STATE = 11,
     /// The node failed: result, data = why. Stop and free it.
     BOWLINE_EV_FATAL = 12,
     /// Somebody called bowline_queue_wakeup: tag.
     BOWLINE_EV_WAKEUP = 14,
+    /// A peer's score is low: result, flags, data as for BOWLINE_EV_PEER_BANNED.
+    BOWLINE_EV_PEER_WARNED = 16,
 }
 
 /// Kind of the event that ends a round of maintenance.
@@ -222,8 +227,16 @@ fn of_notice(notice: Notice) -> bowline_event {
         Notice::Refused { remote, reason, .. } => {
             bowline_event::new(K::BOWLINE_EV_PEER_REFUSED).because(reason).with_text(&remote.to_string())
         }
-        Notice::Greylisted { remote, reason, .. } => {
-            bowline_event::new(K::BOWLINE_EV_PEER_GREYLISTED).because(reason).with_text(&remote.to_string())
+        Notice::Greylisted { remote, reason, .. } => bowline_event::new(K::BOWLINE_EV_PEER_GREYLISTED)
+            .because(reason)
+            .with_text(&remote.map_or_else(String::new, |at| at.to_string())),
+        Notice::Warned { peer, why, .. } => {
+            let event = bowline_event::new(K::BOWLINE_EV_PEER_WARNED).because(CloseReason::ScoreTooLow);
+            event.with_text(&format!("{peer} {why}"))
+        }
+        Notice::Banned { peer, why, .. } => {
+            let event = bowline_event::new(K::BOWLINE_EV_PEER_BANNED).because(CloseReason::ScoreTooLow);
+            event.with_text(&format!("{peer} {why}"))
         }
         // The header gets a name for it together with the call that asks for a round.
         Notice::RoundEnded { ticket, links, .. } => {

@@ -1,7 +1,7 @@
 //! A token bucket over bytes: how much may move now, and when more may. Integer arithmetic; it never reads a clock.
 //! The reactor has one per direction for all links and one per direction and link; `turns` asks both.
 
-use crate::base::limits::{FRAME_MIN, RECORD_OVERHEAD, TURN_BYTES_MIN};
+use crate::base::limits::{FRAME_MIN, LINK_TURN_MIN, RECORD_OVERHEAD};
 use crate::base::time::Time;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub fn quantum(rate: u64) -> u64 {
         return QUANTUM_MAX;
     }
     let fast = bytes_in(rate, QUANTUM_TIME_MIN).min(QUANTUM_FAST_MAX);
-    bytes_in(rate, QUANTUM_TIME).clamp(TURN_BYTES_MIN, QUANTUM_MAX).max(fast)
+    bytes_in(rate, QUANTUM_TIME).clamp(LINK_TURN_MIN, QUANTUM_MAX).max(fast)
 }
 
 /// Bytes that a link should seal at once which moves `rate` bytes/s; 0 is no limit. What is sealed cannot be overtaken any more.
@@ -39,7 +39,7 @@ pub fn sealed_max(rate: u64) -> u64 {
     if rate == 0 {
         return u64::MAX;
     }
-    bytes_in(rate, SEALED_TIME).clamp(TURN_BYTES_MIN, SEALED_SLOW_MAX).max(bytes_in(rate, SEALED_TIME_MIN))
+    bytes_in(rate, SEALED_TIME).clamp(LINK_TURN_MIN, SEALED_SLOW_MAX).max(bytes_in(rate, SEALED_TIME_MIN))
 }
 
 /// Bytes that trickle in at a rate and may be taken as long as there are any.
@@ -179,7 +179,7 @@ mod tests {
     fn more_than_a_full_bucket_waits_for_a_full_one() {
         let bucket = emptied(1_000_000);
         assert_eq!(bucket.next_at(START, u64::MAX), Some(after(20_000_000)));
-        assert_eq!(TokenBucket::new(START, 1).capacity(), 2 * TURN_BYTES_MIN);
+        assert_eq!(TokenBucket::new(START, 1).capacity(), 2 * LINK_TURN_MIN);
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
         bucket.set_rate(after(2_000_000), 1_000_000);
         assert_eq!(bucket.available(after(2_000_000)), 20_000);
         bucket.set_rate(after(2_000_000), 1);
-        assert_eq!(bucket.available(after(2_000_000)), 2 * TURN_BYTES_MIN);
+        assert_eq!(bucket.available(after(2_000_000)), 2 * LINK_TURN_MIN);
     }
 
     #[test]
@@ -248,10 +248,10 @@ mod tests {
         #[test]
         fn quanta_and_records_take_a_bounded_part_of_any_rate(rate in 1_u64..=1 << 40) {
             let bucket = TokenBucket::new(START, rate);
-            prop_assert!((TURN_BYTES_MIN..=QUANTUM_FAST_MAX).contains(&quantum(rate)));
+            prop_assert!((LINK_TURN_MIN..=QUANTUM_FAST_MAX).contains(&quantum(rate)));
             prop_assert!(bucket.capacity() >= 2 * quantum(rate), "a turn always fits half a bucket");
-            prop_assert!(quantum(rate) <= TURN_BYTES_MIN.max(bytes_in(rate, QUANTUM_TIME)));
-            prop_assert!(sealed_max(rate) <= TURN_BYTES_MIN.max(bytes_in(rate, SEALED_TIME)));
+            prop_assert!(quantum(rate) <= LINK_TURN_MIN.max(bytes_in(rate, QUANTUM_TIME)));
+            prop_assert!(sealed_max(rate) <= LINK_TURN_MIN.max(bytes_in(rate, SEALED_TIME)));
         }
 
         #[test]

@@ -32,7 +32,7 @@ impl Node {
     }
 
     /// Sets the share that `link` gets of what all links move together, as long as it lives: so many times that of a link of weight 1,
-    /// which every link has at first. Whatever the others do not use is shared out by weight, too. `link_stats` says what holds now.
+    /// instead of what its peer's score has earned. Whatever the others do not use is shared out by weight, too. `link_stats` says what holds now.
     ///
     /// # Errors
     /// `Weight` unless it is from 1 to `bandwidth.weight_max`. `NoLink`, `State`, `Stopped`, `Failed`.
@@ -41,7 +41,7 @@ impl Node {
         if !(1..=max).contains(&weight) {
             return Err(Error::Weight(weight, max));
         }
-        self.order_for(link, Command::SetWeight { link, weight })
+        self.order_for(link, Command::SetWeight { link, weight, rank: u64::MAX })
     }
 
     fn order_for(&self, link: LinkId, command: Command) -> Result<(), Error> {

@@ -11,6 +11,9 @@ use crate::settings::table::Settings;
 use crate::wire::hello::Capability;
 use std::sync::Arc;
 
+/// What the application makes of a peer's metadata.
+pub type MetadataScore = Arc<dyn Fn(&[u8]) -> i32 + Send + Sync>;
+
 /// A node to be. Every method checks what it is given at once, as far as it can; `build` checks the whole.
 #[derive(Clone, Default)]
 pub struct Builder {
@@ -23,6 +26,7 @@ pub struct Builder {
     pub(super) metadata: Vec<u8>,
     pub(super) capabilities: Vec<Capability>,
     pub(super) application_versions: Vec<u32>,
+    pub(super) metadata_score: Option<MetadataScore>,
 }
 
 impl Builder {
@@ -76,6 +80,14 @@ impl Builder {
     /// The application's own bytes in Hello; with everything else they must fit 8 KiB.
     pub fn metadata(mut self, metadata: Vec<u8>) -> Builder {
         self.metadata = metadata;
+        self
+    }
+
+    /// Scores peers by what they say of themselves: `score` gets the metadata of each peer that is about to be admitted, and its answer
+    /// is a part of the peer's score until the next introduction. It is called on the welcome thread, so it must be quick; a panic in it
+    /// is contained and counts as 0.
+    pub fn score_of_metadata(mut self, score: impl Fn(&[u8]) -> i32 + Send + Sync + 'static) -> Builder {
+        self.metadata_score = Some(Arc::new(score));
         self
     }
 

@@ -190,7 +190,7 @@ mod tests {
 
         fn report(&mut self, report: Report) {
             let (shared, mut out) = (self.shared(), Outbox::default());
-            self.welcome.handle(shared.clock.now(), report, &mut shared.pool.lock(), &mut out);
+            self.welcome.handle(shared.clock.now(), report.into(), &mut shared.pool.lock(), &mut out);
             out.outcomes.iter().for_each(|outcome| shared.answer(outcome));
             out.notices.into_iter().for_each(|notice| shared.routes.main().notify(notice));
         }

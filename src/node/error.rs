@@ -29,6 +29,8 @@ pub enum Error {
     NoVersion,
     #[error("identity file {path}: {text}")]
     IdentityFile { path: PathBuf, text: String, kind: FileFault },
+    #[error("score file {path}: {text}")]
+    ScoreFile { path: PathBuf, text: String },
     #[error("the cryptography does not work here: {0}")]
     Crypto(String),
     #[error("cannot listen at {at}: {source}")]
@@ -100,6 +102,8 @@ pub enum SendError {
     /// `NEWS_MAX` outcomes of sends and requests wait in the queue that is to be told.
     #[error("too many outcomes wait in the queue: take them first")]
     TooManyNews,
+    #[error("no linked peer has the capability '{capability}' and takes {channel}")]
+    NoPeer { capability: String, channel: ChannelId },
     #[error("the queue belongs to another node")]
     ForeignQueue,
     /// The channel was declared with `Builder::typed`.

@@ -10,7 +10,7 @@ use crate::crypto::sodium;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Longest identity file that is read, bytes; a real one has about 300.
 const FILE_BYTES_MAX: u64 = 4_096;
@@ -68,15 +68,7 @@ pub fn save_new(path: &Path, identity: &Identity) -> Result<(), Error> {
         ErrorKind::PermissionDenied => fault(path, FileFault::Permission, error),
         _ => fault(path, FileFault::Io, error),
     };
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    let mut random = [0; 8];
-    sodium::fill_random(&mut random);
-    name.push(format!(".{}.tmp", hex(&random)));
-    let temporary = folder.join(name);
+    let (folder, temporary) = beside(path);
     let written = write_whole(&temporary, identity.encode().as_bytes())
         // A link fails if the name exists, where a rename would silently replace what is there.
         .and_then(|()| std::fs::hard_link(&temporary, path));
@@ -87,7 +79,20 @@ pub fn save_new(path: &Path, identity: &Identity) -> Result<(), Error> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// The folder of a file, and a new name in it for a file that is to take its place.
+pub(super) fn beside(path: &Path) -> (&Path, PathBuf) {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    let mut random = [0; 8];
+    sodium::fill_random(&mut random);
+    name.push(format!(".{}.tmp", hex(&random)));
+    (folder, folder.join(name))
+}
+
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()

@@ -1,12 +1,12 @@
 //! The node: everything a Rust program does with one. Each call says whether it blocks; any thread may make it. The C face and the
 //! program stand on this file and its neighbours `queue`, `sender` and `builder`.
 
-use super::builder::Builder;
+use super::builder::{Builder, MetadataScore};
 use super::clock::Clock;
 use super::error::{Error, RecvError, SendError};
 use super::queue::Queue;
 use super::running::{self, Running};
-use super::sender::{Broadcast, SendOptions, Sender};
+use super::sender::{SendOptions, Sender};
 use super::shared::{Shared, Status};
 use crate::base::address::{Address, Host};
 use crate::base::channel::{Channel, ChannelId};
@@ -66,6 +66,7 @@ pub(super) struct Plan {
     /// The queues of typed channels, until their owners take them.
     pub unowned: Lock<BTreeMap<ChannelId, Queue>>,
     pub hello: Hello,
+    pub metadata_score: Option<MetadataScore>,
     pub clock: Clock,
     pub bell: Arc<Bell>,
     /// Where the bell finds the reactor's waker once there is one.
@@ -106,8 +107,10 @@ impl Node {
         })));
         let clock = Clock::start();
         let (counters, ids) = (Arc::new(NodeCounters::default()), LinkIds::default());
-        let (channels, seals, unowned) = (builder.channels, builder.seals, Lock::default());
-        let plan = Plan { settings, identity, channels, seals, unowned, hello, clock, bell, waker, counters, ids };
+        let (channels, seals, unowned, metadata_score) =
+            (builder.channels, builder.seals, Lock::default(), builder.metadata_score);
+        let plan =
+            Plan { settings, identity, channels, seals, unowned, hello, metadata_score, clock, bell, waker, counters, ids };
         // Whatever could only fail at the start is tried now: the profile checks channels and the size of Hello.
         running::profile(&plan, &[])?;
         let status = Arc::new(Status::default());
@@ -127,9 +130,9 @@ impl Node {
     /// Binds the listeners and starts the threads; returns when the node is live. Once.
     ///
     /// # Errors
-    /// `Listen` names the address that is occupied or forbidden; the node is then as before and may be started again. `System` when the
-    /// machine has no threads or descriptors left; for want of a thread the node fails, and only another one can be started. `State` when
-    /// it was started already.
+    /// `ScoreFile` when saved scores cannot be read, `Listen` names the address that is occupied or forbidden; the node is then as before
+    /// and may be started again. `System` when the machine has no threads or descriptors left; for want of a thread the node fails, and
+    /// only another one can be started. `State` when it was started already.
     ///
     /// # Blocks
     /// Some milliseconds.
@@ -419,7 +422,6 @@ impl Node {
         &self.0.plan
     }
 
-    #[cfg(test)]
     pub(super) fn running(&self) -> Option<&Running> {
         self.0.running.get()
     }

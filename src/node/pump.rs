@@ -1,6 +1,7 @@
 //! The loop of every worker thread: wait for input, nudge, deadline or end; step the machine under the pool's lock; release it; carry
 //! out what the machine wants. The one place where machines, lock, clock and channels meet. Nothing is sent or logged under the lock.
 
+use super::score_file;
 use super::shared::Shared;
 use crate::base::limits::RESOLVE_TIMEOUT;
 use crate::base::time::Time;
@@ -70,7 +71,7 @@ fn step<M: Machine>(machine: &mut M, input: Option<M::Input>, shared: &Arc<Share
             None => machine.wake(now, &mut pool, &mut out),
         }
         measure(&pool, shared);
-        out.changed.then(|| shared.snapshot(&pool))
+        out.changed.then(|| shared.snapshot(now, &pool))
     };
     if let Some(peers) = peers {
         shared.publish(peers);
@@ -83,7 +84,14 @@ fn measure(pool: &Pool, shared: &Shared) {
 }
 
 /// Carries out a machine's wishes. No lock is held.
-fn carry_out(out: Outbox, shared: &Arc<Shared>, jobs: &mut Jobs) {
+fn carry_out(mut out: Outbox, shared: &Arc<Shared>, jobs: &mut Jobs) {
+    let begun = std::mem::take(&mut out.jobs);
+    tell(out, shared);
+    begun.into_iter().for_each(|job| jobs.begin(job, shared));
+}
+
+/// Carries out everything but jobs. The node's own calls end like this, too.
+pub(super) fn tell(out: Outbox, shared: &Shared) {
     for (level, target, text) in out.log {
         log::log!(target: target, level, "{text}");
     }
@@ -96,7 +104,6 @@ fn carry_out(out: Outbox, shared: &Arc<Shared>, jobs: &mut Jobs) {
     for notice in out.notices {
         shared.routes.main().notify(notice);
     }
-    out.jobs.into_iter().for_each(|job| jobs.begin(job, shared));
     // A bell, not a letter: one nudge that waits is as good as two.
     if out.nudge_maintenance {
         let _ = shared.nudge_maintenance.try_send(());
@@ -114,7 +121,10 @@ struct Jobs {
 
 impl Jobs {
     fn begin(&mut self, job: Job, shared: &Shared) {
-        let Job::Resolve { ticket, name, port } = job;
+        let Job::Resolve { ticket, name, port } = job else {
+            score_file::save(shared);
+            return;
+        };
         self.pending.push((ticket, shared.clock.now() + RESOLVE_TIMEOUT));
         let finish = self.finish.clone();
         let reply = move |addresses| drop(finish.try_send(Done::Resolved { ticket, addresses }));

@@ -6,7 +6,7 @@ use super::error::Error;
 use super::node::Plan;
 use super::pump::{self, Ears};
 use super::shared::{Shared, Snapshot, Status};
-use super::{reactor_thread, system, workers};
+use super::{reactor_thread, score_file, system, workers};
 use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
 use crate::base::text::panic_text;
@@ -90,6 +90,10 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         Ok(local) => Arc::new(local),
         Err(error) => return Err(Box::new((error, Some(routes)))),
     };
+    let saved = match score_file::load(plan) {
+        Ok(saved) => saved,
+        Err(error) => return Err(Box::new((error, Some(routes)))),
+    };
     let limits = Limits::of(&plan.settings, system::files_max());
     let (commands, orders) = bounded(COMMANDS_MAX);
     let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
@@ -97,7 +101,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let (nudge_maintenance, maintenance_nudges) = bounded(1);
     let (nudge_exchange, exchange_nudges) = bounded(1);
     let rng = policy_rng();
-    let machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
+    let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
+    machines.pool.restore_scores(plan.clock.now(), saved.age, &saved.scores);
     let shared = Arc::new(Shared {
         own: plan.identity.id(),
         channels: plan.channels.clone(),
@@ -116,6 +121,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         snapshots: Default::default(),
         waiters: Lock::default(),
         status: Arc::clone(status),
+        score_file: score_file::path(plan),
     });
     let ports = Ports {
         commands: orders,
@@ -185,7 +191,7 @@ fn spawn_all(
         })?
     };
     let Inboxes { reports, controls, maintenance_nudges, exchange_nudges } = inboxes;
-    let workers::Workers { welcome, exchange, maintenance } = workers;
+    let workers::Workers { welcome, exchange, maintenance, metadata_score } = workers;
     // Channels on which nothing is sent: a worker that is only nudged, or only spoken to.
     let (no_nudges, welcome_nudges) = bounded(0);
     let (no_input, maintenance_inbox) = bounded::<Infallible>(0);
@@ -197,7 +203,7 @@ fn spawn_all(
             welcome,
             Ears { inbox: reports, nudges: welcome_nudges, life },
             &with,
-            workers::welcome_input,
+            |report| workers::welcome_input(report, metadata_score.as_ref(), &with),
             workers::welcome_done,
         );
     })?;
@@ -299,6 +305,7 @@ impl Running {
         let all_ended = maintain_ended && reactor_ended && welcome_ended && exchange_ended;
         shared.release_waiters();
         shared.publish(Snapshot::last());
+        score_file::save(shared);
         // A thread may have panicked meanwhile.
         if !shared.status.advance(NodeState::Stopped) {
             return self.outcome();

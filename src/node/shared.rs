@@ -4,9 +4,11 @@ use super::clock::Clock;
 use super::error::{Error, SendError};
 use super::resolver::Resolver;
 use crate::base::channel::{Channel, ChannelId};
+use crate::base::limits::WEIGHT_AT_FIRST;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::time::Time;
 use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
@@ -23,6 +25,7 @@ use crate::pool::table::Pool;
 use crossbeam_channel::Sender;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -53,6 +56,8 @@ pub struct Shared {
     /// Calls that wait until a link opens or ends.
     pub waiters: Lock<BTreeMap<LinkId, Vec<Sender<Answer>>>>,
     pub status: Arc<Status>,
+    /// Where scores are kept, if anywhere.
+    pub score_file: Option<PathBuf>,
 }
 
 /// Who was connected at a moment.
@@ -125,15 +130,28 @@ impl Shared {
     }
 
     /// Who is connected now. Only who holds the pool's lock has a pool to show: so versions follow what happened.
-    pub fn snapshot(&self, pool: &Pool) -> Snapshot {
-        Snapshot { version: self.snapshots.fetch_add(1, Ordering::Relaxed) + 1, peers: pool.peers().into() }
+    pub fn snapshot(&self, now: Time, pool: &Pool) -> Snapshot {
+        Snapshot { version: self.snapshots.fetch_add(1, Ordering::Relaxed) + 1, peers: pool.peers(now).into() }
     }
 
     /// Replaces the snapshot that readers see, unless it is newer: two workers may come here in another order than under the lock.
+    /// Then links get the weights that their peers' scores have earned.
     pub fn publish(&self, snapshot: Snapshot) {
-        let mut published = self.peers.write();
-        if snapshot.version > published.version {
-            *published = snapshot;
+        let rank = snapshot.version;
+        let weights = |of: &Snapshot| -> BTreeMap<LinkId, u32> { of.peers.iter().map(|peer| (peer.link, peer.weight)).collect() };
+        let after = weights(&snapshot);
+        let before = {
+            let mut published = self.peers.write();
+            if rank <= published.version {
+                return;
+            }
+            std::mem::replace(&mut *published, snapshot)
+        };
+        let before = weights(&before);
+        for (link, weight) in after {
+            if before.get(&link).copied().unwrap_or(WEIGHT_AT_FIRST) != weight {
+                self.order(Command::SetWeight { link, weight, rank });
+            }
         }
     }
 
@@ -239,7 +257,6 @@ impl Status {
 mod tests {
     use super::*;
     use crate::base::rng::Rng;
-    use crate::base::time::Time;
     use crate::node::testbed::started;
     use crate::wire::hello::Hello;
     use std::net::SocketAddr;
@@ -248,19 +265,20 @@ mod tests {
     fn an_older_snapshot_never_replaces_a_newer_one() {
         let node = started();
         let shared = Arc::clone(&node.running().expect("started").shared);
-        let older = shared.snapshot(&shared.pool.lock());
+        let older = shared.snapshot(Time::ZERO, &shared.pool.lock());
+        let now = Time::ZERO;
         let newer = {
-            let (now, link, peer) = (Time::ZERO, LinkId::from_u64(1 << 40), PeerId::from_bytes([1; 32]));
+            let (link, peer) = (LinkId::from_u64(1 << 40), PeerId::from_bytes([1; 32]));
             let mut pool = shared.pool.lock();
             pool.claim_arrival(now, link, SocketAddr::from(([127, 0, 0, 1], 50_000))).expect("may come");
             pool.introduce(now, link, peer, &Arc::new(Hello::default()), &mut Rng::from_seed(1));
             pool.open(now, link).expect("admitted");
-            shared.snapshot(&pool)
+            shared.snapshot(now, &pool)
         };
         shared.publish(newer);
         shared.publish(older);
         assert_eq!(node.peers().len(), 1);
-        let late = shared.snapshot(&shared.pool.lock());
+        let late = shared.snapshot(Time::ZERO, &shared.pool.lock());
         shared.publish(Snapshot::last());
         shared.publish(late);
         assert!(node.peers().is_empty(), "a worker that outlives a stop changes nothing");

@@ -1,5 +1,6 @@
 //! The control plane of a started node: its tables and machines, made from the settings, and how their inputs are made from what arrives.
 
+use super::builder::MetadataScore;
 use super::node::Plan;
 use super::shared::Shared;
 use crate::base::address::Address;
@@ -13,7 +14,7 @@ use crate::pool::policy::Policy;
 use crate::pool::table::Pool;
 use crate::workers::exchange::Exchange;
 use crate::workers::maintenance::{self, Maintenance};
-use crate::workers::welcome::Welcome;
+use crate::workers::welcome::{self, Welcome};
 use crate::workers::word::Said;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -22,6 +23,7 @@ pub struct Workers {
     pub welcome: Welcome,
     pub exchange: Exchange,
     pub maintenance: Maintenance,
+    pub metadata_score: Option<MetadataScore>,
 }
 
 /// The tables and who works on them.
@@ -40,16 +42,24 @@ pub fn machines(plan: &Plan, own: Vec<Address>, rng: &Rng) -> Machines {
         welcome: Welcome::new(rng.fork("welcome")),
         exchange: Exchange::new(rng.fork("exchange")),
         maintenance: Maintenance::new(rng.fork("maintenance"), &settings.discovery_persistent, &settings.discovery_seeds),
+        metadata_score: plan.metadata_score.clone(),
     };
     Machines { pool, workers }
 }
 
-pub fn welcome_input(report: Report) -> Option<Report> {
-    Some(report)
+/// Asks the application what a peer's metadata is worth, contained and without a lock: a panic counts as no opinion, for it may be the
+/// application's fault as well as the peer's.
+pub fn welcome_input(report: Report, score: Option<&MetadataScore>, shared: &Shared) -> Option<welcome::Input> {
+    let (Report::Introduced { link, hello, .. }, Some(score)) = (&report, score) else { return Some(report.into()) };
+    let metadata_score = catch_unwind(AssertUnwindSafe(|| score(&hello.metadata))).unwrap_or_else(|_| {
+        note_panic(shared, || format!("{link}: a panic in the score function for metadata was contained"));
+        0
+    });
+    Some(welcome::Input { report, metadata_score })
 }
 
 /// Welcome begins no jobs.
-pub fn welcome_done(_: Done) -> Option<Report> {
+pub fn welcome_done(_: Done) -> Option<welcome::Input> {
     None
 }
 
@@ -67,12 +77,16 @@ pub fn exchange_input(control: Control, shared: &Shared) -> Option<Said> {
     let link = control.link;
     let said = catch_unwind(AssertUnwindSafe(|| Said::decode(control)));
     if said.is_err() {
-        shared.counters.panics_contained.add(1);
-        // A peer can provoke this line: the counter goes on when the lines do not.
-        if shared.counters.panics_contained.value() <= u64::from(LINES_MAX) {
-            log::error!(target: "bowline::exchange", "{link}: a panic while decoding was contained");
-        }
+        note_panic(shared, || format!("{link}: a panic while decoding was contained"));
         shared.order(Command::Close { link, reason: CloseReason::PanicContained });
     }
     said.ok()
+}
+
+fn note_panic(shared: &Shared, text: impl FnOnce() -> String) {
+    shared.counters.panics_contained.add(1);
+    // A peer can provoke this line: the counter goes on when the lines do not.
+    if shared.counters.panics_contained.value() <= u64::from(LINES_MAX) {
+        log::error!(target: "bowline::node", "{}", text());
+    }
 }

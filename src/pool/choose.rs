@@ -37,7 +37,7 @@ enum Use {
 
 impl Pool {
     /// Up to `count` addresses to dial for links: new and old ones by CometBFT's bias, from groups that we have the fewest links
-    /// with. Not the operator's own, which are dialed by rules of their own.
+    /// with; among equals those with better scores have the better chance. Not the operator's own, which are dialed by rules of their own.
     pub fn whom_to_dial(&self, now: Time, count: usize, rng: &mut Rng) -> Candidates {
         let (mut old, mut new) = (Vec::new(), Vec::new());
         let mut candidates = Candidates::default();
@@ -48,9 +48,9 @@ impl Pool {
             if at > now {
                 candidates.next_at = Some(candidates.next_at.map_or(at, |next| next.min(at)));
             } else if kind == Use::Old {
-                old.push(point.at);
+                old.push((point.at, self.score_of(now, point)));
             } else {
-                new.push(point.at);
+                new.push((point.at, self.score_of(now, point)));
             }
         }
         let outbound = self.slots.counts().outbound as u64;
@@ -111,7 +111,7 @@ impl Pool {
         candidates
     }
 
-    /// Up to `count` open links to drop, at random among the unprotected: not those of trusted and persistent peers, and as many
+    /// Up to `count` open links to drop: the lowest scores first, at random among equals (Tezos), of the unprotected: not those of trusted and persistent peers, and as many
     /// outbound ones as we want to keep.
     pub fn whom_to_drop(&self, now: Time, count: usize, direction: Option<Direction>, rng: &mut Rng) -> Vec<LinkId> {
         let is_persistent = |slot: &Slot| slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
@@ -120,6 +120,9 @@ impl Pool {
         let mut links: Vec<(LinkId, Direction)> = self.slots.iter().filter(may_go).map(|s| (s.link, s.direction)).collect();
         links.retain(|(_, of)| direction.is_none_or(|wanted| wanted == *of));
         rng.shuffle(&mut links);
+        let score =
+            |link: &LinkId| self.slots.get(*link).and_then(|slot| slot.peer).map_or(0, |peer| self.scores.value(now, &peer));
+        links.sort_by_cached_key(|(link, _)| score(link));
         let mut spare = self.slots.counts().outbound.saturating_sub(self.policy.bounds.outbound_target as usize);
         links.retain(|(_, of)| {
             let may_go = *of == Direction::Inbound || spare > 0;
@@ -131,7 +134,7 @@ impl Pool {
 
     /// Addresses to share with `asker`: only such as we dialed, or whose peer came from that host itself; never those of private
     /// peers, of the asker, or of who is kept out. The draw is the same for a day, except that in a short book whoever joined since is
-    /// told in any case.
+    /// told in any case. Peers with better scores have the better chance.
     pub fn whom_to_advertise(&mut self, now: Time, asker: &PeerId, rng: &mut Rng) -> Vec<PexAddress> {
         let selection = self.selection_of(now, asker, rng);
         let is_private = |peer: &PeerId| self.peers.get(peer).is_some_and(|known| known.is_private);
@@ -149,7 +152,7 @@ impl Pool {
         let size = self.policy.answer_size(shared.len());
         let is_short = shared.len() < self.policy.points_short;
         let is_newcomer = |point: &Point| is_short && point.proven_since.is_some_and(|since| since >= selection.since);
-        let order = |point: &&Point| (!is_newcomer(point), rank(selection.seed, point.at), point.at);
+        let order = |point: &&Point| (!is_newcomer(point), self.rank(now, selection.seed, point), point.at);
         let newcomers = shared.iter().filter(|point| is_newcomer(point)).count();
         let count = size.max(newcomers).min(self.policy.pex_addresses_max).min(shared.len());
         // Only the first ones are put in order: a peer may ask ten times a second, of a book of thousands.
@@ -160,6 +163,16 @@ impl Pool {
         shared.sort_by_key(order);
         let entry = |point: &Point| PexAddress { address: point.address(), capabilities: point.capabilities.clone() };
         shared.into_iter().map(entry).collect()
+    }
+
+    /// A point's place in a draw that is the same for the same seed, as long as its peer's score stays good, or bad.
+    fn rank(&self, now: Time, seed: u64, point: &Point) -> u64 {
+        draw(self.score_of(now, point), [seed, !seed].map(|seed| rank(seed, point.at)))
+    }
+
+    /// The score of the peer that is supposed to be at a point.
+    fn score_of(&self, now: Time, point: &Point) -> i32 {
+        point.peer.map_or(0, |peer| self.scores.value(now, &peer))
     }
 
     /// The asker's draw; a new one when the old one has served its time. A stranger's is not kept.
@@ -216,20 +229,27 @@ impl Pool {
 
 /// Addresses by group, given out from the group with the fewest links first.
 struct Spread {
+    /// The addresses of each group; the last one is taken first.
     groups: BTreeMap<Group, Vec<SocketAddr>>,
-    /// Groups by links when they were queued, then by chance.
+    /// Groups by links when they were queued, then by chance and the score of who comes first.
     queue: BTreeSet<(usize, u64, Group)>,
 }
 
 impl Spread {
-    fn new(mut addresses: Vec<SocketAddr>, links: &BTreeMap<Group, usize>, rng: &mut Rng) -> Spread {
-        rng.shuffle(&mut addresses);
+    fn new(addresses: Vec<(SocketAddr, i32)>, links: &BTreeMap<Group, usize>, rng: &mut Rng) -> Spread {
+        let mut chance = |score: i32| draw(score, [rng.next_u64(), rng.next_u64()]);
+        let mut drawn: Vec<_> = addresses.into_iter().map(|(at, score)| (chance(score), at, score)).collect();
+        drawn.sort_unstable_by(|one, other| other.cmp(one));
         let mut groups: BTreeMap<Group, Vec<SocketAddr>> = BTreeMap::new();
-        for at in addresses {
-            groups.entry(Group::of(at.ip())).or_default().push(at);
+        let mut first: BTreeMap<Group, i32> = BTreeMap::new();
+        for (_, at, score) in drawn {
+            let group = Group::of(at.ip());
+            groups.entry(group).or_default().push(at);
+            first.insert(group, score);
         }
         let of = |group: &Group| links.get(group).copied().unwrap_or(0);
-        let queue = groups.keys().map(|group| (of(group), rng.next_u64(), *group)).collect();
+        // A group draws for one of its addresses only: many addresses in one group must not give it more chances.
+        let queue = first.into_iter().map(|(group, score)| (of(&group), chance(score), group)).collect();
         Spread { groups, queue }
     }
 
@@ -245,6 +265,16 @@ impl Spread {
             self.queue.insert((has, chance, group));
             return Some(at);
         }
+    }
+}
+
+/// Lots are drawn, the lowest comes first: a good score counts the better of two, a bad one the worse, so that both matter and neither
+/// decides.
+fn draw(score: i32, [one, other]: [u64; 2]) -> u64 {
+    match score.signum() {
+        1 => one.min(other),
+        -1 => one.max(other),
+        _ => one,
     }
 }
 

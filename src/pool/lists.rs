@@ -195,6 +195,16 @@ impl Lists {
         Standing::Ordinary
     }
 
+    /// When the ban of an identity ends, if there is one; `Some(None)`: when it is lifted.
+    pub fn ban_of(&self, now: Time, peer: &PeerId) -> Option<Option<Time>> {
+        self.banned.peers.get(peer).copied().filter(|until| is_current(now, *until))
+    }
+
+    /// When the greylisting of an identity ends, if there is one.
+    pub fn greylisting_of(&self, now: Time, peer: &PeerId) -> Option<Time> {
+        self.grey.get(&Culprit::Peer(*peer)).copied().filter(|until| now < *until)
+    }
+
     /// Bans, whatever else the lists say. Trust in the same subject ends.
     pub fn ban(&mut self, subject: Subject, until: Option<Time>) -> Result<(), ListError> {
         self.banned.insert(subject, until)?;

@@ -1,16 +1,22 @@
 //! Who is known, connected, banned: the tables behind the one pool mutex. Pure; the workers decide, the pool remembers.
 pub mod choose;
 pub mod duplicate;
+pub mod judge;
 pub mod lists;
 pub mod operate;
 pub mod pace;
 pub mod peers;
 pub mod points;
 pub mod policy;
+pub mod score;
+pub mod score_file;
+pub mod select;
 pub mod slots;
 pub mod table;
 
 #[cfg(test)]
 mod points_tests;
+#[cfg(test)]
+mod score_tests;
 #[cfg(test)]
 mod table_tests;

@@ -5,6 +5,7 @@ use super::lists::{ListError, Lists, Standing, Subject};
 use super::peers::{PeerInfo, Peers};
 use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
+use super::score;
 use super::slots::{Counts, Slot, Slots};
 use super::table::{Pool, seen_at};
 use crate::base::address::{Address, Host};
@@ -167,12 +168,12 @@ impl Pool {
         }
     }
 
-    /// Open links.
-    pub fn peers(&self) -> Vec<PeerInfo> {
-        self.slots.iter().filter(|slot| slot.is_open()).filter_map(|slot| self.info(slot)).collect()
+    /// Open links, with the scores of `now`.
+    pub fn peers(&self, now: Time) -> Vec<PeerInfo> {
+        self.slots.iter().filter(|slot| slot.is_open()).filter_map(|slot| self.info(now, slot)).collect()
     }
 
-    fn info(&self, slot: &Slot) -> Option<PeerInfo> {
+    fn info(&self, now: Time, slot: &Slot) -> Option<PeerInfo> {
         let id = slot.peer?;
         let hello = Arc::clone(slot.hello.as_ref()?);
         let dialed = slot.point.map(|at| Address::of(at, Some(id)));
@@ -183,8 +184,10 @@ impl Pool {
         let is_persistent = self.persistent_peers.contains(&id)
             || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
         let is_trusted = self.lists.standing(slot.since, Some(slot.remote.ip()), Some(&id)) == Standing::Trusted;
+        let score = self.scores.value(now, &id);
+        let weight = score::weight(score, self.policy.score.weight_max);
         let (link, remote, direction, since) = (slot.link, slot.remote, slot.direction, slot.since);
-        Some(PeerInfo { link, id, remote, direction, since, hello, listen, is_trusted, is_persistent })
+        Some(PeerInfo { link, id, remote, direction, since, hello, listen, is_trusted, is_persistent, score, weight })
     }
 
     /// Addresses that a dial has shown to be true and that have not failed since; not those of peers that want to stay private.

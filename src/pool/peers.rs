@@ -123,6 +123,10 @@ pub struct PeerInfo {
     pub listen: Option<Address>,
     pub is_trusted: bool,
     pub is_persistent: bool,
+    /// Its score when the snapshot was made: `Node::score` has it now, and with its causes.
+    pub score: i32,
+    /// What its score makes of its share of the bandwidth: so many times a stranger's.
+    pub weight: u32,
 }
 
 impl PeerInfo {

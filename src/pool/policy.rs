@@ -1,6 +1,7 @@
 //! The numbers that the pool and the workers go by, as plain fields. They hold no rule and read no text.
 //! The node makes them from checked settings, tests and the simulator from the defaults.
 
+use super::score::Rules;
 use crate::base::limits::{self, PEERS_MAX, POINTS_MAX};
 use crate::settings::check::{Bounds, Checked};
 use std::time::Duration;
@@ -76,6 +77,7 @@ pub struct Policy {
 
     pub greylist_timeout: Duration,
     pub greylist_max: usize,
+    pub score: Rules,
 
     pub pex_enabled: bool,
     pub pex_request_interval_min: Duration,
@@ -126,6 +128,15 @@ impl From<&Checked> for Policy {
             shared_for: SHARED_FOR,
             greylist_timeout: s.greylist_timeout,
             greylist_max: s.greylist_entries_max as usize,
+            score: Rules {
+                half_life: s.score_half_life,
+                warn: s.score_warn,
+                greylist: s.score_greylist,
+                ban: s.score_ban,
+                ban_time: s.score_ban_time,
+                weight_max: s.bandwidth_weight_max,
+                is_saved: !s.score_file.is_empty(),
+            },
             pex_enabled: s.pex_enabled,
             pex_request_interval_min: s.pex_request_interval_min,
             pex_request_timeout: s.pex_request_timeout,

@@ -10,11 +10,13 @@
 //! 5. `close` when it is gone, from wherever: the place is free again, the address and the peer have learned from it.
 
 use super::duplicate::{self, Ruling};
+use super::judge::Judgement;
 use super::lists::{Culprit, Lists, Standing};
 use super::pace::{Allowance, Pace, Paces};
 use super::peers::Peers;
 use super::points::{End, Offer, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
+use super::score::Scores;
 use super::slots::{Phase, Purpose, Slot, Slots, is_this_machine};
 use crate::base::address::{Address, Host};
 use crate::base::limits::ADDRESSES_MAX;
@@ -46,6 +48,9 @@ pub struct Pool {
     pub(super) peers: Peers,
     pub(super) lists: Lists,
     pub(super) slots: Slots,
+    pub(super) scores: Scores,
+    /// Somebody is kept out for a score, and that is not saved yet.
+    pub(super) has_unsaved_scores: bool,
     /// Identities that the operator wants links with for ever.
     pub(super) persistent_peers: BTreeSet<PeerId>,
     arrivals: Pace,
@@ -97,6 +102,8 @@ pub struct Closed {
     pub slot: Slot,
     /// Who was put on the greylist for it.
     pub greylisted: Option<Culprit>,
+    /// The ban that its faults together have led to.
+    pub banned: Option<Judgement>,
     /// New points learned from the alternatives of a nack.
     pub new_points: usize,
 }
@@ -113,6 +120,8 @@ impl Pool {
             peers: Peers::default(),
             lists: Lists::new(policy.greylist_max),
             slots: Slots::default(),
+            scores: Scores::new(policy.score),
+            has_unsaved_scores: false,
             persistent_peers: BTreeSet::new(),
             arrivals: Pace::default(),
             arrivals_per_host: Paces::new(policy.accept_ip_entries_max),
@@ -315,12 +324,14 @@ impl Pool {
             self.peers.part(now, peer);
         }
         let greylisted = self.greylist_for(now, &slot, reason);
+        let at_fault = slot.peer.filter(|_| slot.is_authenticated());
+        let banned = at_fault.and_then(|peer| self.note_fault(now, peer, slot.remote, reason));
         let mut new_points = 0;
         if slot.direction == Direction::Outbound && slot.peer.is_some() {
             new_points =
                 self.learn_all(now, alternatives.iter().take(ADDRESSES_MAX).map(|address| (address, &[][..])), slot.remote);
         }
-        Some(Closed { slot, greylisted, new_points })
+        Some(Closed { slot, greylisted, banned, new_points })
     }
 
     /// Gives a link up: it counts no longer, and its `Closed` is awaited for no longer than a handshake takes. The caller sends
@@ -475,7 +486,11 @@ impl Pool {
     /// Who must stay away for what ended the link: an authenticated identity, or the host of an arrival. What only a dial saw proves
     /// nothing against an address, and another network's or version's node is no culprit.
     fn greylist_for(&mut self, now: Time, slot: &Slot, reason: CloseReason) -> Option<Culprit> {
-        let is_misfit = matches!(reason, CloseReason::WrongNetwork | CloseReason::WrongVersion | CloseReason::ClaimRequired);
+        // For its score it was put there when it crossed the threshold, if it did.
+        let is_misfit = matches!(
+            reason,
+            CloseReason::WrongNetwork | CloseReason::WrongVersion | CloseReason::ClaimRequired | CloseReason::ScoreTooLow
+        );
         let is_protected = slot.peer.is_some_and(|peer| self.is_protected(now, slot.remote.ip(), &peer));
         if reason.blame() != Blame::Peer || is_misfit || is_protected {
             return None;

@@ -114,6 +114,8 @@ pub(super) struct Seat {
     pub down: TokenBucket,
     pub up: TokenBucket,
     pub weight: u32,
+    /// Rank of the word that set it.
+    pub weight_rank: u64,
 }
 
 /// Everything that connections share.
@@ -307,8 +309,8 @@ impl Engine {
                 core.set_link_rates(conn, up, down);
                 Ok(())
             }),
-            Command::SetWeight { link, weight } => self.step(link, net, |core, conn| {
-                core.set_weight(conn, weight);
+            Command::SetWeight { link, weight, rank } => self.step(link, net, |core, conn| {
+                core.set_weight(conn, weight, rank);
                 Ok(())
             }),
             Command::Close { link, reason } => self.dismiss(link, reason, net),
@@ -454,8 +456,8 @@ impl Engine {
     pub(super) fn insert(&mut self, id: LinkId, direction: Direction, remote: SocketAddr) -> &mut Conn {
         let (now, limits) = (self.core.ambient.now, &self.core.limits);
         let (down, up) = (TokenBucket::new(now, limits.link_down), TokenBucket::new(now, limits.link_up));
-        let weight = 1;
-        let seat = self.core.seats.insert(Seat { link: id, down, up, weight });
+        let weight = limits::WEIGHT_AT_FIRST;
+        let seat = self.core.seats.insert(Seat { link: id, down, up, weight, weight_rank: 0 });
         self.core.reads.add(seat, weight);
         self.core.writes.add(seat, weight);
         let conn = Conn::new(id, seat, direction, remote, &self.core.limits, now);

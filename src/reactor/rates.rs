@@ -38,8 +38,12 @@ impl Core {
     }
 
     /// A link's share of what all links move together.
-    pub(super) fn set_weight(&mut self, conn: &mut Conn, weight: u32) {
-        self.seats[conn.seat].weight = weight.max(1);
+    pub(super) fn set_weight(&mut self, conn: &mut Conn, weight: u32, rank: u64) {
+        let seat = &mut self.seats[conn.seat];
+        if rank < seat.weight_rank {
+            return;
+        }
+        (seat.weight, seat.weight_rank) = (weight.max(1), rank);
         self.writes.set_weight(conn.seat, weight);
         self.reads.set_weight(conn.seat, weight);
         self.show(conn);

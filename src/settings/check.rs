@@ -3,7 +3,7 @@
 
 use super::error::SettingError;
 use super::table::Settings;
-use crate::base::limits::{RATE_MAX, RATE_MIN, TURN_BYTES_MIN};
+use crate::base::limits::{LINK_TURN_MIN, RATE_MAX, RATE_MIN};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -158,6 +158,9 @@ impl Settings {
             ordered("handshake.first_timeout", &self.handshake_first_timeout, "handshake.timeout", &self.handshake_timeout),
             ordered("ping.accept_period", &self.ping_accept_period, "ping.period", &self.ping_period),
             ordered("ping.period", &self.ping_period, "ping.timeout", &self.ping_timeout),
+            rising("score.warn", &self.score_warn, "score.greylist", &self.score_greylist),
+            rising("score.greylist", &self.score_greylist, "score.ban", &self.score_ban),
+            rising("score.warn", &self.score_warn, "score.ban", &self.score_ban),
         ];
         // What derives from wrong corners is wrong too, and says nothing new.
         let between = between.into_iter().filter(|_| corners.iter().all(Option::is_none));
@@ -177,7 +180,7 @@ impl Settings {
     pub fn check_rates(&self, up: u64, down: u64) -> Result<(), Complaint> {
         // A peer with the same settings closes a link on which a record that has begun stands still for the record timeout.
         let timeout = self.link_record_timeout.max(Duration::from_secs(1)).as_secs();
-        let least = RATE_MIN.max((TURN_BYTES_MIN * u64::from(self.pool_max)).div_ceil(timeout));
+        let least = RATE_MIN.max((LINK_TURN_MIN * u64::from(self.pool_max)).div_ceil(timeout));
         let why = "each of pool.max links gets its turn within link.record_timeout";
         check_rate("bandwidth.up", up, least, why)?;
         check_rate("bandwidth.down", down, least, why)
@@ -205,6 +208,11 @@ fn check_rate(name: &'static str, value: u64, least: u64, why: &'static str) -> 
 
 fn ordered<T: super::value::Value + PartialOrd>(low: &'static str, a: &T, high: &'static str, b: &T) -> Option<Complaint> {
     (a > b).then(|| Complaint::Order { low, low_value: a.print(), high, high_value: b.print() })
+}
+
+/// The same for thresholds of which 0 switches one off.
+fn rising(low: &'static str, a: &u32, high: &'static str, b: &u32) -> Option<Complaint> {
+    if *b == 0 { None } else { ordered(low, a, high, b) }
 }
 
 #[cfg(test)]

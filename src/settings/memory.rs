@@ -84,6 +84,12 @@ const POINT: usize = in_tree(sizes::POINT)
 const POINT_IN_ANSWER: usize = in_tree(sizes::ADDRESS) + grown(2 * sizes::ADDRESS);
 /// A known identity, and its row while the oldest are looked for.
 const PEER: usize = in_tree(sizes::PEER) + grown(40);
+/// A score with its causes, its row while room is made, and its line while it is saved.
+const SCORE: usize =
+    in_tree(sizes::SCORE) + SCORE_CAUSES * (sizes::CAUSE + SCORE_TEXT_MAX + 16) + grown(72) + grown(56) + grown(112);
+/// Causes of a score and the longest of their texts, as in `pool/score.rs`.
+const SCORE_CAUSES: usize = 8;
+const SCORE_TEXT_MAX: usize = 72;
 /// Who asks for discovery, and its row while room is made.
 const ASKER: usize = in_tree(40) + grown(40);
 /// The tokens of one IP address, and its row while room is made.
@@ -219,6 +225,7 @@ impl Sum<'_> {
         self.add("book", points, POINT as u64, "known addresses");
         self.add("answers", points, POINT_IN_ANSWER as u64, "known addresses in an answer that is being made");
         self.add("peers", limits::PEERS_MAX + settings.connections_max(), PEER as u64, "known identities");
+        self.add("scores", limits::SCORES_MAX, SCORE as u64, "remembered scores");
         self.add("askers", limits::ASKERS_MAX, ASKER as u64, "identities whose discovery requests are counted");
         let epochs = if settings.puzzle_mode == PuzzleMode::Never { 0 } else { 2 };
         self.add("puzzles", epochs * limits::PUZZLES_SEEN_MAX, PUZZLE as u64, "puzzles that were solved");
@@ -325,6 +332,7 @@ mod tests {
             ("control", limits::CONTROL_MAX * limits::DISCOVER_BYTES_MAX as usize),
             ("askers", limits::ASKERS_MAX * 40),
             ("peers", limits::PEERS_MAX * 104),
+            ("scores", limits::SCORES_MAX * (128 + 8 * 100)),
             ("book", limits::POINTS_MAX * (264 + limits::CAPABILITIES_KEPT * 64)),
             ("puzzles", 2 * limits::PUZZLES_SEEN_MAX * 16),
             ("stories", 2 * limits::STORIES_BYTES_MAX),
@@ -336,7 +344,7 @@ mod tests {
         let tested: std::collections::BTreeSet<&str> = by_settings
             .iter()
             .map(|(name, _)| *name)
-            .chain(["reactor", "stories", "notices", "commands", "control", "askers", "local"])
+            .chain(["reactor", "stories", "notices", "commands", "control", "askers", "local", "scores"])
             .collect();
         assert_eq!(counted, tested);
     }

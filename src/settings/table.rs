@@ -252,6 +252,21 @@ settings! {
     /// Most entries; the one that ends first goes first.
     "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", "threat T31", "288 bytes each";
 
+    /// Time in which a score fades by half, good ones and bad ones.
+    "score.half_life" score_half_life: Duration = "1h", range("1s", "1000h"), "time", "gossipsub retain_score 3600 s", "none";
+    /// Points below zero at which a peer is told of as warned; 0: never.
+    "score.warn" score_warn: u32 = "100", range("0", "1000"), "points", "gossipsub thresholds -10/-50/-80, times ten", "none";
+    /// Points below zero at which a peer is disconnected and greylisted for `greylist.timeout`; 0: never.
+    "score.greylist" score_greylist: u32 = "500", range("0", "1000"), "points", "gossipsub thresholds -10/-50/-80, times ten", "none";
+    /// Points below zero at which a peer is disconnected and banned; 0: never.
+    "score.ban" score_ban: u32 = "800", range("0", "1000"), "points", "gossipsub thresholds -10/-50/-80, times ten", "none";
+    /// How long a ban for a score lasts; 0s: until the operator lifts it.
+    "score.ban_time" score_ban_time: Duration = "0s", range("0s", "10000h"), "time", "design, section 6", "none";
+    /// How many times the bandwidth share of a stranger the best score gets.
+    /// File in which scores outlive a restart, with the bans and greylistings they led to; empty: they do not. A file that cannot be
+    /// understood keeps the node from starting and is left as it is.
+    "score.file" score_file: String = "", range("0", "4096"), "characters", "rivals reference 6.6", "none";
+
     /// Ask peers for addresses and answer them.
     "pex.enabled" pex_enabled: bool = "true", ANY, "switch", "CometBFT pex", "none";
     /// Private node: it answers no requests for addresses, and asks others not to share its own.
@@ -285,7 +300,7 @@ settings! {
     /// Bytes received per second on one link; 0: no limit.
     "bandwidth.peer_down" bandwidth_peer_down: u64 = "0", range("0", "1TiB"), "bytes/s", "threat T33; Avalanche per-peer throttle", "none";
 
-    /// The most weight that the application may give a link: so many times the share of a link of weight 1.
+    /// The most weight that a link may have: so many times the share of a link of weight 1. A peer with the best score gets it.
     "bandwidth.weight_max" bandwidth_weight_max: u32 = "4", range("1", "100"), "shares", "bowline: a trusted peer gets some times the rest, nobody everything", "none";
 
     /// Bytes of half-arrived messages on all links together; a message whose next piece finds no room ends its link.

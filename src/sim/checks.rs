@@ -128,7 +128,8 @@ pub(super) fn of_end(end: &End, is_honest: impl Fn(SocketAddr) -> bool) -> Findi
 /// Nor is it put on the greylist.
 pub(super) fn of_event(event: &Event, is_honest: impl Fn(SocketAddr) -> bool) -> Finding {
     let Event::Notice(Notice::Greylisted { remote, reason, .. }) = event else { return Ok(()) };
-    holds(!is_honest(*remote), "nobody who follows the protocol is greylisted", || format!("{remote}: {reason}"))
+    let is_wronged = remote.is_some_and(is_honest);
+    holds(!is_wronged, "nobody who follows the protocol is greylisted", || format!("{remote:?}: {reason}"))
 }
 
 /// What takes time to be true: how long it has been otherwise.

@@ -408,7 +408,7 @@ impl Host {
             Actor::Welcome => match self.reports.try_recv() {
                 Ok(report) => {
                     ended = self.note_report(&report);
-                    self.welcome.handle(now, report, &mut self.pool, &mut out);
+                    self.welcome.handle(now, report.into(), &mut self.pool, &mut out);
                 }
                 Err(_) => self.welcome.wake(now, &mut self.pool, &mut out),
             },

@@ -208,7 +208,7 @@ fn islands(world: &World) -> Vec<Vec<u16>> {
         let (mut island, mut rest) = (Vec::new(), vec![first]);
         while let Some(host) = rest.pop().and_then(|peer| peers.get(&peer)) {
             island.push(host.id().number());
-            rest.extend(host.pool().peers().into_iter().map(|info| info.id).filter(|peer| left.remove(peer)));
+            rest.extend(host.pool().peers(Time::ZERO).into_iter().map(|info| info.id).filter(|peer| left.remove(peer)));
         }
         island.sort_unstable();
         islands.push(island);
@@ -520,7 +520,7 @@ fn links_among(world: &World, ids: &[HostId]) -> BTreeSet<(HostId, LinkId)> {
     let peers: BTreeSet<_> = ids.iter().filter_map(|id| world.peer(*id)).collect();
     let hosts = ids.iter().filter_map(|id| world.host(*id));
     let links_of = |host: &Host| {
-        let among = host.pool().peers().into_iter().filter(|info| peers.contains(&info.id));
+        let among = host.pool().peers(Time::ZERO).into_iter().filter(|info| peers.contains(&info.id));
         among.map(|info| (host.id(), info.link)).collect::<Vec<_>>()
     };
     hosts.flat_map(links_of).collect()

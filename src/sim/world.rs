@@ -425,7 +425,9 @@ impl World {
         for (level, target, text) in asked.log.into_iter().filter(|_| self.logs) {
             log::log!(target: target, level, "{} {id}: {text}", self.network.now());
         }
-        for Job::Resolve { ticket, name, port } in asked.jobs {
+        for job in asked.jobs {
+            // A host in the simulator has no file.
+            let Job::Resolve { ticket, name, port } = job else { continue };
             let is_lost = self.rng.percent(self.unresolved_percent);
             let known = self.names.get(&name).filter(|_| !is_lost).into_iter().flatten();
             let addresses = known.map(|at| SocketAddr::new(at.ip(), port)).collect();

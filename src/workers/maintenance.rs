@@ -126,10 +126,17 @@ impl Maintenance {
             self.start(now, pool);
         }
         farewell::sweep(now, &mut self.rng, pool, out);
-        if now >= self.next_period {
+        let is_period = now >= self.next_period;
+        if is_period {
             self.next_period = now + pool.policy().maintenance_period;
             pool.lists_mut().expire(now);
             pool.expire_points(now);
+            pool.expire_scores(now);
+            // Scores fade: who reads the snapshot sees it.
+            out.changed = true;
+        }
+        if pool.take_unsaved_scores(is_period) {
+            out.jobs.push(Job::SaveScores);
         }
         let is_dial_round = now >= self.next_dials;
         if is_dial_round {

@@ -275,3 +275,40 @@ fn each_period_the_lists_and_the_book_are_cleaned() {
     bench.wake(ms(120_000));
     assert_eq!(bench.pool.lists().banned().count(), 0);
 }
+
+#[test]
+fn surplus_links_of_low_scores_go_first() {
+    let mut tight = busy();
+    (tight.bounds.max_target, tight.bounds.max_threshold) = (40, 40);
+    let mut bench = Bench::new(tight, &[], &[]);
+    bench.inbound(ms(0), 1..51);
+    for number in 11..21 {
+        bench.pool.report(ms(0), peer(number), -50, "slow");
+    }
+    let out = bench.wake(ms(1));
+    let of = |command: &Command| match command {
+        Command::Close { link, reason: CloseReason::Evicted } => bench.pool.slots().get(*link).and_then(|slot| slot.peer),
+        _ => None,
+    };
+    let dropped: BTreeSet<_> = out.commands.iter().filter_map(of).collect();
+    assert_eq!(dropped, (11..21).map(peer).collect());
+}
+
+#[test]
+fn scores_are_saved_at_once_when_somebody_is_kept_out_and_else_each_period() {
+    let saves = |out: &Outbox| out.jobs.iter().filter(|job| **job == Job::SaveScores).count();
+    let mut policy = busy();
+    policy.score.is_saved = true;
+    let period = policy.maintenance_period;
+    let mut bench = Bench::new(policy, &[], &[]);
+    assert_eq!(saves(&bench.wake(ms(0))), 0);
+    bench.pool.report(ms(1), peer(1), -20, "slow");
+    assert_eq!(saves(&bench.wake(ms(2))), 0);
+    assert_eq!(saves(&bench.wake(ms(0) + period)), 1);
+    assert_eq!(saves(&bench.wake(ms(0) + 2 * period)), 0, "nothing has changed");
+    bench.pool.report(ms(0) + 2 * period, peer(1), -900, "lies");
+    assert_eq!(saves(&bench.wake(ms(1) + 2 * period)), 1);
+    let mut unsaved = Bench::new(busy(), &[], &[]);
+    unsaved.pool.report(ms(0), peer(1), -900, "lies");
+    assert_eq!(saves(&unsaved.wake(ms(1))), 0, "there is no file");
+}

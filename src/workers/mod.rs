@@ -2,7 +2,7 @@
 
 pub mod discovery;
 pub mod exchange;
-pub mod farewell;
+pub(crate) mod farewell;
 pub mod machine;
 pub mod maintenance;
 pub mod welcome;

@@ -345,7 +345,7 @@ impl World {
             return;
         }
         let mut out = Outbox::default();
-        node.welcome.handle(now, report, &mut node.pool, &mut out);
+        node.welcome.handle(now, report.into(), &mut node.pool, &mut out);
         self.carry_out(number, out);
     }
 
@@ -368,7 +368,7 @@ impl World {
     pub fn open_wires(&self, one: usize, other: usize) -> [Vec<usize>; 2] {
         let wires = |node: usize, with: usize| {
             let node = &self.nodes[node];
-            let open = node.pool.peers().into_iter().filter(|info| info.id == peer(with));
+            let open = node.pool.peers(Time::ZERO).into_iter().filter(|info| info.id == peer(with));
             open.map(|info| node.links.get(&info.link).map_or(usize::MAX, |end| end.0)).collect()
         };
         [wires(one, other), wires(other, one)]

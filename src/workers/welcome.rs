@@ -65,7 +65,11 @@ impl Welcome {
         out.commands.push(Command::Judge { link, verdict });
     }
 
-    fn introduced(&mut self, now: Time, link: LinkId, peer: PeerId, hello: &Arc<Hello>, pool: &mut Pool, out: &mut Outbox) {
+    fn introduced(&mut self, now: Time, one: Introduced<'_>, pool: &mut Pool, out: &mut Outbox) {
+        let Introduced { link, peer, hello, metadata_score } = one;
+        if let Some(judgement) = pool.note_metadata(now, link, peer, metadata_score) {
+            farewell::tell_judgement(&judgement, out);
+        }
         let remote = pool.slots().get(link).map(|slot| slot.remote);
         let introduction = pool.introduce(now, link, peer, hello, &mut self.rng);
         out.commands.extend(introduction.close.into_iter().map(|(link, reason)| Command::Close { link, reason }));
@@ -114,6 +118,28 @@ impl Welcome {
     }
 }
 
+/// What welcome is told.
+#[derive(Debug)]
+pub struct Input {
+    pub report: Report,
+    /// What the application's function says of the metadata of who is introduced, found out before the pool's lock was taken; else 0.
+    pub metadata_score: i32,
+}
+
+impl From<Report> for Input {
+    fn from(report: Report) -> Input {
+        Input { report, metadata_score: 0 }
+    }
+}
+
+/// A `Report::Introduced`, unpacked.
+struct Introduced<'a> {
+    link: LinkId,
+    peer: PeerId,
+    hello: &'a Arc<Hello>,
+    metadata_score: i32,
+}
+
 /// A `Report::Closed`, unpacked.
 struct End<'a> {
     link: LinkId,
@@ -123,13 +149,16 @@ struct End<'a> {
 }
 
 impl Machine for Welcome {
-    type Input = Report;
+    type Input = Input;
 
-    fn handle(&mut self, now: Time, input: Report, pool: &mut Pool, out: &mut Outbox) {
-        match input {
+    fn handle(&mut self, now: Time, input: Input, pool: &mut Pool, out: &mut Outbox) {
+        let Input { report, metadata_score } = input;
+        match report {
             Report::Arrived { link, from } => self.arrived(now, link, from, pool, out),
             Report::Recognised { link, peer, .. } => self.recognised(now, link, peer, pool, out),
-            Report::Introduced { link, peer, hello, .. } => self.introduced(now, link, peer, &hello, pool, out),
+            Report::Introduced { link, peer, hello, .. } => {
+                self.introduced(now, Introduced { link, peer, hello: &hello, metadata_score }, pool, out);
+            }
             Report::Opened { link } => self.opened(now, link, pool, out),
             Report::Closed { link, reason, told, alternatives } => {
                 self.closed(now, End { link, reason, told, alternatives: &alternatives }, pool, out);
@@ -171,9 +200,9 @@ mod tests {
             Bench { pool, ids, welcome: Welcome::new(Rng::from_seed(1)) }
         }
 
-        fn step(&mut self, now: Time, report: Report) -> Outbox {
+        fn step(&mut self, now: Time, report: impl Into<Input>) -> Outbox {
             let mut out = Outbox::default();
-            self.welcome.handle(now, report, &mut self.pool, &mut out);
+            self.welcome.handle(now, report.into(), &mut self.pool, &mut out);
             out
         }
 
@@ -224,7 +253,7 @@ mod tests {
         assert!(out.changed && out.nudge_exchange && out.nudge_maintenance);
         assert_eq!(out.outcomes, [Outcome { link, result: Ok(peer(1)) }], "who wants this peer may wait for it");
         assert_eq!(bench.welcome.deadline(), None);
-        let info = &bench.pool.peers()[0];
+        let info = &bench.pool.peers(ms(5))[0];
         assert_eq!((info.id, info.since, info.listen.as_ref().and_then(Address::socket)), (peer(1), ms(5), Some(at(1))));
         let out = bench.step(ms(9), closed(link, CloseReason::Reset));
         assert!(out.changed && out.nudge_maintenance && bench.pool.slots().is_empty());
@@ -243,6 +272,43 @@ mod tests {
         let (_, out) = bench.arrive(2);
         assert_eq!(orders(&out), ["close 3 Greylisted"]);
         assert!(bench.pool.slots().is_empty());
+    }
+
+    #[test]
+    fn metadata_that_is_worth_too_little_is_told_and_refused() {
+        let mut bench = Bench::new();
+        let introduce = |bench: &mut Bench, number: usize, metadata_score: i32| {
+            let (link, _) = bench.arrive(number);
+            let (peer, remote, hello) = (peer(number), at(number), hello_of(number));
+            let report = Report::Introduced { link, peer, direction: Direction::Inbound, remote, hello, observed: None };
+            bench.step(ms(0), Input { report, metadata_score })
+        };
+        assert_eq!(orders(&introduce(&mut bench, 1, 900)), ["admit 1"]);
+        assert_eq!(bench.pool.scores().value(ms(0), &peer(1)), 900);
+        let out = introduce(&mut bench, 2, -150);
+        assert_eq!(orders(&out), ["admit 2"]);
+        assert_eq!(out.notices, [Notice::Warned { peer: peer(2), score: -150, why: "its metadata".to_owned() }]);
+        let out = introduce(&mut bench, 3, -500);
+        assert_eq!(orders(&out), ["refuse 3 Greylisted"]);
+        let told = |notice: &Notice| matches!(notice, Notice::Greylisted { peer: Some(who), remote: Some(_), reason: CloseReason::ScoreTooLow } if *who == peer(3));
+        assert!(told(&out.notices[0]), "{:?}", out.notices);
+    }
+
+    #[test]
+    fn faults_that_add_up_to_a_ban_are_told_once() {
+        let mut bench = Bench::new();
+        let mut told = Vec::new();
+        for _ in 0..3 {
+            bench.pool.lists_mut().flush_greylist();
+            let (link, _) = bench.arrive(1);
+            assert_eq!(bench.introduce(link, 1, Direction::Inbound).commands.len(), 1);
+            bench.step(ms(0), Report::Opened { link });
+            let out = bench.step(ms(0), closed(link, CloseReason::BadRecord));
+            assert!(matches!(out.notices[0], Notice::Greylisted { reason: CloseReason::BadRecord, .. }));
+            told.extend(out.notices.into_iter().skip(1));
+        }
+        let why = CloseReason::BadRecord.text().to_owned();
+        assert_eq!(told, [Notice::Banned { peer: peer(1), score: -1_000, why }]);
     }
 
     #[test]

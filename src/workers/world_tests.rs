@@ -97,10 +97,10 @@ fn a_link_that_only_one_side_lost_is_replaced() {
         let link = world.dial(dialer, 1 - dialer);
         play(&mut world, &[]);
         // The one that dials again has seen a reset, the other has not.
-        let link = if again == dialer { link } else { world.nodes[again].pool.peers()[0].link };
+        let link = if again == dialer { link } else { world.nodes[again].pool.peers(world.now)[0].link };
         world.lose(again, link);
         play(&mut world, &[]);
-        assert!(world.nodes[again].pool.peers().is_empty());
+        assert!(world.nodes[again].pool.peers(world.now).is_empty());
         world.dial(again, 1 - again);
         play(&mut world, &[]);
         assert_one_link(&world, &(dialer, again));

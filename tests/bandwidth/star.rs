@@ -214,7 +214,7 @@ impl Star {
     }
 
     pub fn set_weight(&mut self, leaf: usize, weight: u32) {
-        self.order(Command::SetWeight { link: self.links[leaf], weight });
+        self.order(Command::SetWeight { link: self.links[leaf], weight, rank: u64::MAX });
     }
 
     pub fn hub_stats(&self) -> Stats {

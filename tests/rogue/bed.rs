@@ -139,7 +139,7 @@ impl Bed {
     /// Who was greylisted, and for what.
     pub fn greylisted(&self) -> (Option<PeerId>, SocketAddr, CloseReason) {
         self.wait("a notice of greylisting", |event| match event {
-            Event::Notice(Notice::Greylisted { peer, remote, reason }) => Some((*peer, *remote, *reason)),
+            Event::Notice(Notice::Greylisted { peer, remote, reason }) => Some((*peer, remote.expect("it had a link"), *reason)),
             _ => None,
         })
     }

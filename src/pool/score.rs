@@ -1,0 +1,398 @@
+//! Scores: what an identity has earned, from the application's verdicts, its own faults and its metadata; how it fades, and which
+//! threshold it has crossed. Pure, integers only, bounded. It keeps nobody out itself: `judge.rs` acts, `choose.rs` and `select.rs` ask.
+//!
+//! A score fades by half in each half-life. Fading goes by whole ticks on a grid of its own, so that it is the same however often
+//! somebody looks, and reading changes nothing.
+
+use crate::base::limits::SCORES_MAX;
+use crate::base::peer::PeerId;
+use crate::base::reason::{Blame, CloseReason};
+use crate::base::sizes;
+use crate::base::text::shown;
+use crate::base::time::Time;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// The best score, and with a minus the worst. One verdict moves it by at most as much.
+pub const SCORE_MAX: i32 = 1_000;
+/// Causes that are remembered of each score.
+pub const CAUSES_MAX: usize = 8;
+/// Ticks in a half-life. More would make fading smoother than anybody can see.
+const TICKS: u64 = 64;
+/// 2^(-1/64) as a fraction of 2^32: what a tick leaves.
+const KEPT: u64 = 4_248_701_965;
+/// Parts of a point that are counted.
+const POINT: i64 = 1 << 16;
+/// A peer is not announced as warned again sooner than this, however its score goes up and down.
+const WARN_PAUSE: Duration = Duration::from_secs(600);
+/// What the first fault costs that no honest program commits, and one that an overloaded one might. The n-th that is still remembered
+/// costs n^2 times as much (gossipsub's P7: squared, so that one slip is cheap and a habit is not).
+const FAULT: i32 = 100;
+const HASTE: i32 = 50;
+
+/// The rules that a node's settings make.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub half_life: Duration,
+    /// Points below zero at which a peer is warned of, greylisted, banned; 0 is never.
+    pub warn: u32,
+    pub greylist: u32,
+    pub ban: u32,
+    /// How long such a ban lasts; zero: until the operator lifts it.
+    pub ban_time: Duration,
+    /// How many shares of the bandwidth the best score gets.
+    pub weight_max: u32,
+    /// Scores are to be saved.
+    pub is_saved: bool,
+}
+
+/// How far down a score has come; each is told and acted on once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    #[default]
+    Fine,
+    Warned,
+    Greylisted,
+    Banned,
+}
+
+impl Stage {
+    /// All, in their order.
+    pub const ALL: [Stage; 4] = [Stage::Fine, Stage::Warned, Stage::Greylisted, Stage::Banned];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Fine => "fine",
+            Stage::Warned => "warned",
+            Stage::Greylisted => "greylisted",
+            Stage::Banned => "banned",
+        }
+    }
+
+    const fn below(self) -> Stage {
+        match self {
+            Stage::Banned => Stage::Greylisted,
+            Stage::Greylisted => Stage::Warned,
+            _ => Stage::Fine,
+        }
+    }
+}
+
+impl Rules {
+    /// The score at which a stage begins; `None` for one that never does.
+    fn begins(&self, stage: Stage) -> Option<i32> {
+        let points = match stage {
+            Stage::Fine => 0,
+            Stage::Warned => self.warn,
+            Stage::Greylisted => self.greylist,
+            Stage::Banned => self.ban,
+        };
+        i32::try_from(points).ok().filter(|points| *points > 0).map(|points| -points)
+    }
+
+    fn stage_of(&self, value: i32) -> Stage {
+        let reached = |stage: &&Stage| self.begins(**stage).is_some_and(|begins| value <= begins);
+        Stage::ALL.iter().rev().find(reached).copied().unwrap_or_default()
+    }
+
+    fn tick_of(&self, now: Time) -> u64 {
+        now.as_nanos() / self.tick_nanos()
+    }
+
+    fn tick_nanos(&self) -> u64 {
+        (u64::try_from(self.half_life.as_nanos()).unwrap_or(u64::MAX) / TICKS).max(1)
+    }
+}
+
+/// What a peer's bandwidth share is multiplied by: 1 up to a score of 0, then in equal steps up to `weight_max` at the best score.
+/// `PeerInfo::weight` has it for each link; whoever gives a link its weight in the reactor does it when a snapshot is published.
+pub fn weight(score: i32, weight_max: u32) -> u32 {
+    let (score, steps) = (score.clamp(0, SCORE_MAX) as u64, u64::from(weight_max.max(1) - 1));
+    // At most `weight_max`, which is a u32.
+    1 + (score * steps / SCORE_MAX as u64) as u32
+}
+
+/// What a close for `reason` costs the peer that is to blame, the first time. Nodes of another network or version are no culprits, and
+/// what the score itself has caused must not lower it.
+pub fn penalty(reason: CloseReason) -> i32 {
+    use CloseReason as R;
+    match reason {
+        R::WrongNetwork | R::WrongVersion | R::ClaimRequired | R::ScoreTooLow => 0,
+        R::ControlFlood | R::ControlNotRead | R::TooManyRequests | R::PexTooOften | R::PexUnsolicited | R::PexTooMany => HASTE,
+        reason if reason.blame() == Blame::Peer => FAULT,
+        _ => 0,
+    }
+}
+
+/// Points that fade.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fading {
+    parts: i64,
+    tick: u64,
+}
+
+impl Fading {
+    fn at(self, tick: u64) -> Fading {
+        let (mut size, sign) = (self.parts.unsigned_abs(), self.parts.signum());
+        for _ in self.tick..tick {
+            if size == 0 {
+                break;
+            }
+            size = (size * KEPT) >> 32;
+        }
+        Fading { parts: sign * size as i64, tick: tick.max(self.tick) }
+    }
+
+    fn plus(self, tick: u64, points: i32) -> Fading {
+        let most = i64::from(SCORE_MAX) * POINT;
+        let faded = self.at(tick);
+        Fading { parts: (faded.parts + i64::from(points) * POINT).clamp(-most, most), ..faded }
+    }
+
+    /// To the nearest point.
+    fn points(self) -> i32 {
+        ((self.parts + self.parts.signum() * (POINT / 2)) / POINT) as i32
+    }
+}
+
+/// One thing that has moved a score.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    pub delta: i32,
+    /// At most 64 characters, printable.
+    pub why: String,
+    pub at: Time,
+}
+
+const _: () = assert!(size_of::<Cause>() <= sizes::CAUSE);
+
+/// A score with what has moved it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Score {
+    pub value: i32,
+    /// The last ones, oldest first. They do not survive a restart; the value does.
+    pub causes: Vec<Cause>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Record {
+    earned: Fading,
+    /// Faults that are still remembered.
+    faults: Fading,
+    /// What its metadata is worth: replaced by each introduction, so that reconnecting adds nothing.
+    metadata: i32,
+    stage: Stage,
+    warned_at: Option<Time>,
+    causes: VecDeque<Cause>,
+}
+
+const _: () = assert!(size_of::<(PeerId, Record)>() <= sizes::SCORE);
+
+impl Record {
+    fn value(&self, tick: u64) -> i32 {
+        (self.earned.at(tick).points() + self.metadata).clamp(-SCORE_MAX, SCORE_MAX)
+    }
+
+    fn note(&mut self, now: Time, delta: i32, why: &str) {
+        if self.causes.len() == CAUSES_MAX {
+            self.causes.pop_front();
+        }
+        let mut why = shown(why);
+        why.shrink_to_fit();
+        self.causes.push_back(Cause { delta, why, at: now });
+    }
+
+    /// Leaves the stages that the score has risen out of: to half of where they begin, so that one that wavers is told once. While the
+    /// lists still keep the peer out it stays where it is; when it is back from the greylist, it may be put there again.
+    fn rise(&mut self, value: i32, is_kept_out: bool, rules: &Rules) {
+        if is_kept_out {
+            return;
+        }
+        if self.stage == Stage::Greylisted {
+            self.stage = Stage::Warned;
+        }
+        while self.stage > Stage::Fine && rules.begins(self.stage).is_none_or(|begins| value > begins / 2) {
+            self.stage = self.stage.below();
+        }
+    }
+}
+
+/// What moves a score.
+#[derive(Clone, Copy, Debug)]
+pub enum Move<'a> {
+    /// The application's verdict.
+    Report { delta: i32, why: &'a str },
+    /// A link that ended for a fault of the peer.
+    Fault(CloseReason),
+    /// What the application's function says of its metadata.
+    Metadata(i32),
+}
+
+/// A score as it is saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Saved {
+    pub peer: PeerId,
+    pub thousandths: i32,
+    pub stage: Stage,
+    /// How long the lists keep it out yet.
+    pub left: Option<Left>,
+}
+
+/// How long somebody is kept out yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    For(Duration),
+    Ever,
+}
+
+/// All scores of a node.
+#[derive(Debug)]
+pub struct Scores {
+    rules: Rules,
+    records: BTreeMap<PeerId, Record>,
+    is_changed: bool,
+}
+
+impl Scores {
+    pub fn new(rules: Rules) -> Scores {
+        Scores { rules, records: BTreeMap::new(), is_changed: false }
+    }
+
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The score of a peer; 0 for one of whom nothing is known.
+    pub fn value(&self, now: Time, peer: &PeerId) -> i32 {
+        self.records.get(peer).map_or(0, |record| record.value(self.rules.tick_of(now)))
+    }
+
+    /// The score with its causes; `None` for a peer of whom nothing is remembered.
+    pub fn score(&self, now: Time, peer: &PeerId) -> Option<Score> {
+        let record = self.records.get(peer)?;
+        Some(Score { value: record.value(self.rules.tick_of(now)), causes: record.causes.iter().cloned().collect() })
+    }
+
+    pub fn stage(&self, peer: &PeerId) -> Stage {
+        self.records.get(peer).map(|record| record.stage).unwrap_or_default()
+    }
+
+    /// Moves a score, and gives the stage that it has come down to by this, if it is a new one. `is_kept_out`: the lists hold what the
+    /// score has led to. An exempt peer's score moves like any other, but leads to nothing.
+    pub fn change(&mut self, now: Time, peer: PeerId, by: Move<'_>, is_kept_out: bool, is_exempt: bool) -> Option<Stage> {
+        if let Move::Metadata(score) = by
+            && self.records.get(&peer).map_or(0, |record| record.metadata) == score.clamp(-SCORE_MAX, SCORE_MAX)
+        {
+            return None;
+        }
+        self.make_room(now, &peer);
+        let (rules, tick) = (self.rules, self.rules.tick_of(now));
+        let record = self.records.entry(peer).or_default();
+        self.is_changed = true;
+        record.rise(record.value(tick), is_kept_out, &rules);
+        match by {
+            Move::Report { delta, why } => {
+                let delta = delta.clamp(-SCORE_MAX, SCORE_MAX);
+                record.earned = record.earned.plus(tick, delta);
+                record.note(now, delta, why);
+            }
+            Move::Fault(reason) => {
+                record.faults = record.faults.plus(tick, 1);
+                let nth = record.faults.points();
+                let delta = -(penalty(reason).saturating_mul(nth).saturating_mul(nth)).min(SCORE_MAX);
+                record.earned = record.earned.plus(tick, delta);
+                record.note(now, delta, reason.text());
+            }
+            Move::Metadata(score) => {
+                let score = score.clamp(-SCORE_MAX, SCORE_MAX);
+                let delta = score - record.metadata;
+                record.metadata = score;
+                if delta != 0 {
+                    record.note(now, delta, "its metadata");
+                }
+            }
+        }
+        let value = record.value(tick);
+        record.rise(value, is_kept_out, &rules);
+        let reached = rules.stage_of(value);
+        if is_exempt || reached <= record.stage {
+            return None;
+        }
+        record.stage = reached;
+        if reached == Stage::Warned {
+            let is_repeated = record.warned_at.is_some_and(|at| now.since(at) < WARN_PAUSE);
+            record.warned_at = Some(now);
+            return (!is_repeated).then_some(reached);
+        }
+        Some(reached)
+    }
+
+    /// A ban that could not be carried out leads to the greylist only.
+    pub(super) fn soften(&mut self, peer: &PeerId) {
+        if let Some(record) = self.records.get_mut(peer) {
+            record.stage = Stage::Greylisted;
+        }
+    }
+
+    /// Forgets scores that have faded, but for those of peers that `is_kept` says are still needed.
+    pub fn expire(&mut self, now: Time, is_kept: impl Fn(&PeerId, Stage) -> bool) {
+        let tick = self.rules.tick_of(now);
+        let is_faded = |record: &Record| record.earned.at(tick).points() == 0 && record.faults.at(tick).points() == 0;
+        self.records.retain(|peer, record| !is_faded(record) || is_kept(peer, record.stage));
+    }
+
+    /// True if scores have changed since the last call.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.is_changed)
+    }
+
+    /// Everything that is to be saved; `left` says how long the lists keep a peer of that stage out.
+    pub fn saved(&self, now: Time, left: impl Fn(&PeerId, Stage) -> Option<Left>) -> Vec<Saved> {
+        let tick = self.rules.tick_of(now);
+        let saved = |(peer, record): (&PeerId, &Record)| Saved {
+            peer: *peer,
+            thousandths: (record.earned.at(tick).parts * 1_000 / POINT) as i32,
+            stage: record.stage,
+            left: left(peer, record.stage),
+        };
+        let is_worth_it = |saved: &Saved| saved.thousandths != 0 || saved.left.is_some();
+        self.records.iter().map(saved).filter(is_worth_it).collect()
+    }
+
+    /// Takes back a score that was saved so long ago.
+    pub fn restore(&mut self, now: Time, age: Duration, saved: &Saved) {
+        self.make_room(now, &saved.peer);
+        let ticks = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX) / self.rules.tick_nanos();
+        let most = i64::from(SCORE_MAX) * POINT;
+        let parts = (i64::from(saved.thousandths) * POINT / 1_000).clamp(-most, most);
+        let faded = Fading { parts, tick: 0 }.at(ticks);
+        let earned = Fading { parts: faded.parts, tick: self.rules.tick_of(now) };
+        self.records.insert(saved.peer, Record { earned, stage: saved.stage, ..Record::default() });
+    }
+
+    /// When all places are taken, those go first of whom nothing bad is known, the least known first; then the least bad.
+    fn make_room(&mut self, now: Time, newcomer: &PeerId) {
+        if self.records.len() < SCORES_MAX || self.records.contains_key(newcomer) {
+            return;
+        }
+        let tick = self.rules.tick_of(now);
+        let order = |(peer, record): (&PeerId, &Record)| {
+            let value = record.value(tick);
+            ((record.stage == Stage::Banned, value < 0, value.unsigned_abs()), *peer)
+        };
+        let mut worth: Vec<_> = self.records.iter().map(order).collect();
+        worth.sort_unstable();
+        // Some at once, so that the next newcomers need not look again.
+        for (_, peer) in worth.into_iter().take(SCORES_MAX / 32) {
+            self.records.remove(&peer);
+        }
+    }
+}
