@@ -262,7 +262,6 @@ settings! {
     "score.ban" score_ban: u32 = "800", range("0", "1000"), "points", "gossipsub thresholds -10/-50/-80, times ten", "none";
     /// How long a ban for a score lasts; 0s: until the operator lifts it.
     "score.ban_time" score_ban_time: Duration = "0s", range("0s", "10000h"), "time", "design, section 6", "none";
-    /// How many times the bandwidth share of a stranger the best score gets.
     /// File in which scores outlive a restart, with the bans and greylistings they led to; empty: they do not. A file that cannot be
     /// understood keeps the node from starting and is left as it is.
     "score.file" score_file: String = "", range("0", "4096"), "characters", "rivals reference 6.6", "none";
