@@ -245,6 +245,26 @@ fn messages_find_the_peers_with_a_capability() {
 }
 
 #[test]
+fn a_good_score_gives_a_link_its_weight_and_the_application_s_word_is_above_it() {
+    let (judge, peer) = (started(&[]), started(&[]));
+    let link = connect(&judge, &peer).expect("a link");
+    let weight = || judge.link_stats(link).map(|stats| stats.weight);
+    until("a stranger's weight is 1", || weight() == Some(1));
+    judge.report(peer.id(), 1_000, "a block before anybody else").expect("running");
+    until("the best score has the most weight", || weight() == Some(4));
+    assert_eq!(judge.peers()[0].weight, 4);
+    judge.report(peer.id(), -500, "a slow answer").expect("running");
+    until("half the score has half the steps", || weight() == Some(2));
+    judge.set_weight(link, 3).expect("in range");
+    until("the application's word counts", || weight() == Some(3));
+    judge.report(peer.id(), -600, "another").expect("running");
+    // Orders are carried out in turn: when this one is, so is whatever the report has ordered.
+    judge.set_peer_bandwidth(link, 1 << 30, 0).expect("in range");
+    until("the rate is set", || judge.link_stats(link).is_some_and(|stats| stats.rate_up == 1 << 30));
+    assert_eq!(weight(), Some(3));
+}
+
+#[test]
 fn a_request_is_answered_by_one_who_can() {
     let asker = started(&[]);
     let able = start(builder(&[]).capability("archive", 1), identity());

@@ -25,9 +25,11 @@ impl Node {
         let mut out = Outbox::default();
         let snapshot = {
             let mut pool = shared.pool.lock();
+            let weight = pool.weight_of(now, &peer);
             if let Some(judgement) = pool.report(now, peer, delta, why) {
                 farewell::tell_judgement(&judgement, &mut out);
             }
+            out.changed |= pool.weight_of(now, &peer) != weight;
             out.changed.then(|| shared.snapshot(now, &pool))
         };
         if let Some(snapshot) = snapshot {

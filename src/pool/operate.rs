@@ -173,6 +173,11 @@ impl Pool {
         self.slots.iter().filter(|slot| slot.is_open()).filter_map(|slot| self.info(now, slot)).collect()
     }
 
+    /// What a peer's score makes of its share of the bandwidth.
+    pub fn weight_of(&self, now: Time, peer: &PeerId) -> u32 {
+        score::weight(self.scores.value(now, peer), self.policy.score.weight_max)
+    }
+
     fn info(&self, now: Time, slot: &Slot) -> Option<PeerInfo> {
         let id = slot.peer?;
         let hello = Arc::clone(slot.hello.as_ref()?);
@@ -184,8 +189,7 @@ impl Pool {
         let is_persistent = self.persistent_peers.contains(&id)
             || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
         let is_trusted = self.lists.standing(slot.since, Some(slot.remote.ip()), Some(&id)) == Standing::Trusted;
-        let score = self.scores.value(now, &id);
-        let weight = score::weight(score, self.policy.score.weight_max);
+        let (score, weight) = (self.scores.value(now, &id), self.weight_of(now, &id));
         let (link, remote, direction, since) = (slot.link, slot.remote, slot.direction, slot.since);
         Some(PeerInfo { link, id, remote, direction, since, hello, listen, is_trusted, is_persistent, score, weight })
     }
