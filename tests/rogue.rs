@@ -3,8 +3,8 @@
 //! link: the same link, every message in order, its peer not greylisted (`rogue/bed.rs` sees to that).
 //!
 //! Where a node says its reason: an open link's in `Down`, in the greylisting notice and in the goodbye; a dial's in `DialFailed`. A
-//! connection that came and did not open is counted (`arrivals_refused`); its reason is in what the rogue is told, where it is told
-//! anything, and in the notice if its host is greylisted, which a loopback address never is.
+//! connection that came and did not open is counted (`arrivals_refused`, and by reason in `Node::ends`); its reason is also in what the
+//! rogue is told, where it is told anything, and in the notice if its host is greylisted, which a loopback address never is.
 
 #![allow(clippy::disallowed_methods, reason = "tests of whole nodes run in real time")]
 
@@ -30,6 +30,7 @@ use client::{
     third_message, weak_identity,
 };
 use socket2::{Domain, Socket, Type};
+use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use wire::{Wire, listen_addresses};
@@ -137,11 +138,14 @@ fn openings() -> Vec<Opening> {
 #[test]
 fn bad_openings_are_refused_and_harm_nobody() {
     let bed = Bed::new(LOOPBACK, &[]);
+    let mut expected = BTreeMap::new();
     for (number, row) in openings().iter().enumerate() {
         let told = (row.act)(&bed.target(0, number));
         assert_eq!(told, row.is_told.then_some(row.reason), "{}", row.what);
         let stats = bed.node.stats();
         assert_eq!((stats.arrivals_refused, stats.arrivals), (number as u64 + 1, number as u64 + 2), "{}", row.what);
+        *expected.entry(row.reason).or_insert(0) += 1;
+        bed.ended(row.what, &expected);
         bed.is_well(row.what);
     }
     bed.end();

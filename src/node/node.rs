@@ -403,6 +403,12 @@ impl Node {
         stats
     }
 
+    /// How many connections and dials have ended for each reason that occurred since the start, by code: those that never became links
+    /// are in it, and are told of nowhere else. Takes the pool's lock for some microseconds.
+    pub fn ends(&self) -> Vec<(CloseReason, u64)> {
+        self.0.running.get().map(|running| running.shared.pool.lock().ends()).unwrap_or_default()
+    }
+
     /// Time since the node was built, as in `Message::at`.
     pub fn now(&self) -> crate::base::time::Time {
         self.0.plan.clock.now()

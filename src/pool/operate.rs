@@ -168,6 +168,16 @@ impl Pool {
         }
     }
 
+    /// Counts the end of a connection, of whatever stage it was.
+    pub fn count_end(&mut self, reason: CloseReason) {
+        *self.ends.entry(reason).or_default() += 1;
+    }
+
+    /// How many connections have ended for each reason that occurred, by code.
+    pub fn ends(&self) -> Vec<(CloseReason, u64)> {
+        self.ends.iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+
     /// Open links, with the scores of `now`.
     pub fn peers(&self, now: Time) -> Vec<PeerInfo> {
         self.slots.iter().filter(|slot| slot.is_open()).filter_map(|slot| self.info(now, slot)).collect()

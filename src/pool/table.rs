@@ -28,7 +28,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::base::verdict::{Direction, Verdict};
 use crate::wire::hello::Hello;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -62,6 +62,8 @@ pub struct Pool {
     pub(super) wants_addresses: bool,
     /// Addresses were learned since maintenance last looked.
     pub(super) has_fresh_points: bool,
+    /// How many connections have ended for each reason, at whatever stage.
+    pub(super) ends: BTreeMap<CloseReason, u64>,
     /// The node is stopping: nothing new begins.
     pub(super) is_stopping: bool,
 }
@@ -129,6 +131,7 @@ impl Pool {
             step: 0,
             wants_addresses: false,
             has_fresh_points: false,
+            ends: BTreeMap::new(),
             is_stopping: false,
             policy,
         }

@@ -161,6 +161,7 @@ impl Machine for Welcome {
             }
             Report::Opened { link } => self.opened(now, link, pool, out),
             Report::Closed { link, reason, told, alternatives } => {
+                pool.count_end(reason);
                 self.closed(now, End { link, reason, told, alternatives: &alternatives }, pool, out);
             }
         }

@@ -4,6 +4,7 @@
 use crate::client::{NETWORK, POW_BITS, bulk, identity};
 use crate::wire::PATIENCE;
 use bowline::{Builder, Channel, ChannelId, CloseReason, Down, Event, Identity, LinkId, Node, Notice, PeerId, Queue};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -91,6 +92,16 @@ impl Bed {
 
     fn honest(&self) -> PeerId {
         self.ends[1].node.id()
+    }
+
+    /// Waits until connections have ended so often for each reason, and for no other.
+    pub fn ended(&self, what: &str, expected: &BTreeMap<CloseReason, u64>) {
+        let (end, expected) =
+            (Instant::now() + PATIENCE, expected.iter().map(|(reason, count)| (*reason, *count)).collect::<Vec<_>>());
+        while self.node.ends() != expected {
+            assert!(Instant::now() < end, "{what}: {:?} instead of {expected:?}", self.node.ends());
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// The next event that `wanted` makes something of. Messages of rogues are nobody's business.
