@@ -13,6 +13,7 @@ Node to node over loopback against the minimal NaCl pipe, two processes each, in
     --seconds S   seconds measured in each run (0.7)
     --pin         sender's process on CPU 0, receiver's on CPU 1 (otherwise the kernel places them, and the round trip is
                   measured both ways: a wake-up of another CPU costs several times one of the same CPU)
+    --size BYTES  messages of this size, one way, instead of all cells
     --pipe-only   measure the pipe alone: the ceiling of this machine
     --quick       one short round of everything: does it run at all?
     --help        this text";
@@ -24,6 +25,8 @@ pub struct Options {
     pub warm_up: Duration,
     pub span: Duration,
     pub is_pinned: bool,
+    /// The one size that is asked for.
+    pub size: Option<usize>,
     pub subjects: Vec<Subject>,
     pub is_help: bool,
 }
@@ -35,6 +38,7 @@ impl Options {
             warm_up: Duration::from_millis(150),
             span: Duration::from_millis(700),
             is_pinned: false,
+            size: None,
             subjects: vec![Subject::Pipe, Subject::Node],
             is_help: false,
         };
@@ -50,6 +54,7 @@ impl Options {
                     options.warm_up = Duration::from_millis(50);
                     options.span = Duration::from_millis(150);
                 }
+                "--size" => options.size = Some(number(&arg, args.next(), 1.0, 1_048_576.0)? as usize),
                 "--rounds" => options.rounds = number(&arg, args.next(), 1.0, 1_000.0)? as usize,
                 "--seconds" => options.span = Duration::from_secs_f64(number(&arg, args.next(), 0.05, 60.0)?),
                 other => return Err(format!("unknown argument '{other}'; --help lists them")),
@@ -60,6 +65,9 @@ impl Options {
 
     /// What is measured, in the order it is measured and printed.
     pub fn runs(&self) -> Vec<Runs> {
+        if let Some(size) = self.size {
+            return vec![Runs::new(Cell::Throughput { size }, self.is_pinned.then_some([0, 1]))];
+        }
         let trip = Cell::RoundTrip { size: 64 };
         let mut cells = [64 * 1_024, 1_024, 64].map(|size| (Cell::Throughput { size }, self.is_pinned)).to_vec();
         cells.push((trip, self.is_pinned));

@@ -183,6 +183,23 @@ impl Pending {
         Removed { note, len: head.len, body }
     }
 
+    /// Removes the message at the front, which was sent whole. Gives the ticket of who wants to hear of it.
+    #[inline]
+    pub fn pop_sent(&mut self) -> Option<Ticket> {
+        // The common case by itself: it is most of what small messages cost here.
+        let head = self.entries.get(self.next)?;
+        if head.has_note || head.by_reference || self.gone > 0 {
+            return self.pop().note.and_then(|note| note.ticket);
+        }
+        self.total -= head.len as usize;
+        self.at += head.len as usize;
+        self.next += 1;
+        if self.next == self.entries.len() {
+            self.clear();
+        }
+        None
+    }
+
     /// Takes out the messages with a note that `pick` picks, wherever they stand. With `keep_front` the first one stays: some of it
     /// was sent. Takes time in proportion to all that wait.
     pub fn take_out(&mut self, keep_front: bool, mut pick: impl FnMut(&Note) -> bool) -> Vec<Removed> {

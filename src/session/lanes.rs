@@ -347,7 +347,9 @@ impl Lane {
                 segment::write(out, part, rest);
                 self.pay(whole);
                 self.sent = 0;
-                left.sealed.extend(self.queue.pop().note.and_then(|note| note.ticket));
+                if let Some(ticket) = self.queue.pop_sent() {
+                    left.sealed.push(ticket);
+                }
                 if matches!(kind, Kind::Response | Kind::Error) {
                     left.answered.push((lane, request));
                 }
