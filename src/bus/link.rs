@@ -228,8 +228,11 @@ impl Link {
             if let Some(reason) = mail.closed {
                 return Err(PushError::Closed(reason));
             }
+            if parcel.is_forced {
+                break;
+            }
             room.make_room(&mut mail.pending[lane], parcel.kind, len, displaced);
-            if parcel.is_forced || room.has_room(&mail.pending[lane], len) {
+            if room.has_room(&mail.pending[lane], len) {
                 break;
             }
             let Some(deadline) = deadline else { return Err(PushError::Full) };

@@ -135,15 +135,16 @@ pub struct Host {
     maintenance: Maintenance,
     exchange: Exchange,
     desks: BTreeMap<Actor, Desk>,
-    bell: Arc<Bell>,
+    pub(super) bell: Arc<Bell>,
     is_rung: Arc<AtomicBool>,
     commands: Sender<Command>,
     pub(super) reports: Receiver<Report>,
     controls: Receiver<Control>,
     pub(super) roster: Arc<Roster>,
-    queue: Arc<Queue>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) routes: Arc<Routes>,
     is_readable: Arc<AtomicBool>,
-    counters: Arc<NodeCounters>,
+    pub(super) counters: Arc<NodeCounters>,
     pub(super) pot: Pot,
     pub(super) conns_max: usize,
     /// False while the application does not take what arrives.
@@ -237,13 +238,14 @@ impl Host {
         let (control, controls) = bounded(CONTROL_MAX);
         let (bell, is_rung) = bell();
         let (queue, is_readable) = queue(&bell);
+        let routes = Arc::new(Routes::new(Arc::clone(&queue)));
         let (roster, counters, ids) = (Arc::new(Roster::default()), Arc::new(NodeCounters::default()), LinkIds::default());
         let ports = Ports {
             commands: orders,
             reports: report,
             control,
             bell: Arc::clone(&bell),
-            routes: Arc::new(Routes::new(Arc::clone(&queue))),
+            routes: Arc::clone(&routes),
             roster: Arc::clone(&roster),
             counters: Arc::clone(&counters),
             ids: ids.clone(),
@@ -274,6 +276,7 @@ impl Host {
             controls,
             roster,
             queue,
+            routes,
             is_readable,
             counters,
             pot,
@@ -505,11 +508,6 @@ impl Host {
     /// The end of a job of maintenance.
     pub(super) fn finish(&mut self, done: Done) {
         self.desk(Actor::Maintenance).done.push_back(done);
-    }
-
-    /// Rings the reactor for a link that a message was pushed to.
-    pub(super) fn ring_for(&self, link: LinkId) {
-        self.bell.ring_for(link);
     }
 
     /// The node stops as `Node::stop` does: no new work, then a drain until `deadline` of the world's time.

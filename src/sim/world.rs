@@ -21,7 +21,6 @@ use super::net::{HostId, Network};
 use super::pipe::{Weather, nanos};
 use super::port::Port;
 use super::trace::{Trace, What};
-use crate::base::channel::{ChannelId, Kind};
 use crate::base::limits::RESOLVE_TIMEOUT;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -30,7 +29,6 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::event::Event;
-use crate::bus::link::{Body, PushError};
 use crate::bus::outbox::{Done, Job};
 use crate::crypto::identity::{Draft, Identity};
 use crate::crypto::sodium;
@@ -264,21 +262,13 @@ impl World {
         }
     }
 
-    /// The application of a host sends a message.
-    ///
-    /// # Errors
-    /// As `bus::link::Link::push`; `Closed` for a link that is not open.
-    pub fn send(&mut self, id: HostId, link: LinkId, channel: ChannelId, message: &[u8]) -> Result<(), PushError> {
-        let gone = PushError::Closed(CloseReason::Requested);
-        let host = self.seat(id).host.as_mut().ok_or(gone)?;
-        let mailbox = host.roster.find(link).ok_or(gone)?;
-        let lane = mailbox.lane(channel).ok_or(PushError::NoChannel)?;
-        if mailbox.push(lane, Kind::Message, 0, Body::Slice(message), None)? {
-            host.ring_for(link);
-        }
-        self.network.note(id, What::Sent, link, message.len() as u64);
+    /// The application of a host calls its node. `None` for a host without one.
+    pub(super) fn call<T>(&mut self, id: HostId, act: impl FnOnce(&mut Host, Time) -> T) -> Option<T> {
+        let now = self.now();
+        let host = self.seat(id).host.as_mut()?;
+        let result = act(host, host.clock(now));
         self.plan_turns(id);
-        Ok(())
+        Some(result)
     }
 
     /// What the application of a host has taken from its queue since the last call.
