@@ -91,7 +91,14 @@ impl Calls<'_> {
         match self.send(link, ask.lane, &parcel, ask.deadline) {
             // If it is over already, its outcome is on the way: then it was accepted.
             Err(error) if link.requests.cancel(number).is_some() => Err(NotAsked::NotSent(error)),
-            _ => Ok(number),
+            Err(_) => Ok(number),
+            Ok(()) => {
+                // It was late while it waited for room: the peer was told to forget it before it was sent.
+                if !link.requests.is_waiting(number) && link.withdraw(ask.lane, number) {
+                    self.bell.ring_for(link.id);
+                }
+                Ok(number)
+            }
         }
     }
 
@@ -118,7 +125,7 @@ impl Calls<'_> {
 
     /// Takes a request of ours back and tells its asker. False if it is over already; else the caller orders its withdrawal.
     pub fn take_back(&self, link: &Arc<Link>, number: u32) -> bool {
-        let Some(over) = link.requests.cancel(number) else { return false };
+        let Some(over) = link.requests.take_back(number) else { return false };
         let mut news = Vec::new();
         News::complete(link, over, Outcome::Cancelled, 0, &mut news);
         self.routes.post(&mut news);

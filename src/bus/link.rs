@@ -260,6 +260,13 @@ impl Link {
         Ok(rings || alarms)
     }
 
+    /// Queues a cancel of a request of ours. Each follows a request that had room once, so they are no more than those. True if the
+    /// caller must ring the bell, as `push_parcel`; a link that has closed needs no cancel.
+    pub fn withdraw(&self, lane: usize, request: u32) -> bool {
+        let parcel = Parcel { kind: Kind::Cancel, request, is_forced: true, ..Parcel::message(Body::Slice(b"")) };
+        self.push_parcel(lane, &parcel, None, &mut Vec::new()).unwrap_or(false)
+    }
+
     /// No message in the mailbox expires and no request is late before. The reactor asks whenever the bell rang for the link.
     pub fn soonest(&self) -> Time {
         let mut mail = self.mail.lock();
