@@ -41,6 +41,8 @@ use std::time::Duration;
 
 /// Time between two looks at all hosts together.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a thread takes to begin that need not wait.
+const PROMPT: Duration = Duration::from_micros(1);
 /// A name's answer takes so long at most, if it comes.
 const ANSWER_MAX: Duration = Duration::from_millis(500);
 
@@ -80,6 +82,8 @@ pub struct World {
     names: BTreeMap<String, Vec<SocketAddr>>,
     /// Answers of the resolver that never come, in percent.
     pub unresolved_percent: u64,
+    /// True for threads that never wait for a processor: for figures that are to be exact.
+    pub is_prompt: bool,
     /// True to hand the machines' log lines to the `log` crate.
     pub logs: bool,
 }
@@ -101,6 +105,7 @@ impl World {
             honest: BTreeSet::new(),
             names: BTreeMap::new(),
             unresolved_percent: 0,
+            is_prompt: false,
             logs: false,
         };
         world.schedule(Time::ZERO + LOOK, Happening::Look);
@@ -430,7 +435,8 @@ impl World {
     fn plan_turns(&mut self, id: HostId) {
         let now = self.now();
         let has_ready = self.network.has_ready(id);
-        let World { seats, rng, sequence, happenings, .. } = self;
+        let World { seats, rng, sequence, happenings, is_prompt, .. } = self;
+        let mut delay = || if *is_prompt { PROMPT } else { delay(rng) };
         let seat = &mut seats[usize::from(id.number())];
         let Some(host) = seat.host.as_ref().filter(|_| !seat.is_frozen) else { return };
         for actor in Actor::ALL {
@@ -441,8 +447,8 @@ impl World {
                     continue;
                 }
                 (wish, Some(planned)) if wish == planned => continue,
-                (Wish::Soon, _) => now + delay(rng),
-                (Wish::At(at), _) => at.max(now) + delay(rng),
+                (Wish::Soon, _) => now + delay(),
+                (Wish::At(at), _) => at.max(now) + delay(),
             };
             seat.turns.insert(actor, (at, wish));
             *sequence += 1;

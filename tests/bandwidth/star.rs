@@ -231,6 +231,11 @@ impl Star {
         self.world.host(self.leaves[leaf]).and_then(|host| host.link_stats(self.own[leaf])).expect("it is open")
     }
 
+    /// A leaf's program stands still: it reads nothing any more.
+    pub fn freeze(&mut self, leaf: usize) {
+        self.world.freeze(self.leaves[leaf]);
+    }
+
     /// What has arrived at a leaf.
     pub fn leaf_events(&mut self, leaf: usize) -> Vec<Event> {
         self.world.take_events(self.leaves[leaf])
