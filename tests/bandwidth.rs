@@ -238,7 +238,9 @@ fn an_urgent_message_waits_for_one_record_of_64_mib() {
         let waiting = star.hub_stats();
         assert!(waiting.bytes_out < 60 << 20, "the bulk was gone before the end: {}", waiting.bytes_out);
         let (alone, behind) = ([unloaded[0], unloaded[99]], [loaded[0], loaded[99]]);
-        println!("seed {seed}: {alone:?} unloaded, {behind:?} behind 64 MiB; a record takes {RECORD_TIME:?}, one as sealed {SEALED_TIME:?}");
+        println!(
+            "seed {seed}: {alone:?} unloaded, {behind:?} behind 64 MiB; a record takes {RECORD_TIME:?}, one as sealed {SEALED_TIME:?}"
+        );
         // Each of them, not only most: no thread of this world is ever late.
         assert!(behind[1] <= alone[0] + RECORD_TIME, "seed {seed}: {behind:?} instead of {alone:?} and {RECORD_TIME:?}");
         // And what a link seals at once under this rate is less: the record before it, and its own. It is looked for each 20 us.

@@ -24,9 +24,9 @@ const TRIP: ChannelId = ChannelId(0x21);
 /// One each millisecond: 10 MB/s.
 const MESSAGE: usize = 10_000;
 const PERIOD: Duration = Duration::from_millis(1);
-const SPAN: Duration = Duration::from_secs(2);
+const SPAN: Duration = Duration::from_millis(600);
 /// Time between two looks at what has arrived.
-const LOOK: Duration = Duration::from_micros(50);
+const LOOK: Duration = Duration::from_micros(100);
 
 /// Bytes that the program has allocated and not given back.
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
