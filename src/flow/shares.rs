@@ -175,17 +175,17 @@ mod tests {
             for _ in 0..RECORDS {
                 let before = sent.clone();
                 record(&mut shares, (1 << count) - 1, &mut sent);
-                for lane in 0..count {
-                    since[lane] = if sent[lane] > before[lane] { 0 } else { since[lane] + 1 };
-                    prop_assert!(since[lane] <= (PIECE as u64 * SHARE_MIN).div_ceil(ROOM as u64) + 1, "lane {lane} of {weights:?}");
+                for (lane, (since, (sent, before))) in since.iter_mut().zip(sent.iter().zip(before)).enumerate() {
+                    *since = if *sent > before { 0 } else { *since + 1 };
+                    prop_assert!(*since <= (PIECE as u64 * SHARE_MIN).div_ceil(ROOM as u64) + 1, "lane {lane} of {weights:?}");
                 }
             }
             let least = weights.iter().map(|weight| u64::from(*weight)).sum::<u64>().div_ceil(SHARE_MIN);
             let aged = |lane: usize| u64::from(weights[lane]).max(least) as usize;
             let all: usize = (0..count).map(aged).sum();
-            for lane in 0..count {
+            for (lane, sent) in sent.into_iter().enumerate() {
                 let due = RECORDS * ROOM * aged(lane) / all;
-                prop_assert!(sent[lane].abs_diff(due) <= count * PIECE, "lane {lane}: {} of {due}, {weights:?}", sent[lane]);
+                prop_assert!(sent.abs_diff(due) <= count * PIECE, "lane {lane}: {sent} of {due}, {weights:?}");
             }
         }
     }

@@ -141,7 +141,6 @@ pub struct Host {
     pub(super) reports: Receiver<Report>,
     controls: Receiver<Control>,
     pub(super) roster: Arc<Roster>,
-    pub(super) queue: Arc<Queue>,
     pub(super) routes: Arc<Routes>,
     is_readable: Arc<AtomicBool>,
     pub(super) counters: Arc<NodeCounters>,
@@ -204,14 +203,14 @@ fn bell() -> (Arc<Bell>, Arc<AtomicBool>) {
     (Arc::new(Bell::new(Box::new(move || rung.store(true, Ordering::Relaxed)))), is_rung)
 }
 
-/// The application's queue, and whether something is in it.
-fn queue(bell: &Arc<Bell>) -> (Arc<Queue>, Arc<AtomicBool>) {
+/// Routes to the application's one queue, and whether something is in it.
+fn routes(bell: &Arc<Bell>) -> (Arc<Routes>, Arc<AtomicBool>) {
     let ringer = Arc::clone(bell);
     let queue = Arc::new(Queue::new(Box::new(move |link| ringer.ring_for(link))));
     let is_readable = Arc::new(AtomicBool::new(false));
     let shown = Arc::clone(&is_readable);
     queue.set_readable(Box::new(move |is_readable| shown.store(is_readable, Ordering::Relaxed)));
-    (queue, is_readable)
+    (Arc::new(Routes::new(queue)), is_readable)
 }
 
 impl Host {
@@ -237,8 +236,7 @@ impl Host {
         let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
         let (control, controls) = bounded(CONTROL_MAX);
         let (bell, is_rung) = bell();
-        let (queue, is_readable) = queue(&bell);
-        let routes = Arc::new(Routes::new(Arc::clone(&queue)));
+        let (routes, is_readable) = routes(&bell);
         let (roster, counters, ids) = (Arc::new(Roster::default()), Arc::new(NodeCounters::default()), LinkIds::default());
         let ports = Ports {
             commands: orders,
@@ -275,7 +273,6 @@ impl Host {
             reports,
             controls,
             roster,
-            queue,
             routes,
             is_readable,
             counters,
@@ -458,7 +455,7 @@ impl Host {
         self.desk(actor).held.extend(commands);
         self.send_held(actor);
         for notice in notices {
-            self.queue.notify(notice);
+            self.routes.main().notify(notice);
         }
         self.desk(Actor::Maintenance).is_nudged |= nudge_maintenance;
         self.desk(Actor::Exchange).is_nudged |= nudge_exchange;
@@ -523,7 +520,7 @@ impl Host {
         let before = self.taken.len();
         let count = 1 + self.rng.below(TAKEN_MAX);
         // Nothing there is no news; the queue is never closed while the host lives.
-        let _ = self.queue.take(&mut self.taken, count as usize, None);
+        let _ = self.routes.main().take(&mut self.taken, count as usize, None);
         let news = &self.taken[before..];
         news.iter().for_each(|event| self.story.tell(event));
         network.note(self.id, What::Took, LinkId::NONE, news.len() as u64);

@@ -85,7 +85,7 @@ impl Host {
 
     /// Places for news that are taken: those that wait in its queue, and those to come.
     pub fn promised(&self) -> usize {
-        self.queue.promised()
+        self.routes.main().promised()
     }
 }
 
