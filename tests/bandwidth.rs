@@ -66,11 +66,11 @@ fn who_needs_little_gets_it_and_the_rest_is_shared() {
         star.loads[1..].fill(Load::Steady { rate: 100_000 });
         star.run(Duration::from_secs(1));
         let begin = star.mark();
-        star.run(Duration::from_secs(5));
+        star.run(Duration::from_secs(2));
         let moved = star.moved_since(begin);
         // Headers and pings come on top of what was asked for.
-        moved[1..].iter().for_each(|moved| assert_near("a modest one", *moved as f64, 500_000.0, 0.03));
-        assert_near("all", moved.iter().sum::<u64>() as f64, 5.0 * CAP as f64 / 2.0, 0.02);
+        moved[1..].iter().for_each(|moved| assert_near("a modest one", *moved as f64, 200_000.0, 0.03));
+        assert_near("all", moved.iter().sum::<u64>() as f64, CAP as f64, 0.02);
         assert!(jain(&moved[1..]) >= 0.98);
     }
 }
