@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the real clock and starts threads and processes")]
 
 mod fair;
+mod loopback;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 #[path = "bandwidth/live.rs"]
 mod live;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "bandwidth/star.rs"]
 mod star;
 
@@ -30,7 +31,7 @@ fn assert_near(what: &str, is: f64, wanted: f64, tolerance: f64) {
 
 #[test]
 fn twenty_peers_share_a_cap_whatever_one_of_them_does() {
-    for (seed, way) in SEEDS.into_iter().flat_map(|seed| [(seed, Way::Up), (seed, Way::Down)]) {
+    for (seed, way) in SEEDS.into_iter().zip([Way::Up, Way::Down]) {
         let mut star = Star::new(seed, 20, way, |settings| way.cap(settings, CAP));
         star.loads[0] = Load::Full { channels: 8 };
         star.loads[1..].fill(Load::Full { channels: 1 });
@@ -60,16 +61,16 @@ fn twenty_peers_share_a_cap_whatever_one_of_them_does() {
 #[test]
 fn who_needs_little_gets_it_and_the_rest_is_shared() {
     for way in [Way::Up, Way::Down] {
-        let mut star = Star::new(1, 20, way, |settings| way.cap(settings, CAP));
+        let mut star = Star::new(1, 20, way, |settings| way.cap(settings, CAP / 2));
         star.loads[0] = Load::Full { channels: 8 };
-        star.loads[1..].fill(Load::Steady { rate: 200_000 });
+        star.loads[1..].fill(Load::Steady { rate: 100_000 });
         star.run(Duration::from_secs(1));
         let begin = star.mark();
-        star.run(Duration::from_secs(5));
+        star.run(Duration::from_secs(2));
         let moved = star.moved_since(begin);
         // Headers and pings come on top of what was asked for.
-        moved[1..].iter().for_each(|moved| assert_near("a modest one", *moved as f64, 1_000_000.0, 0.03));
-        assert_near("all", moved.iter().sum::<u64>() as f64, 5.0 * CAP as f64, 0.02);
+        moved[1..].iter().for_each(|moved| assert_near("a modest one", *moved as f64, 200_000.0, 0.03));
+        assert_near("all", moved.iter().sum::<u64>() as f64, CAP as f64, 0.02);
         assert!(jain(&moved[1..]) >= 0.98);
     }
 }
@@ -77,7 +78,7 @@ fn who_needs_little_gets_it_and_the_rest_is_shared() {
 #[test]
 fn what_one_leaves_another_has_within_100_ms() {
     const TENTH: Duration = Duration::from_millis(100);
-    for (seed, way) in SEEDS.into_iter().flat_map(|seed| [(seed, Way::Up), (seed, Way::Down)]) {
+    for (seed, way) in SEEDS.into_iter().zip([Way::Up, Way::Down]) {
         let mut star = Star::new(seed, 4, way, |settings| way.cap(settings, CAP));
         star.loads.fill(Load::Full { channels: 1 });
         star.run(Duration::from_secs(1));
@@ -133,20 +134,22 @@ fn rates_and_weights_change_while_data_flows() {
             // What a higher rate has put into the bucket may still go.
             star.run(Duration::from_millis(100));
             let begin = star.mark();
-            star.run(Duration::from_secs(2));
+            // Long enough for many turns at the lowest, short enough not to move much at the highest.
+            let seconds = if cap < 1_000_000 { 2 } else { 1 };
+            star.run(Duration::from_secs(seconds));
             let moved = star.moved_since(begin);
-            assert_near("a new cap", moved.iter().sum::<u64>() as f64, 2.0 * cap as f64, 0.05);
+            assert_near("a new cap", moved.iter().sum::<u64>() as f64, (seconds * cap) as f64, 0.05);
             assert!(jain(&moved) >= 0.98, "{cap}: {moved:?}");
         }
         star.order(way.link_rates(star.links[0], 100_000));
         star.set_weight(1, 4);
         star.run(Duration::from_millis(200));
         let begin = star.mark();
-        star.run(Duration::from_secs(3));
+        star.run(Duration::from_secs(2));
         let moved = star.moved_since(begin);
-        assert_near("a link's own rate", moved[0] as f64, 300_000.0, 0.03);
-        assert_near("a share of four", moved[1] as f64, 11_700_000.0 * 4.0 / 6.0, 0.05);
-        assert_near("a share of one", moved[2] as f64, 11_700_000.0 / 6.0, 0.05);
+        assert_near("a link's own rate", moved[0] as f64, 200_000.0, 0.03);
+        assert_near("a share of four", moved[1] as f64, 7_800_000.0 * 4.0 / 6.0, 0.05);
+        assert_near("a share of one", moved[2] as f64, 7_800_000.0 / 6.0, 0.05);
         let shown = star.link_stats(0);
         assert_eq!([shown.rate_up, shown.rate_down], if way == Way::Up { [100_000, 0] } else { [0, 100_000] });
         assert_eq!([star.link_stats(1).weight, star.link_stats(2).weight], [4, 1]);
@@ -154,8 +157,8 @@ fn rates_and_weights_change_while_data_flows() {
         star.set_weight(1, 1);
         star.run(Duration::from_millis(200));
         let begin = star.mark();
-        star.run(Duration::from_secs(2));
-        star.moved_since(begin).iter().for_each(|moved| assert_near("each again", *moved as f64, 2_000_000.0, 0.05));
+        star.run(Duration::from_secs(1));
+        star.moved_since(begin).iter().for_each(|moved| assert_near("each again", *moved as f64, 1_000_000.0, 0.05));
         star.order(way.rates(0));
         star.run(Duration::from_millis(200));
         let begin = star.mark();
@@ -202,7 +205,7 @@ fn at_1_kib_a_second_pongs_still_come_in_seconds() {
 fn under_a_low_cap_pongs_of_twenty_busy_links_come_in_seconds() {
     let mut star = Star::new(7, 20, Way::Up, |settings| Way::Up.cap(settings, 64 * 1_024));
     star.loads.fill(Load::Full { channels: 2 });
-    star.run(Duration::from_secs(150));
+    star.run(Duration::from_secs(100));
     let slowest = (0..20).map(|leaf| star.leaf_stats(leaf).rtt_us).max();
     println!("slowest round trip of twenty busy links at 64 KiB/s: {slowest:?} us");
     // A round of twenty turns of 1,460 bytes takes 446 ms; a pong may wait for the second.
@@ -217,12 +220,16 @@ const URGENT: ChannelId = ChannelId(0x31);
 #[test]
 fn an_urgent_message_waits_for_one_record_of_64_mib() {
     const RATE: u64 = 50_000_000;
+    // A full record, and the most that is sealed at once under this rate.
+    const RECORD_TIME: Duration = Duration::from_nanos(65_074 * 1_000_000_000 / RATE);
+    const SEALED_TIME: Duration = Duration::from_nanos(16_434 * 1_000_000_000 / RATE);
     let channels = || {
         let bulk = Channel { send_queue_bytes: 80 << 20, receive_queue_bytes: 8 << 20, ..Channel::new(BULK.0, "bulk") };
         vec![bulk, Channel { priority: 16, ..Channel::new(URGENT.0, "urgent") }]
     };
     for seed in SEEDS {
         let mut star = Star::with(seed, 1, Way::Up, channels(), |settings| settings.bandwidth_peer_up = RATE);
+        star.world.is_prompt = true;
         let mut rng = Rng::from_seed(seed);
         let unloaded = latencies(&mut star, &mut rng);
         let bulk = vec![7; 1 << 20];
@@ -231,15 +238,15 @@ fn an_urgent_message_waits_for_one_record_of_64_mib() {
         let loaded = latencies(&mut star, &mut rng);
         let waiting = star.hub_stats();
         assert!(waiting.bytes_out < 60 << 20, "the bulk was gone before the end: {}", waiting.bytes_out);
-        // A full record at 50 MB/s: 65,074 bytes take 1.3 ms.
-        let record = Duration::from_nanos(65_074 * 1_000_000_000 / RATE);
-        // Threads of the simulated machine are late now and then, by up to 15 ms and at random: medians do not see it, nor do quartiles.
-        for (name, part) in [("median", 2), ("three quarters", 4)] {
-            let at = |sorted: &[Duration]| sorted[sorted.len() - 1 - sorted.len() / part];
-            let (alone, behind) = (at(&unloaded), at(&loaded));
-            println!("seed {seed}, {name}: {alone:?} unloaded, {behind:?} behind 64 MiB; a record takes {record:?}");
-            assert!(behind <= alone + record, "seed {seed}, {name}: {behind:?} instead of {alone:?} and {record:?}");
-        }
+        let (alone, behind) = ([unloaded[0], unloaded[99]], [loaded[0], loaded[99]]);
+        println!(
+            "seed {seed}: {alone:?} unloaded, {behind:?} behind 64 MiB; a record takes {RECORD_TIME:?}, one as sealed {SEALED_TIME:?}"
+        );
+        // Each of them, not only most: no thread of this world is ever late.
+        assert!(behind[1] <= alone[0] + RECORD_TIME, "seed {seed}: {behind:?} instead of {alone:?} and {RECORD_TIME:?}");
+        // And what a link seals at once under this rate is less: the record before it, and its own. It is looked for each 20 us.
+        let most = alone[1] + 2 * SEALED_TIME + Duration::from_micros(20);
+        assert!(behind[1] <= most, "seed {seed}: {behind:?} instead of {alone:?} and twice {SEALED_TIME:?}");
     }
 }
 

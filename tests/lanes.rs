@@ -11,7 +11,7 @@ use bowline::base::rng::Rng;
 use bowline::base::time::Time;
 use bowline::base::verdict::Direction;
 use bowline::bus::link::{Body, Link, Parcel, PushError};
-use bowline::flow::batch::{Note, Pending};
+use bowline::flow::batch::{Note, Pending, Ticket};
 use bowline::session::arrivals::Arrivals;
 use bowline::session::dialect::Dialect;
 use bowline::session::intake::Intake;
@@ -420,6 +420,20 @@ fn cometbft_pqueue_no_phantom_bytes_after_drops() {
         assert_eq!(packer.next(0), 100_000 - (RECORD - 9) + 5);
         assert_eq!((packer.lanes.unsent(), packer.lanes.is_ready()), ((0, 0), false));
     }
+}
+
+#[test]
+fn a_link_may_end_between_the_pieces_of_a_message() {
+    let mut packer = Packer::of(&[1]);
+    let mut pending = Pending::default();
+    pending.push(Kind::Message, 0, &vec![0; 100_000]);
+    pending.annotate(Note { expires: Time::MAX, ticket: Some(Ticket { tag: 1, queue: 0 }), request: 0 });
+    // Shorter than what is sealed of the one before it.
+    pending.push(Kind::Message, 0, b"nobody asks");
+    packer.lanes.refill(FIRST_LANE, &mut pending);
+    assert_eq!(packer.next(0), RECORD);
+    assert_eq!(packer.lanes.take_out(true, &mut |_| true).len(), 1);
+    assert_eq!((packer.lanes.unsent(), packer.lanes.is_ready()), ((0, 0), false));
 }
 
 /// Defect 4 of `wdrr_queue.go`: its loop ran while there was nothing to do.

@@ -174,6 +174,21 @@ fn the_oldest_give_way_where_the_channel_says_so() {
 }
 
 #[test]
+fn who_gives_way_to_a_request_is_told_as_well() {
+    let (a, b, link) = pair();
+    assert_eq!(fill(&a, link, OLDEST, 100, tagged), 100);
+    for number in 0..4_u8 {
+        a.start_request(link, OLDEST, &Bytes::from(vec![number; 10_000]), PATIENCE, 500, None).expect("the oldest give way");
+    }
+    let mut asked = 0;
+    while asked < 4 {
+        asked += usize::from(wait(&b, message).kind == Kind::Request);
+    }
+    let displaced = fates(&a, 100).values().filter(|fate| **fate == Fate::Displaced).count();
+    assert_eq!(a.stats().messages_displaced, displaced as u64);
+}
+
+#[test]
 fn only_the_newest_waits_where_the_channel_says_so() {
     let (a, b, link) = pair();
     assert_eq!(fill(&a, link, NEWEST, 100, tagged), 100);

@@ -1,5 +1,6 @@
 //! A hundred peers that never read while 10 MB/s are broadcast, beside one that does: what the sender's memory grows to, against the number
-//! that it computes for itself, and how long a message takes to the honest one and back. The hundred are a process that is stopped.
+//! that it computes for itself, and how long a message takes to the honest one and back. The hundred are a process that is stopped. Each
+//! run is a process of its own, so that what it grows to is not memory that an earlier run has left behind.
 
 use super::{CHILD, PATIENCE, address, median, print, start, times};
 use bowline::{Channel, ChannelId, Event, LinkId, Node};
@@ -18,21 +19,27 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// Messages broadcast at once, at most, when the broadcaster was late.
 const CATCH_UP_MAX: usize = 8;
 
+/// For messages of the size that they carry: the computed number counts with the largest.
 fn channels() -> [Channel; 2] {
-    [Channel::new(FLOOD.0, "flood"), Channel { priority: 16, ..Channel::new(TRIP.0, "trip") }]
+    let small = |id: ChannelId, name| Channel { message_bytes_max: 64 * 1_024, ..Channel::new(id.0, name) };
+    [small(FLOOD, "flood"), Channel { priority: 16, ..small(TRIP, "trip") }]
 }
 
 pub fn tell(is_quick: bool) -> Result<(), String> {
     let (rounds, span) = if is_quick { (1, Duration::from_secs(1)) } else { (3, Duration::from_secs(4)) };
-    let (mut ratios, mut with, mut without, mut filling, mut memory) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), (0, 0));
+    let (mut ratios, mut with, mut without, mut filling, mut memory) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), (0, 0, 0));
+    let (mut refused, mut copies, mut is_counted) = (0, 0, true);
     for _ in 0..rounds {
-        let alone = run(0, span)?;
-        let beside = run(PEERS, span)?;
+        let alone = run_apart(0, span)?;
+        let beside = run_apart(PEERS, span)?;
+        (refused, copies) = (refused + beside.refused, copies + beside.copies);
+        is_counted &= beside.copies == beside.broadcasts * (PEERS as u64 + 1);
         ratios.push(beside.p99 / alone.p99);
         with.push(beside.p99);
         without.push(alone.p99);
         filling.push(beside.p99_filling);
-        memory = memory.max((beside.memory, beside.budget));
+        memory = memory.max((beside.memory, beside.budget, beside.queues));
     }
     println!(
         "{PEERS} peers that never read, {} MB/s broadcast: honest p99 {:.0} us without them, {:.0} us with",
@@ -43,18 +50,59 @@ pub fn tell(is_quick: bool) -> Result<(), String> {
     println!("while the kernels of the hundred still take what is sent: {:.0} us", median(filling));
     let ratio = median(ratios);
     print("honest p99 with / without", ratio, "at most 2", ratio <= 2.0);
-    let (grown, budget) = memory;
-    println!("memory grew by {:.1} MiB at most; {:.1} MiB are computed", grown as f64 / 1_048_576.0, budget as f64 / 1_048_576.0);
+    let (grown, budget, queues) = memory;
+    let mib = |bytes: u64| bytes as f64 / 1_048_576.0;
+    println!(
+        "memory grew by {:.1} MiB at most; {:.1} MiB are computed, {:.1} of it for queues",
+        mib(grown),
+        mib(budget),
+        mib(queues)
+    );
     print("memory / computed", grown as f64 / budget as f64, "at most 1", grown <= budget);
+    println!("{refused} of {copies} copies found no room; each is in the count that its broadcast returned: {is_counted}");
     Ok(())
 }
 
+#[derive(Debug)]
 struct Run {
     p99: f64,
     /// While the kernels of those who do not read still took bytes.
     p99_filling: f64,
     memory: u64,
     budget: u64,
+    /// Its part for what waits in the queues of links.
+    queues: u64,
+    /// Broadcasts, the copies that they said were queued or refused, and those of these that were refused.
+    broadcasts: u64,
+    copies: u64,
+    refused: u64,
+}
+
+impl Run {
+    /// One line of figures.
+    fn to_line(&self) -> String {
+        let Run { p99, p99_filling, memory, budget, queues, broadcasts, copies, refused } = self;
+        format!("{p99} {p99_filling} {memory} {budget} {queues} {broadcasts} {copies} {refused}")
+    }
+
+    /// Reads what `to_line` wrote.
+    fn from_line(line: &str) -> Option<Run> {
+        let mut words = line.split_whitespace();
+        let (p99, p99_filling) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        let mut number = || words.next()?.parse().ok();
+        let (memory, budget, queues, broadcasts) = (number()?, number()?, number()?, number()?);
+        Some(Run { p99, p99_filling, memory, budget, queues, broadcasts, copies: number()?, refused: number()? })
+    }
+}
+
+/// A run in a process of its own.
+fn run_apart(stalled: usize, span: Duration) -> Result<Run, String> {
+    let program = std::env::current_exe().map_err(|error| format!("the benchmark cannot find itself: {error}"))?;
+    let mut command = Command::new(program);
+    command.args([CHILD, HUB, &stalled.to_string(), &span.as_millis().to_string()]).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().map_err(|error| format!("the hub does not start: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    Run::from_line(&text).ok_or_else(|| format!("the hub said '{}' instead of figures", text.trim()))
 }
 
 fn run(stalled: usize, span: Duration) -> Result<Run, String> {
@@ -92,12 +140,16 @@ fn hub_link(hub: &Node) -> Option<LinkId> {
 fn broadcast(hub: &Node, honest: LinkId, stalled: usize, span: Duration, before: u64) -> Result<Run, String> {
     let message = Bytes::from(vec![3; MESSAGE]);
     let (mut filling, mut steady, mut memory, mut sent) = (times(), times(), before, 0.0);
+    let (mut broadcasts, mut copies, mut refused) = (0, 0, 0);
     let begin = Instant::now();
     let (mut full_since, mut looked) = (None, (begin, hub.stats().bytes_out));
     while full_since.is_none_or(|since: Instant| since.elapsed() < span) {
         for _ in 0..CATCH_UP_MAX {
             if sent < begin.elapsed().as_secs_f64() * RATE {
-                hub.broadcast(FLOOD, &message, None).map_err(|error| error.to_string())?;
+                let result = hub.broadcast(FLOOD, &message, None).map_err(|error| error.to_string())?;
+                broadcasts += 1;
+                refused += (result.full + result.refused) as u64;
+                copies += (result.queued + result.full + result.refused) as u64;
                 sent += MESSAGE as f64;
             }
         }
@@ -122,7 +174,10 @@ fn broadcast(hub: &Node, honest: LinkId, stalled: usize, span: Duration, before:
         std::thread::sleep(Duration::from_millis(1));
     }
     let p99 = |took: &hdrhistogram::Histogram<u64>| took.value_at_quantile(0.99) as f64 / 1e3;
-    Ok(Run { p99: p99(&steady), p99_filling: p99(&filling), memory: memory - before, budget: hub.memory_max().bytes() })
+    let computed = hub.memory_max();
+    let queues = computed.parts.iter().filter(|part| part.name == "queues").map(|part| part.bytes).sum();
+    let (memory, budget) = (memory - before, computed.bytes());
+    Ok(Run { p99: p99(&steady), p99_filling: p99(&filling), memory, budget, queues, broadcasts, copies, refused })
 }
 
 /// Bytes of this process that are in memory.
@@ -169,10 +224,24 @@ impl Drop for Peers {
     }
 }
 
-/// Peers of the node at an address: so many, each of which sends back what comes on the trip's channel.
+/// The word for a child that is the one who broadcasts; others are peers.
+const HUB: &str = "hub";
+
 pub fn be_child(args: &[String]) -> Result<(), String> {
-    let [count, to] = args else { return Err(format!("no task: {args:?}")) };
-    let count: usize = count.parse().map_err(|_| format!("no number: {count}"))?;
+    let number = |text: &String| text.parse::<usize>().map_err(|_| format!("no number: {text}"));
+    match args {
+        [hub, stalled, millis] if hub == HUB => {
+            let run = run(number(stalled)?, Duration::from_millis(number(millis)? as u64))?;
+            println!("{}", run.to_line());
+            Ok(())
+        }
+        [count, to] => be_peers(number(count)?, to),
+        _ => Err(format!("no task: {args:?}")),
+    }
+}
+
+/// Peers of the node at an address: so many, each of which sends back what comes on the trip's channel.
+fn be_peers(count: usize, to: &str) -> Result<(), String> {
     let nodes: Vec<Node> = (0..count).map(|_| start(&channels(), &[])).collect::<Result<_, _>>()?;
     for node in &nodes {
         node.connect(to, PATIENCE).map_err(|error| error.to_string())?;

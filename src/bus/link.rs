@@ -228,8 +228,11 @@ impl Link {
             if let Some(reason) = mail.closed {
                 return Err(PushError::Closed(reason));
             }
+            if parcel.is_forced {
+                break;
+            }
             room.make_room(&mut mail.pending[lane], parcel.kind, len, displaced);
-            if parcel.is_forced || room.has_room(&mail.pending[lane], len) {
+            if room.has_room(&mail.pending[lane], len) {
                 break;
             }
             let Some(deadline) = deadline else { return Err(PushError::Full) };
@@ -255,6 +258,13 @@ impl Link {
         // The reactor has set its timer to what it knows of.
         let alarms = is_sooner && !std::mem::replace(&mut mail.is_alarmed, true);
         Ok(rings || alarms)
+    }
+
+    /// Queues a cancel of a request of ours. Each follows a request that had room once, so they are no more than those. True if the
+    /// caller must ring the bell, as `push_parcel`; a link that has closed needs no cancel.
+    pub fn withdraw(&self, lane: usize, request: u32) -> bool {
+        let parcel = Parcel { kind: Kind::Cancel, request, is_forced: true, ..Parcel::message(Body::Slice(b"")) };
+        self.push_parcel(lane, &parcel, None, &mut Vec::new()).unwrap_or(false)
     }
 
     /// No message in the mailbox expires and no request is late before. The reactor asks whenever the bell rang for the link.

@@ -28,6 +28,11 @@ const CHAT: Channel = Channel {
 
 /// A link on which the peer has CHAT, with a smaller largest message, and not the second channel.
 fn link() -> Link {
+    link_that(Overflow::Refuse)
+}
+
+/// The same with another policy.
+fn link_that(overflow: Overflow) -> Link {
     let other = Channel { id: ChannelId(0x11), ..CHAT };
     let offer = ChannelOffer {
         id: CHAT.id,
@@ -39,7 +44,14 @@ fn link() -> Link {
     };
     let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
     let remote = "127.0.0.1:1".parse().expect("an address");
-    Link::new(LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Direction::Outbound, remote, hello, &[CHAT, other])
+    Link::new(
+        LinkId::from_u64(1),
+        PeerId::from_bytes([1; 32]),
+        Direction::Outbound,
+        remote,
+        hello,
+        &[Channel { overflow, ..CHAT }, other],
+    )
 }
 
 fn push(link: &Link, lane: usize, len: usize) -> Result<bool, PushError> {
@@ -81,6 +93,20 @@ fn a_queue_is_full_by_bytes_and_by_count_but_takes_one_message_of_any_size() {
     );
     assert_eq!(push(&small, 0, 90), Ok(true), "larger than the queue, but alone");
     assert_eq!(push(&small, 0, 0), Err(PushError::Full));
+}
+
+/// Whoever cancels has nobody to tell of what would give way.
+#[test]
+fn a_cancel_is_queued_whatever_is_there_and_displaces_nothing() {
+    for overflow in [Overflow::Refuse, Overflow::DropOldest, Overflow::Conflate] {
+        let link = link_that(overflow);
+        let fits = if overflow == Overflow::Conflate { 1 } else { 3 };
+        (0..fits).for_each(|_| assert!(push(&link, 0, 10).is_ok()));
+        link.withdraw(0, 7);
+        let mut count = 0;
+        link.collect(|_, pending, _| count += pending.len());
+        assert_eq!(count, fits + 1, "{overflow:?}");
+    }
 }
 
 #[test]

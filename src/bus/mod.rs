@@ -1,6 +1,7 @@
 //! Mailboxes between threads: links, event queues, commands, the bell. The only shared mutable things besides the pool.
 
 pub mod bell;
+pub mod calls;
 pub mod command;
 pub mod counters;
 pub mod event;

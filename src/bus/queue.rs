@@ -229,6 +229,11 @@ impl Queue {
         inner.promised = inner.promised.saturating_sub(1);
     }
 
+    /// Places for news that are taken: of those that wait, and of those that will come.
+    pub fn promised(&self) -> usize {
+        self.inner.lock().promised
+    }
+
     /// What was promised has come.
     pub fn post(&self, news: impl Iterator<Item = News>) {
         let mut inner = self.inner.lock();

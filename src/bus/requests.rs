@@ -2,7 +2,8 @@
 //! and answer, the reactor completes. It sends nothing and reads no clock; whoever calls it posts the outcome.
 //!
 //! ```text
-//! asked:  ask() ──► waits ──► answered() | expired() | cancel() | close()     one of them, once
+//! asked:  ask() ──► waits ──► answered() | expired() | take_back() | cancel() | close()     one of them, once
+//!                             expired() and take_back() leave it in the peer's count until release(): the peer has to hear of it first
 //! owed:   owe() ──► owed  ──► settle()  | withdraw() | close()                settle() says true once
 //! ```
 
@@ -76,6 +77,8 @@ struct Inner {
     /// The last number that was given to a request.
     last: u32,
     asked: BTreeMap<u32, Asked>,
+    /// Requests that are over for their askers, and the peer does not know it: they count as long as it counts them.
+    leaving: BTreeMap<u32, ChannelId>,
     /// None is late before.
     soonest: Time,
     /// By channel and number: two channels may use the same.
@@ -85,8 +88,8 @@ struct Inner {
 
 impl Default for Inner {
     fn default() -> Inner {
-        let (asked, owed) = Default::default();
-        Inner { last: 0, asked, soonest: Time::MAX, owed, closed: None }
+        let (asked, leaving, owed) = Default::default();
+        Inner { last: 0, asked, leaving, soonest: Time::MAX, owed, closed: None }
     }
 }
 
@@ -100,14 +103,15 @@ impl Requests {
         if let Some(reason) = inner.closed {
             return Err(AskError::Closed(reason));
         }
-        if inner.asked.values().filter(|asked| asked.channel == channel).count() >= max as usize {
+        let waiting = inner.asked.values().filter(|asked| asked.channel == channel).count();
+        if waiting + inner.leaving.values().filter(|of| **of == channel).count() >= max as usize {
             return Err(AskError::TooMany { max });
         }
         let mut request = inner.last;
         loop {
             request = request.wrapping_add(1);
             // 0 is no request, and one that still waits keeps its number.
-            if request != 0 && !inner.asked.contains_key(&request) {
+            if request != 0 && !inner.asked.contains_key(&request) && !inner.leaving.contains_key(&request) {
                 break;
             }
         }
@@ -124,16 +128,31 @@ impl Requests {
         inner.over(request)
     }
 
-    /// Takes a request back. `None`: it is over already.
+    /// Takes a request back that was never sent. `None`: it is over already.
     pub fn cancel(&self, request: u32) -> Option<Over> {
         self.inner.lock().over(request)
+    }
+
+    /// Takes a request back of which the peer may know. `None`: it is over already.
+    pub fn take_back(&self, request: u32) -> Option<Over> {
+        self.inner.lock().leave(request)
+    }
+
+    /// What comes behind this on its channel the peer reads after it has heard that this request is over, or it never hears of it at all.
+    pub fn release(&self, request: u32) {
+        self.inner.lock().leaving.remove(&request);
+    }
+
+    /// True while an outcome is waited for.
+    pub fn is_waiting(&self, request: u32) -> bool {
+        self.inner.lock().asked.contains_key(&request)
     }
 
     /// Takes out what has waited too long.
     pub fn expired(&self, now: Time) -> Vec<Over> {
         let mut inner = self.inner.lock();
         let late: Vec<u32> = inner.asked.iter().filter(|(_, asked)| asked.deadline <= now).map(|(request, _)| *request).collect();
-        let over = late.into_iter().filter_map(|request| inner.over(request)).collect();
+        let over = late.into_iter().filter_map(|request| inner.leave(request)).collect();
         inner.soonest = inner.asked.values().map(|asked| asked.deadline).min().unwrap_or(Time::MAX);
         over
     }
@@ -148,6 +167,7 @@ impl Requests {
         let mut inner = self.inner.lock();
         inner.closed.get_or_insert(reason);
         inner.owed.clear();
+        inner.leaving.clear();
         let asked = std::mem::take(&mut inner.asked);
         asked.into_iter().map(|(request, Asked { channel, asker, .. })| Over { channel, request, asker }).collect()
     }
@@ -181,5 +201,11 @@ impl Inner {
     fn over(&mut self, request: u32) -> Option<Over> {
         let Asked { channel, asker, .. } = self.asked.remove(&request)?;
         Some(Over { channel, request, asker })
+    }
+
+    fn leave(&mut self, request: u32) -> Option<Over> {
+        let over = self.over(request)?;
+        self.leaving.insert(request, over.channel);
+        Some(over)
     }
 }

@@ -31,6 +31,22 @@ fn the_limit_counts_each_channel_by_itself() {
     requests.ask(A, 2, Time::MAX, asker(4)).expect("there is room again");
 }
 
+/// The peer counts until it hears of it: who asked another before would break its limit, and be blamed.
+#[test]
+fn what_is_taken_back_or_late_counts_until_the_peer_is_told() {
+    let requests = Requests::default();
+    let first = requests.ask(A, 2, Time::MAX, asker(0)).expect("there is room");
+    let second = requests.ask(A, 2, at(5), asker(1)).expect("there is room");
+    assert!(requests.take_back(first).is_some() && requests.take_back(first).is_none(), "its asker hears once");
+    assert_eq!(requests.expired(at(5)).len(), 1);
+    assert_eq!(requests.ask(A, 2, Time::MAX, asker(2)), Err(AskError::TooMany { max: 2 }));
+    requests.release(first);
+    requests.ask(A, 2, Time::MAX, asker(3)).expect("the peer counts one");
+    assert_eq!(requests.ask(A, 2, Time::MAX, asker(4)), Err(AskError::TooMany { max: 2 }));
+    requests.release(second);
+    requests.ask(A, 2, Time::MAX, asker(5)).expect("the peer counts one");
+}
+
 #[test]
 fn a_closed_link_completes_all_and_takes_none() {
     let requests = Requests::default();

@@ -229,6 +229,30 @@ mod tests {
             prop_assert_eq!(u128::from(taken), u128::from(nanos) * u128::from(rate) / NANOS);
         }
 
+        /// Whatever is asked for and whenever, also after a rest that has filled it.
+        #[test]
+        fn no_stretch_of_time_gets_more_than_its_rate_and_one_bucket(
+            rate in 1_u64..2_000_000_000, steps in prop::collection::vec((0_u64..60_000_000, 0_u64..1_200), 1..80)
+        ) {
+            let mut bucket = TokenBucket::new(START, rate);
+            let (mut nanos, mut taken) = (0, Vec::new());
+            for (step, thousandths) in steps {
+                nanos += step;
+                let bytes = bucket.capacity() * thousandths / 1_000;
+                let fits = bytes <= bucket.available(after(nanos));
+                prop_assert_eq!(bucket.take(after(nanos), bytes), fits);
+                taken.push((nanos, if fits { bytes } else { 0 }));
+            }
+            for (at, (begin, _)) in taken.iter().enumerate() {
+                let mut sum = 0;
+                for (end, bytes) in &taken[at..] {
+                    sum += u128::from(*bytes);
+                    let most = u128::from(end - begin) * u128::from(rate) / NANOS + 1 + u128::from(bucket.capacity());
+                    prop_assert!(sum <= most, "{sum} of {most} from {begin} to {end}");
+                }
+            }
+        }
+
         #[test]
         fn a_rate_that_changes_brings_what_each_rate_brings(steps in prop::collection::vec((1_u64..2_000_000_000, 1_u64..19_000_000), 1..100)) {
             let mut bucket = emptied(steps[0].0);

@@ -201,5 +201,31 @@ mod tests {
             drop(accounts);
             prop_assert_eq!(pot.used(), 0);
         }
+
+        /// However the budget is divided: all of them together never have more than it, and what is left of a share is there.
+        #[test]
+        fn a_divided_budget_is_never_exceeded_and_every_share_can_be_had(
+            bytes in 0_u64..10_000_000,
+            count in 1_usize..12,
+            steps in prop::collection::vec((0_u64..2_000_000, 0_usize..12, prop::bool::ANY), 1..100)
+        ) {
+            let budget = Budget::divide(bytes, count as u64);
+            let pot = Pot::new(budget);
+            let mut accounts: Vec<Account> = (0..count).map(|_| pot.account()).collect();
+            for (amount, place, is_charge) in steps {
+                let account = &mut accounts[place % count];
+                if is_charge {
+                    account.charge(amount);
+                } else {
+                    account.release(amount.min(account.bytes()));
+                }
+                prop_assert!(accounts.iter().map(Account::bytes).sum::<u64>() <= bytes);
+            }
+            for account in &mut accounts {
+                let left = budget.share.saturating_sub(account.bytes());
+                prop_assert!(account.charge(left), "{left} of a share of {}", budget.share);
+            }
+            prop_assert!(accounts.iter().map(Account::bytes).sum::<u64>() <= bytes);
+        }
     }
 }

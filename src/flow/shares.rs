@@ -103,6 +103,7 @@ pub fn bits(mut set: u64) -> impl Iterator<Item = usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const ROOM: usize = 65_000;
 
@@ -158,5 +159,34 @@ mod tests {
         shares.settle();
         record(&mut shares, 0b11, &mut sent);
         assert_eq!(sent[0], 2_000, "what it owed is forgotten once nobody waits");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// No lane is further from its share than a piece for each lane.
+        #[test]
+        fn any_weights_are_exact_to_a_piece_each_and_nobody_waits_longer_than_ageing_allows(weights in prop::collection::vec(1_u8.., 2..40)) {
+            const RECORDS: usize = 200;
+            const PIECE: usize = 1_000;
+            let count = weights.len();
+            let mut shares = Shares::new(weights.iter().copied());
+            let (mut sent, mut since) = (vec![0; count], vec![0; count]);
+            for _ in 0..RECORDS {
+                let before = sent.clone();
+                record(&mut shares, (1 << count) - 1, &mut sent);
+                for (lane, (since, (sent, before))) in since.iter_mut().zip(sent.iter().zip(before)).enumerate() {
+                    *since = if *sent > before { 0 } else { *since + 1 };
+                    prop_assert!(*since <= (PIECE as u64 * SHARE_MIN).div_ceil(ROOM as u64) + 1, "lane {lane} of {weights:?}");
+                }
+            }
+            let least = weights.iter().map(|weight| u64::from(*weight)).sum::<u64>().div_ceil(SHARE_MIN);
+            let aged = |lane: usize| u64::from(weights[lane]).max(least) as usize;
+            let all: usize = (0..count).map(aged).sum();
+            for (lane, sent) in sent.into_iter().enumerate() {
+                let due = RECORDS * ROOM * aged(lane) / all;
+                prop_assert!(sent.abs_diff(due) <= count * PIECE, "lane {lane}: {sent} of {due}, {weights:?}");
+            }
+        }
     }
 }

@@ -490,6 +490,22 @@ mod tests {
             }
         }
 
+        /// Whoever has work moves what its weight says, to one turn, in whatever pieces it moves it.
+        #[test]
+        fn weights_are_exact_to_one_turn(seed: u64, weights in prop::collection::vec(1_u32..9, 1..12), count in 1_usize..400) {
+            let mut rng = Rng::from_seed(seed);
+            let mut world = World::new(0, &weights.iter().map(|weight| (*weight, 0)).collect::<Vec<_>>());
+            for _ in 0..count {
+                let Turn::Move { key, bytes_max } = world.next() else { panic!("everybody has work") };
+                world.move_bytes(key, 1 + rng.below(bytes_max), true);
+            }
+            let quantum = super::super::bucket::quantum(0) as f64;
+            let rounds = |key: usize| world.moved[key] as f64 / (f64::from(weights[key]) * quantum);
+            for key in 1..weights.len() {
+                prop_assert!((rounds(key) - rounds(0)).abs() <= 1.0, "{:?} by {:?}", world.moved, weights);
+            }
+        }
+
         #[test]
         fn no_bucket_is_ever_exceeded(rate in 100_000_u64..50_000_000, members in any_members(), millis in 1_u64..2_000) {
             let mut world = World::new(rate, &members);

@@ -7,11 +7,10 @@ use super::queue::Queue;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::time::Time;
+use crate::bus::calls::{self, NotAnswered, NotAsked};
 use crate::bus::command::Command;
-use crate::bus::fate::News;
 use crate::bus::link::{Body, Parcel};
 use crate::bus::requests::{AskError, Asker, Outcome};
-use crate::flow::batch::Note;
 use crate::wire::refusal::{OWN_CODES, Refusal};
 use bytes::Bytes;
 use crossbeam_channel::bounded;
@@ -32,8 +31,8 @@ struct Ask<'a> {
     message: &'a Bytes,
     /// Until when an answer is waited for.
     late: Time,
-    /// Until when the call may wait for room in the send queue.
-    deadline: Option<Instant>,
+    /// How long the call may wait for room in the send queue.
+    timeout: Option<Duration>,
 }
 
 impl Node {
@@ -61,7 +60,7 @@ impl Node {
         let shared = self.open_for_sending()?;
         let (tell, told) = bounded(1);
         let late = shared.clock.now() + timeout;
-        let ask = Ask { link, channel, message, late, deadline: Some(shared.clock.deadline(Some(timeout))) };
+        let ask = Ask { link, channel, message, late, timeout: Some(timeout) };
         self.ask(&ask, Asker::Call(tell))?;
         // The reactor completes every request, at the latest when it is late; a node that fails drops the other end.
         match told.recv().unwrap_or(Outcome::Closed(crate::base::reason::CloseReason::Internal)) {
@@ -105,7 +104,7 @@ impl Node {
         let shared = self.open_for_sending()?;
         let promise = shared.promise(tag, queue.map(|queue| &queue.inner))?;
         let late = shared.clock.now() + timeout;
-        let asked = self.ask(&Ask { link, channel, message, late, deadline: None }, Asker::Event(promise));
+        let asked = self.ask(&Ask { link, channel, message, late, timeout: None }, Asker::Event(promise));
         if asked.is_err() {
             shared.routes.forget_promise(promise);
         }
@@ -120,10 +119,9 @@ impl Node {
             return shared.cancel_own(request.channel, request.number);
         }
         let Some(link) = shared.roster.find(request.link) else { return false };
-        let Some(over) = link.requests.cancel(request.number) else { return false };
-        let mut news = Vec::new();
-        News::complete(&link, over, Outcome::Cancelled, 0, &mut news);
-        shared.routes.post(&mut news);
+        if !shared.calls().take_back(&link, request.number) {
+            return false;
+        }
         shared.order(Command::Withdraw { link: request.link, channel: request.channel, request: request.number });
         true
     }
@@ -162,31 +160,19 @@ impl Node {
     fn ask(&self, ask: &Ask<'_>, asker: Asker) -> Result<u32, RequestError> {
         let shared = self.open_for_sending()?;
         if ask.link == LinkId::LOCAL {
-            return shared.ask_own(ask.channel, ask.message, ask.late, ask.deadline, asker);
+            let deadline = ask.timeout.map(|timeout| shared.clock.deadline(Some(timeout)));
+            return shared.ask_own(ask.channel, ask.message, ask.late, deadline, asker);
         }
         let link = shared.roster.find(ask.link).ok_or(SendError::UnknownLink(ask.link))?;
         let lane = link.lane(ask.channel).filter(|_| !ask.channel.is_own()).ok_or(SendError::NoChannel(ask.channel))?;
-        let max = link.requests_max(lane);
-        let number = link.requests.ask(ask.channel, max, ask.late, asker).map_err(|error| match error {
-            AskError::Closed(reason) => RequestError::Closed(reason),
-            AskError::TooMany { max } => RequestError::TooMany { channel: ask.channel, max },
-        })?;
-        let note = Note { expires: ask.late, ticket: None, request: number };
-        let body = Body::Bytes(ask.message);
-        let parcel = Parcel { kind: Kind::Request, request: number, note: Some(note), ..Parcel::message(body) };
-        match link.push_parcel(lane, &parcel, ask.deadline, &mut Vec::new()) {
-            Ok(rings) => {
-                if rings {
-                    shared.bell.ring_for(link.id);
-                }
-                Ok(number)
-            }
-            // If it is over already, its outcome is on the way: then it was accepted.
-            Err(error) => match link.requests.cancel(number) {
-                Some(_) => Err(shared.refused(error, ask.channel, ask.message.len()).into()),
-                None => Ok(number),
-            },
-        }
+        let deadline = ask.timeout.map(|timeout| move || shared.clock.deadline(Some(timeout)));
+        let deadline = deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant);
+        let asking = calls::Ask { channel: ask.channel, lane, message: ask.message, late: ask.late, deadline };
+        shared.calls().ask(&link, &asking, asker).map_err(|error| match error {
+            NotAsked::Refused(AskError::Closed(reason)) => RequestError::Closed(reason),
+            NotAsked::Refused(AskError::TooMany { max }) => RequestError::TooMany { channel: ask.channel, max },
+            NotAsked::NotSent(error) => shared.refused(error, ask.channel, ask.message.len()).into(),
+        })
     }
 
     /// `respond` and `refuse` for whoever may use the channel. Without a time-out it is queued whether there is room or not: no more
@@ -204,25 +190,13 @@ impl Node {
             return shared.answer_own(channel, number, kind, answer);
         }
         let link = shared.roster.find(link).ok_or(RequestError::NoRequest)?;
-        let lane = link.lane(channel).ok_or(RequestError::NoRequest)?;
-        if !link.requests.settle(channel, number) {
-            return Err(RequestError::NoRequest);
-        }
         let is_forced = timeout.is_none();
         let parcel = Parcel { kind, request: number, is_forced, ..Parcel::message(Body::Bytes(answer)) };
-        let deadline = timeout.map(|timeout| shared.clock.deadline(Some(timeout)));
-        match link.push_parcel(lane, &parcel, deadline, &mut Vec::new()) {
-            Ok(rings) => {
-                if rings {
-                    shared.bell.ring_for(link.id);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                // Nothing was sent: it may still be answered.
-                link.requests.owe(channel, number);
-                Err(shared.refused(error, channel, answer.len()).into())
-            }
-        }
+        let deadline = timeout.map(|timeout| move || shared.clock.deadline(Some(timeout)));
+        let deadline = deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant);
+        shared.calls().answer(&link, channel, &parcel, deadline).map_err(|error| match error {
+            NotAnswered::NoRequest => RequestError::NoRequest,
+            NotAnswered::NotSent(error) => shared.refused(error, channel, answer.len()).into(),
+        })
     }
 }

@@ -7,12 +7,11 @@ use super::shared::Shared;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::time::Time;
-use crate::bus::fate::{Fate, News};
-use crate::bus::link::{Body, Link, Parcel, PushError};
-use crate::flow::batch::{Note, Removed};
+use crate::bus::link::{Body, Link, Parcel};
+use crate::flow::batch::Note;
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Sends on one channel of one link: the look-ups are done once. Cheap to clone; any thread may use it.
 #[derive(Clone)]
@@ -131,29 +130,11 @@ impl Sender {
             };
             return self.shared.push_own(self.channel, parcel.kind, parcel.request, &body, wait);
         };
-        let mut displaced = Vec::new();
-        let mut sent = link.push_parcel(*lane, parcel, None, &mut displaced);
-        if let (Err(PushError::Full), Some(wait)) = (&sent, wait) {
-            // The clock is read only by those who wait.
-            let deadline = self.shared.clock.deadline(wait);
-            sent = link.push_parcel(*lane, parcel, Some(deadline), &mut displaced);
-        }
-        if !displaced.is_empty() {
-            self.tell_displaced(link, &displaced);
-        }
-        let rings = sent.map_err(|error| self.shared.refused(error, self.channel, parcel.body.bytes()))?;
-        if rings {
-            self.shared.bell.ring_for(link.id);
-        }
-        Ok(())
-    }
-
-    /// Tells the senders of messages that gave way.
-    fn tell_displaced(&self, link: &Link, displaced: &[Removed]) {
-        self.shared.counters.messages_displaced.add(displaced.len() as u64);
-        let tickets = displaced.iter().filter_map(|removed| removed.note?.ticket);
-        let mut news: Vec<News> = tickets.map(|ticket| News::sent(link, ticket, Fate::Displaced)).collect();
-        self.shared.routes.post(&mut news);
+        // The clock is read only by those who wait.
+        let deadline = wait.map(|wait| move || self.shared.clock.deadline(wait));
+        let deadline = deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant);
+        let sent = self.shared.calls().send(link, *lane, parcel, deadline);
+        sent.map_err(|error| self.shared.refused(error, self.channel, parcel.body.bytes()))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::bus::bell::Bell;
+use crate::bus::calls::Calls;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
 use crate::bus::event::NodeState;
@@ -80,6 +81,11 @@ impl Shared {
         if self.commands.send(command).is_ok() {
             self.bell.ring();
         }
+    }
+
+    /// What calls that send, ask and answer work with.
+    pub fn calls(&self) -> Calls<'_> {
+        Calls { routes: &self.routes, bell: &self.bell, counters: &self.counters }
     }
 
     /// A place for the news of a send or request in `queue` (`None`: the main queue).

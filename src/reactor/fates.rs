@@ -7,7 +7,7 @@ use crate::base::channel::{ChannelId, Kind};
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::bus::fate::{Fate, News};
-use crate::bus::link::{Body, Left, Link, Parcel};
+use crate::bus::link::{Left, Link};
 use crate::bus::requests::Outcome;
 use crate::flow::batch::{Batch, Note, Removed};
 use crate::session::intake::{Reply, Word};
@@ -46,6 +46,7 @@ impl Core {
                 withdraw(&link, over.channel, over.request);
                 conn.has_mail = true;
             }
+            link.requests.release(over.request);
             News::complete(&link, over, Outcome::TimedOut, 0, &mut self.news);
         }
         conn.expires = link.soonest();
@@ -60,6 +61,7 @@ impl Core {
         for over in own.expired(now) {
             self.ports.counters.requests_late.add(1);
             own.withdraw(over.channel, over.request);
+            own.release(over.request);
             News::complete_own(self.dialects.own(), over, Outcome::TimedOut, &mut self.news);
         }
     }
@@ -72,10 +74,12 @@ impl Core {
     /// The asker has taken its request back: it is not sent any more, or the peer hears of it.
     pub(super) fn withdraw(&mut self, conn: &mut Conn, channel: ChannelId, request: u32) {
         let removed = self.take_out(conn, Fate::Cancelled, |note| note.request == request && request != 0);
-        if let Some(link) = conn.link.as_ref().filter(|_| removed.is_empty()) {
+        let Some(link) = &conn.link else { return };
+        if removed.is_empty() {
             withdraw(link, channel, request);
             conn.has_mail = true;
         }
+        link.requests.release(request);
     }
 
     /// Takes the messages out that `pick` picks, and tells their senders.
@@ -135,12 +139,11 @@ fn has_request(removed: &[Removed], request: u32) -> bool {
     removed.iter().any(|removed| removed.note.is_some_and(|note| note.request == request))
 }
 
-/// Queues a cancel. Each follows a request that had room once, so they are no more than those.
+/// The peer is to forget a request of ours.
 fn withdraw(link: &Link, channel: ChannelId, request: u32) {
-    let parcel = Parcel { kind: Kind::Cancel, request, is_forced: true, ..Parcel::message(Body::Slice(b"")) };
     if let Some(lane) = link.lane(channel) {
-        // A link that has closed meanwhile needs no cancel, and the reactor is here already: nobody rings.
-        let _ = link.push_parcel(lane, &parcel, None, &mut Vec::new());
+        // The reactor is here already: nobody rings.
+        link.withdraw(lane, request);
     }
 }
 

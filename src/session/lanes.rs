@@ -177,12 +177,18 @@ impl Lanes {
         std::mem::take(&mut self.left.answered)
     }
 
-    /// Takes out the messages whose note `pick` picks. One of which a part is sealed stays, unless nothing will be sealed any more.
+    /// Takes out the messages whose note `pick` picks. One of which a part is sealed stays. If nothing will be sealed any more (`is_over`)
+    /// it goes as well, and so do those that nobody wants to hear of.
     pub fn take_out(&mut self, is_over: bool, pick: &mut dyn FnMut(&Note) -> bool) -> Vec<Removed> {
         let mut removed = if is_over { std::mem::take(&mut self.left.unsent) } else { Vec::new() };
         for lane in 0..self.lanes.len() {
             let slot = &mut self.lanes[lane];
             removed.append(&mut slot.queue.take_out(slot.sent > 0 && !is_over, &mut *pick));
+            if is_over {
+                // Of what is at the front now nothing was sealed, whatever was of the one before.
+                slot.queue.clear();
+                slot.sent = 0;
+            }
             self.note_ready(lane);
         }
         removed

@@ -135,15 +135,15 @@ pub struct Host {
     maintenance: Maintenance,
     exchange: Exchange,
     desks: BTreeMap<Actor, Desk>,
-    bell: Arc<Bell>,
+    pub(super) bell: Arc<Bell>,
     is_rung: Arc<AtomicBool>,
     commands: Sender<Command>,
     pub(super) reports: Receiver<Report>,
     controls: Receiver<Control>,
     pub(super) roster: Arc<Roster>,
-    queue: Arc<Queue>,
+    pub(super) routes: Arc<Routes>,
     is_readable: Arc<AtomicBool>,
-    counters: Arc<NodeCounters>,
+    pub(super) counters: Arc<NodeCounters>,
     pub(super) pot: Pot,
     pub(super) conns_max: usize,
     /// False while the application does not take what arrives.
@@ -203,14 +203,14 @@ fn bell() -> (Arc<Bell>, Arc<AtomicBool>) {
     (Arc::new(Bell::new(Box::new(move || rung.store(true, Ordering::Relaxed)))), is_rung)
 }
 
-/// The application's queue, and whether something is in it.
-fn queue(bell: &Arc<Bell>) -> (Arc<Queue>, Arc<AtomicBool>) {
+/// Routes to the application's one queue, and whether something is in it.
+fn routes(bell: &Arc<Bell>) -> (Arc<Routes>, Arc<AtomicBool>) {
     let ringer = Arc::clone(bell);
     let queue = Arc::new(Queue::new(Box::new(move |link| ringer.ring_for(link))));
     let is_readable = Arc::new(AtomicBool::new(false));
     let shown = Arc::clone(&is_readable);
     queue.set_readable(Box::new(move |is_readable| shown.store(is_readable, Ordering::Relaxed)));
-    (queue, is_readable)
+    (Arc::new(Routes::new(queue)), is_readable)
 }
 
 impl Host {
@@ -236,14 +236,14 @@ impl Host {
         let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
         let (control, controls) = bounded(CONTROL_MAX);
         let (bell, is_rung) = bell();
-        let (queue, is_readable) = queue(&bell);
+        let (routes, is_readable) = routes(&bell);
         let (roster, counters, ids) = (Arc::new(Roster::default()), Arc::new(NodeCounters::default()), LinkIds::default());
         let ports = Ports {
             commands: orders,
             reports: report,
             control,
             bell: Arc::clone(&bell),
-            routes: Arc::new(Routes::new(Arc::clone(&queue))),
+            routes: Arc::clone(&routes),
             roster: Arc::clone(&roster),
             counters: Arc::clone(&counters),
             ids: ids.clone(),
@@ -273,7 +273,7 @@ impl Host {
             reports,
             controls,
             roster,
-            queue,
+            routes,
             is_readable,
             counters,
             pot,
@@ -455,7 +455,7 @@ impl Host {
         self.desk(actor).held.extend(commands);
         self.send_held(actor);
         for notice in notices {
-            self.queue.notify(notice);
+            self.routes.main().notify(notice);
         }
         self.desk(Actor::Maintenance).is_nudged |= nudge_maintenance;
         self.desk(Actor::Exchange).is_nudged |= nudge_exchange;
@@ -507,11 +507,6 @@ impl Host {
         self.desk(Actor::Maintenance).done.push_back(done);
     }
 
-    /// Rings the reactor for a link that a message was pushed to.
-    pub(super) fn ring_for(&self, link: LinkId) {
-        self.bell.ring_for(link);
-    }
-
     /// The node stops as `Node::stop` does: no new work, then a drain until `deadline` of the world's time.
     pub(super) fn stop(&mut self, deadline: Time) {
         self.is_maintaining = false;
@@ -525,7 +520,7 @@ impl Host {
         let before = self.taken.len();
         let count = 1 + self.rng.below(TAKEN_MAX);
         // Nothing there is no news; the queue is never closed while the host lives.
-        let _ = self.queue.take(&mut self.taken, count as usize, None);
+        let _ = self.routes.main().take(&mut self.taken, count as usize, None);
         let news = &self.taken[before..];
         news.iter().for_each(|event| self.story.tell(event));
         network.note(self.id, What::Took, LinkId::NONE, news.len() as u64);

@@ -6,5 +6,6 @@ pub mod net;
 pub mod pipe;
 pub mod port;
 pub mod scenarios;
+pub mod talk;
 pub mod trace;
 pub mod world;

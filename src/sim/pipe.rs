@@ -175,9 +175,12 @@ impl Pipe {
     /// Moves what has arrived into `into`.
     pub fn read(&mut self, into: &mut [u8]) -> usize {
         let count = into.len().min(self.arrived.len());
-        for (slot, byte) in into.iter_mut().zip(self.arrived.drain(..count)) {
-            *slot = byte;
-        }
+        // In two pieces, not byte by byte: simulations move hundreds of megabytes.
+        let (front, back) = self.arrived.as_slices();
+        let first = count.min(front.len());
+        into[..first].copy_from_slice(&front[..first]);
+        into[first..count].copy_from_slice(&back[..count - first]);
+        self.arrived.drain(..count);
         count
     }
 

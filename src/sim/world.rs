@@ -21,7 +21,6 @@ use super::net::{HostId, Network};
 use super::pipe::{Weather, nanos};
 use super::port::Port;
 use super::trace::{Trace, What};
-use crate::base::channel::{ChannelId, Kind};
 use crate::base::limits::RESOLVE_TIMEOUT;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -30,7 +29,6 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::event::Event;
-use crate::bus::link::{Body, PushError};
 use crate::bus::outbox::{Done, Job};
 use crate::crypto::identity::{Draft, Identity};
 use crate::crypto::sodium;
@@ -43,6 +41,8 @@ use std::time::Duration;
 
 /// Time between two looks at all hosts together.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a thread takes to begin that need not wait.
+const PROMPT: Duration = Duration::from_micros(1);
 /// A name's answer takes so long at most, if it comes.
 const ANSWER_MAX: Duration = Duration::from_millis(500);
 
@@ -82,6 +82,8 @@ pub struct World {
     names: BTreeMap<String, Vec<SocketAddr>>,
     /// Answers of the resolver that never come, in percent.
     pub unresolved_percent: u64,
+    /// True for threads that never wait for a processor: for figures that are to be exact.
+    pub is_prompt: bool,
     /// True to hand the machines' log lines to the `log` crate.
     pub logs: bool,
 }
@@ -103,6 +105,7 @@ impl World {
             honest: BTreeSet::new(),
             names: BTreeMap::new(),
             unresolved_percent: 0,
+            is_prompt: false,
             logs: false,
         };
         world.schedule(Time::ZERO + LOOK, Happening::Look);
@@ -264,21 +267,13 @@ impl World {
         }
     }
 
-    /// The application of a host sends a message.
-    ///
-    /// # Errors
-    /// As `bus::link::Link::push`; `Closed` for a link that is not open.
-    pub fn send(&mut self, id: HostId, link: LinkId, channel: ChannelId, message: &[u8]) -> Result<(), PushError> {
-        let gone = PushError::Closed(CloseReason::Requested);
-        let host = self.seat(id).host.as_mut().ok_or(gone)?;
-        let mailbox = host.roster.find(link).ok_or(gone)?;
-        let lane = mailbox.lane(channel).ok_or(PushError::NoChannel)?;
-        if mailbox.push(lane, Kind::Message, 0, Body::Slice(message), None)? {
-            host.ring_for(link);
-        }
-        self.network.note(id, What::Sent, link, message.len() as u64);
+    /// The application of a host calls its node. `None` for a host without one.
+    pub(super) fn call<T>(&mut self, id: HostId, act: impl FnOnce(&mut Host, Time) -> T) -> Option<T> {
+        let now = self.now();
+        let host = self.seat(id).host.as_mut()?;
+        let result = act(host, host.clock(now));
         self.plan_turns(id);
-        Ok(())
+        Some(result)
     }
 
     /// What the application of a host has taken from its queue since the last call.
@@ -440,7 +435,8 @@ impl World {
     fn plan_turns(&mut self, id: HostId) {
         let now = self.now();
         let has_ready = self.network.has_ready(id);
-        let World { seats, rng, sequence, happenings, .. } = self;
+        let World { seats, rng, sequence, happenings, is_prompt, .. } = self;
+        let mut delay = || if *is_prompt { PROMPT } else { delay(rng) };
         let seat = &mut seats[usize::from(id.number())];
         let Some(host) = seat.host.as_ref().filter(|_| !seat.is_frozen) else { return };
         for actor in Actor::ALL {
@@ -451,8 +447,8 @@ impl World {
                     continue;
                 }
                 (wish, Some(planned)) if wish == planned => continue,
-                (Wish::Soon, _) => now + delay(rng),
-                (Wish::At(at), _) => at.max(now) + delay(rng),
+                (Wish::Soon, _) => now + delay(),
+                (Wish::At(at), _) => at.max(now) + delay(),
             };
             seat.turns.insert(actor, (at, wish));
             *sequence += 1;

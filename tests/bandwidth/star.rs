@@ -231,6 +231,16 @@ impl Star {
         self.world.host(self.leaves[leaf]).and_then(|host| host.link_stats(self.own[leaf])).expect("it is open")
     }
 
+    /// Whether a leaf's application takes what arrives.
+    pub fn set_taking(&mut self, leaf: usize, is_taking: bool) {
+        self.world.set_taking(self.leaves[leaf], is_taking);
+    }
+
+    /// A leaf's program stands still: it reads nothing any more.
+    pub fn freeze(&mut self, leaf: usize) {
+        self.world.freeze(self.leaves[leaf]);
+    }
+
     /// What has arrived at a leaf.
     pub fn leaf_events(&mut self, leaf: usize) -> Vec<Event> {
         self.world.take_events(self.leaves[leaf])
