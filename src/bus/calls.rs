@@ -91,11 +91,17 @@ impl Calls<'_> {
         match self.send(link, ask.lane, &parcel, ask.deadline) {
             // If it is over already, its outcome is on the way: then it was accepted.
             Err(error) if link.requests.cancel(number).is_some() => Err(NotAsked::NotSent(error)),
-            Err(_) => Ok(number),
+            Err(_) => {
+                link.requests.forget(number);
+                Ok(number)
+            }
             Ok(()) => {
                 // It was late while it waited for room: the peer was told to forget it before it was sent.
-                if !link.requests.is_waiting(number) && link.withdraw(ask.lane, number) {
-                    self.bell.ring_for(link.id);
+                if !link.requests.queued(number) {
+                    if link.withdraw(ask.lane, number) {
+                        self.bell.ring_for(link.id);
+                    }
+                    link.requests.forget(number);
                 }
                 Ok(number)
             }

@@ -56,6 +56,8 @@ struct Asked {
     channel: ChannelId,
     deadline: Time,
     asker: Asker,
+    /// It is in the mailbox, or was. Before, nobody can tell the peer behind it that it is over.
+    is_queued: bool,
 }
 
 /// A request of ours that is over, for whoever posts the outcome.
@@ -73,12 +75,18 @@ pub struct Requests {
 }
 
 #[derive(Debug)]
+struct Leaving {
+    channel: ChannelId,
+    is_queued: bool,
+}
+
+#[derive(Debug)]
 struct Inner {
     /// The last number that was given to a request.
     last: u32,
     asked: BTreeMap<u32, Asked>,
     /// Requests that are over for their askers, and the peer does not know it: they count as long as it counts them.
-    leaving: BTreeMap<u32, ChannelId>,
+    leaving: BTreeMap<u32, Leaving>,
     /// None is late before.
     soonest: Time,
     /// By channel and number: two channels may use the same.
@@ -104,7 +112,7 @@ impl Requests {
             return Err(AskError::Closed(reason));
         }
         let waiting = inner.asked.values().filter(|asked| asked.channel == channel).count();
-        if waiting + inner.leaving.values().filter(|of| **of == channel).count() >= max as usize {
+        if waiting + inner.leaving.values().filter(|leaving| leaving.channel == channel).count() >= max as usize {
             return Err(AskError::TooMany { max });
         }
         let mut request = inner.last;
@@ -117,7 +125,7 @@ impl Requests {
         }
         inner.last = request;
         inner.soonest = inner.soonest.min(deadline);
-        inner.asked.insert(request, Asked { channel, deadline, asker });
+        inner.asked.insert(request, Asked { channel, deadline, asker, is_queued: false });
         Ok(request)
     }
 
@@ -138,14 +146,24 @@ impl Requests {
         self.inner.lock().leave(request)
     }
 
-    /// What comes behind this on its channel the peer reads after it has heard that this request is over, or it never hears of it at all.
-    pub fn release(&self, request: u32) {
-        self.inner.lock().leaving.remove(&request);
+    /// The request is in the mailbox. False if it is over already: the caller tells the peer, behind it, and then forgets it.
+    pub fn queued(&self, request: u32) -> bool {
+        let mut inner = self.inner.lock();
+        inner.asked.get_mut(&request).map(|asked| asked.is_queued = true).is_some()
     }
 
-    /// True while an outcome is waited for.
-    pub fn is_waiting(&self, request: u32) -> bool {
-        self.inner.lock().asked.contains_key(&request)
+    /// The peer hears that the request is over before it reads what comes behind this on its channel, or it never hears of it at all. One
+    /// that is still to be queued counts on: whoever queues it forgets it.
+    pub fn release(&self, request: u32) {
+        let mut inner = self.inner.lock();
+        if inner.leaving.get(&request).is_some_and(|leaving| leaving.is_queued) {
+            inner.leaving.remove(&request);
+        }
+    }
+
+    /// The same, by whoever would have queued it.
+    pub fn forget(&self, request: u32) {
+        self.inner.lock().leaving.remove(&request);
     }
 
     /// Takes out what has waited too long.
@@ -204,8 +222,8 @@ impl Inner {
     }
 
     fn leave(&mut self, request: u32) -> Option<Over> {
-        let over = self.over(request)?;
-        self.leaving.insert(request, over.channel);
-        Some(over)
+        let Asked { channel, asker, is_queued, .. } = self.asked.remove(&request)?;
+        self.leaving.insert(request, Leaving { channel, is_queued });
+        Some(Over { channel, request, asker })
     }
 }

@@ -37,6 +37,7 @@ fn what_is_taken_back_or_late_counts_until_the_peer_is_told() {
     let requests = Requests::default();
     let first = requests.ask(A, 2, Time::MAX, asker(0)).expect("there is room");
     let second = requests.ask(A, 2, at(5), asker(1)).expect("there is room");
+    assert!(requests.queued(first) && requests.queued(second));
     assert!(requests.take_back(first).is_some() && requests.take_back(first).is_none(), "its asker hears once");
     assert_eq!(requests.expired(at(5)).len(), 1);
     assert_eq!(requests.ask(A, 2, Time::MAX, asker(2)), Err(AskError::TooMany { max: 2 }));

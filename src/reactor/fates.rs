@@ -61,7 +61,8 @@ impl Core {
         for over in own.expired(now) {
             self.ports.counters.requests_late.add(1);
             own.withdraw(over.channel, over.request);
-            own.release(over.request);
+            // It was never anywhere but in a queue of our own.
+            own.forget(over.request);
             News::complete_own(self.dialects.own(), over, Outcome::TimedOut, &mut self.news);
         }
     }
