@@ -24,7 +24,8 @@ use bowline::wire::hello::Hello;
 use bowline::wire::pex::PexMessage;
 use bowline::wire::record::RecordType;
 use bowline::wire::segment::{self, Head};
-use bowline::{Blame, ChannelId, CloseReason, Event, Notice};
+use bowline::{Blame, ChannelId, CloseReason, Event, Notice, RequestError, RequestId};
+use bytes::Bytes;
 use client::{
     Rogue, bulk, claiming, first_message, hello, honest_first, identity, last_payload, refusal, second_message, second_payload,
     third_message, weak_identity,
@@ -540,5 +541,35 @@ fn a_peer_that_stops_reading_is_closed_and_harms_nobody() {
     // It is closed behind what is on its way.
     assert!(!rogue.wire.until_closed().is_empty());
     bed.is_well("a peer that stops reading");
+    bed.end();
+}
+
+/// Who asks and takes it back in one breath, over and over, is owed nothing: no answer may wait for it.
+#[test]
+fn a_request_that_is_taken_back_at_once_is_not_answered() {
+    let bed = Bed::new(LOOPBACK, &[]);
+    let target = bed.target(0, 0);
+    let mut rogue = Rogue::open(target.at, &target.us, &hello());
+    let link = bed.up(rogue.id);
+    let mut body = Vec::new();
+    for request in 1..=100 {
+        for kind in [Kind::Request, Kind::Cancel] {
+            let head = Head { channel: bulk().id, kind, request, total: 0, is_first: true, is_last: true };
+            segment::write(&mut body, head, b"");
+        }
+    }
+    data(&mut rogue, &body);
+    for number in 1..=100 {
+        let asked = bed.wait("a request", |event| match event {
+            Event::Message(message) if message.kind == Kind::Request => Some(message.request),
+            _ => None,
+        });
+        assert_eq!(asked, number);
+        let id = RequestId { link, channel: bulk().id, number };
+        let answered = bed.node.respond(id, &Bytes::new(), Duration::ZERO);
+        assert_eq!(answered, Err(RequestError::NoRequest), "request {number}");
+    }
+    bed.node.disconnect(link, CloseReason::Requested).expect("it is open");
+    assert_eq!(bed.down(link).reason, CloseReason::Requested);
     bed.end();
 }

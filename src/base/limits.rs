@@ -59,6 +59,8 @@ pub const RECEIVE_MESSAGES_MIN: u32 = 4;
 pub const REQUESTS_DEFAULT: u32 = 64;
 /// The most that a channel may allow: each has a row in a table at both ends.
 pub const REQUESTS_MAX: u32 = 4_096;
+/// Bytes of bowline's own last word on a request that nobody answers (`wire/refusal.rs`): a number and a short sentence.
+pub const LAST_WORD_BYTES: usize = 64;
 /// Closed links of which an event queue still tells an Up or messages: links come and go as peers like, also while nobody polls.
 pub const STORIES_MAX: usize = 1_024;
 /// Bytes of their messages: eight default receive queues. One story alone may be larger.

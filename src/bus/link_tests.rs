@@ -1,6 +1,6 @@
 //! Tests of a link's mailbox. In a file of their own, because the model checker takes in `link.rs` as it stands.
 
-use super::link::{Body, Left, Link, PushError};
+use super::link::{Body, Left, Link, Parcel, PushError};
 use crate::base::channel::{Channel, ChannelId, Kind, Overflow};
 use crate::base::limits::BY_REFERENCE_MIN;
 use crate::base::link_id::LinkId;
@@ -152,4 +152,30 @@ fn an_orderly_stop_refuses_new_messages_and_keeps_the_old() {
     link.refuse_new(CloseReason::Stopped);
     assert_eq!(push(&link, 0, 1), Err(PushError::Closed(CloseReason::Stopped)));
     assert_eq!(link.waiting_bytes(), 30);
+}
+
+/// A peer that takes its requests back while it grants no credit makes last words wait that nobody will ever hear.
+#[test]
+fn last_words_are_bounded_too() {
+    let link = link();
+    let forced = |kind| Parcel { kind, request: 7, is_forced: true, ..Parcel::message(Body::Slice(b"no")) };
+    let force = |kind| link.push_parcel(0, &forced(kind), None, &mut Vec::new());
+    let bound = (CHAT.send_queue_messages + CHAT.requests_max) as usize;
+    assert_eq!((0..100).take_while(|_| force(Kind::Error).is_ok()).count(), bound);
+    assert_eq!(force(Kind::Error), Err(PushError::Full));
+    assert_eq!(force(Kind::Cancel), Ok(false), "each follows a request that had room");
+}
+
+#[test]
+fn nothing_gives_way_to_what_needs_no_room() {
+    let oldest = [Channel { overflow: Overflow::DropOldest, ..CHAT }];
+    let offer = link().hello.channels.clone();
+    let remote = "127.0.0.1:1".parse().expect("an address");
+    let hello = Arc::new(Hello { channels: offer, ..Hello::default() });
+    let link = Link::new(LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Direction::Outbound, remote, hello, &oldest);
+    (0..3).for_each(|_| assert!(push(&link, 0, 1).is_ok()));
+    let mut displaced = Vec::new();
+    let cancel = Parcel { kind: Kind::Cancel, request: 7, is_forced: true, ..Parcel::message(Body::Slice(b"")) };
+    link.push_parcel(0, &cancel, None, &mut displaced).expect("it needs no room");
+    assert!(displaced.is_empty());
 }

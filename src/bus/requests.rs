@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! asked:  ask() ──► waits ──► answered() | expired() | cancel() | close()     one of them, once
+//!                              expired() and cancel() keep the place until forget(): the peer counts the request until it is told
 //! owed:   owe() ──► owed  ──► settle()  | withdraw() | close()                settle() says true once
 //! ```
 
@@ -54,7 +55,8 @@ pub enum AskError {
 struct Asked {
     channel: ChannelId,
     deadline: Time,
-    asker: Asker,
+    /// `None`: it is over, and the peer has not been told so. It keeps its place, because the peer counts it.
+    asker: Option<Asker>,
 }
 
 /// A request of ours that is over, for whoever posts the outcome.
@@ -113,29 +115,38 @@ impl Requests {
         }
         inner.last = request;
         inner.soonest = inner.soonest.min(deadline);
-        inner.asked.insert(request, Asked { channel, deadline, asker });
+        inner.asked.insert(request, Asked { channel, deadline, asker: Some(asker) });
         Ok(request)
     }
 
     /// An answer arrived. `None`: nobody waits for it (any more).
     pub fn answered(&self, channel: ChannelId, request: u32) -> Option<Over> {
         let mut inner = self.inner.lock();
-        inner.asked.get(&request).filter(|asked| asked.channel == channel)?;
-        inner.over(request)
+        let over = inner.over(channel, request);
+        inner.forget(channel, request);
+        over
     }
 
-    /// Takes a request back. `None`: it is over already.
-    pub fn cancel(&self, request: u32) -> Option<Over> {
-        self.inner.lock().over(request)
+    /// Takes a request back; its place is free with `forget`. `None`: it is over already.
+    pub fn cancel(&self, channel: ChannelId, request: u32) -> Option<Over> {
+        self.inner.lock().over(channel, request)
     }
 
-    /// Takes out what has waited too long.
+    /// Takes out what has waited too long; the places are free with `forget`.
     pub fn expired(&self, now: Time) -> Vec<Over> {
         let mut inner = self.inner.lock();
-        let late: Vec<u32> = inner.asked.iter().filter(|(_, asked)| asked.deadline <= now).map(|(request, _)| *request).collect();
-        let over = late.into_iter().filter_map(|request| inner.over(request)).collect();
-        inner.soonest = inner.asked.values().map(|asked| asked.deadline).min().unwrap_or(Time::MAX);
+        let is_late = |asked: &Asked| asked.asker.is_some() && asked.deadline <= now;
+        let late = inner.asked.iter().filter(|(_, asked)| is_late(asked)).map(|(request, asked)| (asked.channel, *request));
+        let late: Vec<(ChannelId, u32)> = late.collect();
+        let over = late.into_iter().filter_map(|(channel, request)| inner.over(channel, request)).collect();
+        let waiting = inner.asked.values().filter(|asked| asked.asker.is_some());
+        inner.soonest = waiting.map(|asked| asked.deadline).min().unwrap_or(Time::MAX);
         over
+    }
+
+    /// A request that is over was never sent, or what tells the peer so is queued: another may take its place behind that.
+    pub fn forget(&self, channel: ChannelId, request: u32) {
+        self.inner.lock().forget(channel, request);
     }
 
     /// No request is late before.
@@ -149,7 +160,8 @@ impl Requests {
         inner.closed.get_or_insert(reason);
         inner.owed.clear();
         let asked = std::mem::take(&mut inner.asked);
-        asked.into_iter().map(|(request, Asked { channel, asker, .. })| Over { channel, request, asker }).collect()
+        let over = |(request, Asked { channel, asker, .. })| asker.map(|asker| Over { channel, request, asker });
+        asked.into_iter().filter_map(over).collect()
     }
 
     /// The peer asked: the application owes an answer.
@@ -173,13 +185,19 @@ impl Requests {
     /// Requests of ours without an answer, and of the peer's that the application has not answered.
     pub fn waiting(&self) -> (usize, usize) {
         let inner = self.inner.lock();
-        (inner.asked.len(), inner.owed.len())
+        (inner.asked.values().filter(|asked| asked.asker.is_some()).count(), inner.owed.len())
     }
 }
 
 impl Inner {
-    fn over(&mut self, request: u32) -> Option<Over> {
-        let Asked { channel, asker, .. } = self.asked.remove(&request)?;
+    fn over(&mut self, channel: ChannelId, request: u32) -> Option<Over> {
+        let asker = self.asked.get_mut(&request).filter(|asked| asked.channel == channel)?.asker.take()?;
         Some(Over { channel, request, asker })
+    }
+
+    fn forget(&mut self, channel: ChannelId, request: u32) {
+        if self.asked.get(&request).is_some_and(|asked| asked.channel == channel && asked.asker.is_none()) {
+            self.asked.remove(&request);
+        }
     }
 }

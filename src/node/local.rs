@@ -95,8 +95,9 @@ impl Shared {
         match self.try_push_own(channel, Kind::Request, number, message, deadline) {
             Ok(()) => Ok(number),
             // If it is over already, its outcome is on the way: then it was accepted.
-            Err(error) => match own.cancel(number) {
+            Err(error) => match own.cancel(channel, number) {
                 Some(_) => {
+                    own.forget(channel, number);
                     own.withdraw(channel, number);
                     Err(error.into())
                 }
@@ -128,7 +129,8 @@ impl Shared {
 
     /// Takes a request of this node to itself back. False if it is over already.
     pub fn cancel_own(&self, channel: ChannelId, number: u32) -> bool {
-        let Some(over) = self.roster.own.cancel(number) else { return false };
+        let Some(over) = self.roster.own.cancel(channel, number) else { return false };
+        self.roster.own.forget(channel, number);
         self.roster.own.withdraw(channel, number);
         let mut news = Vec::new();
         News::complete_own(self.own, over, Outcome::Cancelled, &mut news);

@@ -120,7 +120,7 @@ impl Node {
             return shared.cancel_own(request.channel, request.number);
         }
         let Some(link) = shared.roster.find(request.link) else { return false };
-        let Some(over) = link.requests.cancel(request.number) else { return false };
+        let Some(over) = link.requests.cancel(request.channel, request.number) else { return false };
         let mut news = Vec::new();
         News::complete(&link, over, Outcome::Cancelled, 0, &mut news);
         shared.routes.post(&mut news);
@@ -174,23 +174,21 @@ impl Node {
         let note = Note { expires: ask.late, ticket: None, request: number };
         let body = Body::Bytes(ask.message);
         let parcel = Parcel { kind: Kind::Request, request: number, note: Some(note), ..Parcel::message(body) };
-        match link.push_parcel(lane, &parcel, ask.deadline, &mut Vec::new()) {
-            Ok(rings) => {
-                if rings {
-                    shared.bell.ring_for(link.id);
-                }
-                Ok(number)
-            }
+        match shared.push(&link, lane, &parcel, ask.deadline) {
+            Ok(()) => Ok(number),
             // If it is over already, its outcome is on the way: then it was accepted.
-            Err(error) => match link.requests.cancel(number) {
-                Some(_) => Err(shared.refused(error, ask.channel, ask.message.len()).into()),
+            Err(error) => match link.requests.cancel(ask.channel, number) {
+                Some(_) => {
+                    link.requests.forget(ask.channel, number);
+                    Err(shared.refused(error, ask.channel, ask.message.len()).into())
+                }
                 None => Ok(number),
             },
         }
     }
 
-    /// `respond` and `refuse` for whoever may use the channel. Without a time-out it is queued whether there is room or not: no more
-    /// answers wait than the channel lets requests wait.
+    /// `respond` and `refuse` for whoever may use the channel. Without a time-out it is bowline's own last word on the request: it is queued
+    /// beyond the channel's bounds, as far as as many such words can wait as the channel lets requests wait.
     pub(super) fn answer(
         &self,
         request: RequestId,
@@ -211,18 +209,12 @@ impl Node {
         let is_forced = timeout.is_none();
         let parcel = Parcel { kind, request: number, is_forced, ..Parcel::message(Body::Bytes(answer)) };
         let deadline = timeout.map(|timeout| shared.clock.deadline(Some(timeout)));
-        match link.push_parcel(lane, &parcel, deadline, &mut Vec::new()) {
-            Ok(rings) => {
-                if rings {
-                    shared.bell.ring_for(link.id);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                // Nothing was sent: it may still be answered.
+        shared.push(&link, lane, &parcel, deadline).map_err(|error| {
+            // Nothing was sent: it may still be answered, unless this was the last word on it.
+            if !is_forced {
                 link.requests.owe(channel, number);
-                Err(shared.refused(error, channel, answer.len()).into())
             }
-        }
+            shared.refused(error, channel, answer.len()).into()
+        })
     }
 }

@@ -12,7 +12,7 @@ use crate::bus::link::{Body, Link, Parcel, PushError};
 use crate::flow::batch::{Note, Removed};
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Sends on one channel of one link: the look-ups are done once. Cheap to clone; any thread may use it.
 #[derive(Clone)]
@@ -131,29 +131,32 @@ impl Sender {
             };
             return self.shared.push_own(self.channel, parcel.kind, parcel.request, &body, wait);
         };
-        let mut displaced = Vec::new();
-        let mut sent = link.push_parcel(*lane, parcel, None, &mut displaced);
+        let mut sent = self.shared.push(link, *lane, parcel, None);
         if let (Err(PushError::Full), Some(wait)) = (&sent, wait) {
             // The clock is read only by those who wait.
             let deadline = self.shared.clock.deadline(wait);
-            sent = link.push_parcel(*lane, parcel, Some(deadline), &mut displaced);
+            sent = self.shared.push(link, *lane, parcel, Some(deadline));
         }
+        sent.map_err(|error| self.shared.refused(error, self.channel, parcel.body.bytes()))
+    }
+}
+
+impl Shared {
+    /// Queues a message, a request or an answer on a link; waits for room until `deadline`, if there is one. Who sent what gave way to it
+    /// is told.
+    pub(super) fn push(&self, link: &Link, lane: usize, parcel: &Parcel<'_>, deadline: Option<Instant>) -> Result<(), PushError> {
+        let mut displaced = Vec::new();
+        let pushed = link.push_parcel(lane, parcel, deadline, &mut displaced);
         if !displaced.is_empty() {
-            self.tell_displaced(link, &displaced);
+            self.counters.messages_displaced.add(displaced.len() as u64);
+            let tickets = displaced.iter().filter_map(|removed: &Removed| removed.note?.ticket);
+            let mut news: Vec<News> = tickets.map(|ticket| News::sent(link, ticket, Fate::Displaced)).collect();
+            self.routes.post(&mut news);
         }
-        let rings = sent.map_err(|error| self.shared.refused(error, self.channel, parcel.body.bytes()))?;
-        if rings {
-            self.shared.bell.ring_for(link.id);
+        if pushed? {
+            self.bell.ring_for(link.id);
         }
         Ok(())
-    }
-
-    /// Tells the senders of messages that gave way.
-    fn tell_displaced(&self, link: &Link, displaced: &[Removed]) {
-        self.shared.counters.messages_displaced.add(displaced.len() as u64);
-        let tickets = displaced.iter().filter_map(|removed| removed.note?.ticket);
-        let mut news: Vec<News> = tickets.map(|ticket| News::sent(link, ticket, Fate::Displaced)).collect();
-        self.shared.routes.post(&mut news);
     }
 }
 

@@ -46,6 +46,7 @@ impl Core {
                 withdraw(&link, over.channel, over.request);
                 conn.has_mail = true;
             }
+            link.requests.forget(over.channel, over.request);
             News::complete(&link, over, Outcome::TimedOut, 0, &mut self.news);
         }
         conn.expires = link.soonest();
@@ -59,6 +60,7 @@ impl Core {
         }
         for over in own.expired(now) {
             self.ports.counters.requests_late.add(1);
+            own.forget(over.channel, over.request);
             own.withdraw(over.channel, over.request);
             News::complete_own(self.dialects.own(), over, Outcome::TimedOut, &mut self.news);
         }
@@ -72,10 +74,12 @@ impl Core {
     /// The asker has taken its request back: it is not sent any more, or the peer hears of it.
     pub(super) fn withdraw(&mut self, conn: &mut Conn, channel: ChannelId, request: u32) {
         let removed = self.take_out(conn, Fate::Cancelled, |note| note.request == request && request != 0);
-        if let Some(link) = conn.link.as_ref().filter(|_| removed.is_empty()) {
+        let Some(link) = &conn.link else { return };
+        if removed.is_empty() {
             withdraw(link, channel, request);
             conn.has_mail = true;
         }
+        link.requests.forget(channel, request);
     }
 
     /// Takes the messages out that `pick` picks, and tells their senders.

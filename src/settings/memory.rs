@@ -236,10 +236,11 @@ impl Sum<'_> {
 }
 
 /// Messages that wait to be sent on a link: twice, in the mailbox and in the reactor's hand. Each takes one message of any size when it is
-/// empty.
+/// empty, and last words on requests beyond its bounds.
 fn queued_to_send(channel: &Channel) -> u64 {
     let bytes = u64::from(channel.message_bytes_max.max(channel.send_queue_bytes));
-    2 * 2 * (bytes + u64::from(channel.send_queue_messages) * sizes::WAITING as u64)
+    let last_words = u64::from(channel.requests_max) * (limits::LAST_WORD_BYTES + sizes::WAITING) as u64;
+    2 * 2 * (bytes + last_words + u64::from(channel.send_queue_messages) * sizes::WAITING as u64)
 }
 
 /// What a node has sent to itself and not taken: its bytes, or on a typed channel a number and the place of the value (the value is the
