@@ -5,7 +5,7 @@ use super::counters::LinkCounters;
 use super::requests::Requests;
 use super::sync::{Change, Lock};
 use crate::base::channel::{Channel, ChannelId, Kind, Overflow};
-use crate::base::limits::{BY_REFERENCE_MIN, LAST_WORD_BYTES};
+use crate::base::limits::{BY_REFERENCE_MIN, LAST_WORD_BYTES, REQUESTS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -160,7 +160,7 @@ impl Link {
             Lane {
                 channel: channel.id,
                 message_bytes_max: offer.map(|offer| offer.message_bytes_max.min(channel.message_bytes_max)),
-                requests_max: offer.map_or(0, |offer| offer.requests_max),
+                requests_max: offer.map_or(0, |offer| offer.requests_max.min(REQUESTS_MAX)),
                 queue_bytes: channel.send_queue_bytes as usize,
                 queue_messages: channel.send_queue_messages as usize,
                 last_words: channel.requests_max as usize,

@@ -2,7 +2,7 @@
 
 use super::link::{Body, Left, Link, Parcel, PushError};
 use crate::base::channel::{Channel, ChannelId, Kind, Overflow};
-use crate::base::limits::BY_REFERENCE_MIN;
+use crate::base::limits::{BY_REFERENCE_MIN, REQUESTS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -164,6 +164,16 @@ fn last_words_are_bounded_too() {
     assert_eq!((0..100).take_while(|_| force(Kind::Error).is_ok()).count(), bound);
     assert_eq!(force(Kind::Error), Err(PushError::Full));
     assert_eq!(force(Kind::Cancel), Ok(false), "each follows a request that had room");
+}
+
+/// However many a peer allows: each has a row in our table.
+#[test]
+fn no_peer_makes_us_ask_more_than_a_table_holds() {
+    let offer = ChannelOffer { requests_max: u32::MAX, ..link().hello.channels[0].clone() };
+    let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
+    let remote = "127.0.0.1:1".parse().expect("an address");
+    let link = Link::new(LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Direction::Outbound, remote, hello, &[CHAT]);
+    assert_eq!(link.requests_max(0), REQUESTS_MAX);
 }
 
 #[test]

@@ -10,6 +10,7 @@
 use super::sync::Lock;
 use crate::base::channel::ChannelId;
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::flow::batch::Ticket;
 use crate::wire::refusal::Refusal;
@@ -58,6 +59,8 @@ struct Asked {
     /// `None`: it is over, and the peer has not been told so. It keeps its place, because the peer counts it.
     asker: Option<Asker>,
 }
+
+const _: () = assert!(size_of::<(u32, Asked)>() <= sizes::ASKED);
 
 /// A request of ours that is over, for whoever posts the outcome.
 #[derive(Debug)]

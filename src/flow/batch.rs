@@ -75,6 +75,7 @@ pub struct Removed {
 }
 
 const _: () = assert!(size_of::<Entry>() <= sizes::ENTRY && size_of::<Waiting>() <= sizes::WAITING);
+const _: () = assert!(size_of::<Note>() <= sizes::NOTE);
 
 /// Messages of one channel of one link that wait to be sent: small ones back to back in one buffer, large ones by reference.
 /// The caller appends under the link's lock, the reactor swaps the whole batch out.

@@ -113,8 +113,14 @@ impl Node {
     }
 
     /// Takes a request back: its outcome is `Cancelled`, at once, and the peer is told that no answer is wanted. False if it is over
-    /// already.
+    /// already, and for a typed channel's.
     pub fn cancel_request(&self, request: RequestId) -> bool {
+        let is_open = self.open_for_sending().is_ok_and(|shared| shared.refuse_sealed(request.channel).is_ok());
+        is_open && self.cancel_request_within(request)
+    }
+
+    /// `cancel_request` for whoever may use the channel.
+    pub(super) fn cancel_request_within(&self, request: RequestId) -> bool {
         let Ok(shared) = self.open_for_sending() else { return false };
         if request.link == LinkId::LOCAL {
             return shared.cancel_own(request.channel, request.number);

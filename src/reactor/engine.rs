@@ -296,8 +296,8 @@ impl Engine {
                 },
                 _ => Ok(()),
             }),
-            Command::Cancel { link, tag } => self.step(link, net, |core, conn| {
-                core.cancel(conn, tag);
+            Command::Cancel { link, tag, queue } => self.step(link, net, |core, conn| {
+                core.cancel(conn, tag, queue);
                 Ok(())
             }),
             Command::Withdraw { link, channel, request } => self.step(link, net, |core, conn| {

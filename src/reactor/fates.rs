@@ -9,7 +9,7 @@ use crate::base::time::Time;
 use crate::bus::fate::{Fate, News};
 use crate::bus::link::{Body, Left, Link, Parcel};
 use crate::bus::requests::Outcome;
-use crate::flow::batch::{Batch, Note, Removed};
+use crate::flow::batch::{Batch, Note, Removed, Ticket};
 use crate::session::intake::{Reply, Word};
 use std::sync::Arc;
 
@@ -67,8 +67,9 @@ impl Core {
     }
 
     /// The sender takes back what it sent with this tag, as far as nothing of it was sent.
-    pub(super) fn cancel(&mut self, conn: &mut Conn, tag: u64) {
-        self.take_out(conn, Fate::Cancelled, |note| note.ticket.is_some_and(|ticket| ticket.tag == tag));
+    pub(super) fn cancel(&mut self, conn: &mut Conn, tag: u64, queue: Option<u16>) {
+        let is_meant = |ticket: Ticket| ticket.tag == tag && queue.is_none_or(|queue| ticket.queue == queue);
+        self.take_out(conn, Fate::Cancelled, |note| note.ticket.is_some_and(is_meant));
     }
 
     /// The asker has taken its request back: it is not sent any more, or the peer hears of it.

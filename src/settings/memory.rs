@@ -214,6 +214,9 @@ impl Sum<'_> {
             grown(3 * limits::NOTICES_MAX * sizes::EVENT) as u64,
             "event queues with notices and wake-ups",
         );
+        // Beside the bodies of answers, which the receive queues count.
+        let news = limits::NEWS_MAX * (grown(sizes::NEWS) + in_tree(sizes::ASKED));
+        self.add("news", self.queues(), news as u64, "event queues with what became of sends and requests");
         let local: u64 = self.channels.iter().map(queued_to_self).sum();
         self.add("local", 1, local, "node with what it sends to itself");
     }
@@ -240,7 +243,8 @@ impl Sum<'_> {
 fn queued_to_send(channel: &Channel) -> u64 {
     let bytes = u64::from(channel.message_bytes_max.max(channel.send_queue_bytes));
     let last_words = u64::from(channel.requests_max) * (limits::LAST_WORD_BYTES + sizes::WAITING) as u64;
-    2 * 2 * (bytes + last_words + u64::from(channel.send_queue_messages) * sizes::WAITING as u64)
+    let each = (sizes::WAITING + sizes::NOTE) as u64;
+    2 * 2 * (bytes + last_words + u64::from(channel.send_queue_messages) * each)
 }
 
 /// What a node has sent to itself and not taken: its bytes, or on a typed channel a number and the place of the value (the value is the
@@ -258,7 +262,9 @@ fn queued_to_take(channel: &Channel) -> u64 {
     let cost = limits::SEGMENT_HEADER.max(channel.segment_cost_min() as usize);
     let each = grown(sizes::ENTRY) + grown(cost - limits::SEGMENT_HEADER);
     let small = u64::from(channel.receive_queue_bytes).div_ceil(cost as u64) * each as u64;
-    small.max(2 * u64::from(channel.message_bytes_max))
+    // A request stands in two tables until it is answered, by number, and by channel and number.
+    let requests = u64::from(channel.requests_max) * (in_tree(4) + in_tree(8)) as u64;
+    small.max(2 * u64::from(channel.message_bytes_max)) + requests
 }
 
 #[cfg(test)]
@@ -325,7 +331,7 @@ mod tests {
         }
         // By channels, and what is the same for every node.
         let after = checked(|_| ()).memory_bytes_max(&[any(), Channel::new(0x11, "other")]);
-        for name in ["queues", "reassembly", "links", "reactor", "stories", "notices", "local"] {
+        for name in ["queues", "reassembly", "links", "reactor", "stories", "notices", "news", "local"] {
             assert!(part(&before, name) < part(&after, name), "{name}");
         }
         for (name, least) in [
@@ -345,7 +351,7 @@ mod tests {
         let tested: std::collections::BTreeSet<&str> = by_settings
             .iter()
             .map(|(name, _)| *name)
-            .chain(["reactor", "stories", "notices", "commands", "control", "askers", "local", "scores"])
+            .chain(["reactor", "stories", "notices", "news", "commands", "control", "askers", "local", "scores"])
             .collect();
         assert_eq!(counted, tested);
     }
