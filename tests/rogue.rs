@@ -573,3 +573,20 @@ fn a_request_that_is_taken_back_at_once_is_not_answered() {
     assert_eq!(bed.down(link).reason, CloseReason::Requested);
     bed.end();
 }
+
+/// A node announces the protocol's own channels. Who does not is not asked there, and keeps its link: the fault would be ours.
+#[test]
+fn who_lacks_the_node_s_own_channels_is_left_in_peace() {
+    let bed = Bed::new(LOOPBACK, &[]);
+    let target = bed.target(0, 0);
+    let channels = hello().channels.into_iter().filter(|offer| !offer.id.is_own()).collect();
+    let mut rogue = Rogue::open(target.at, &target.us, &Hello { channels, is_private: false, ..hello() });
+    let link = bed.up(rogue.id);
+    // Long enough to be asked for addresses, which a newcomer is at once.
+    std::thread::sleep(Duration::from_secs(1));
+    bed.is_well("without the own channels");
+    assert_eq!(bed.node.find_peer(&rogue.id), Some(link), "{:?}", bed.node.ends());
+    rogue.say(RecordType::Close, &CloseReason::Requested.code().to_be_bytes());
+    assert_eq!(bed.down(link).reason, CloseReason::Goodbye);
+    bed.end();
+}
