@@ -139,8 +139,11 @@ impl Lane {
             Overflow::DropOldest => !self.has_room(pending, len),
             Overflow::Conflate => kind == Kind::Message,
         };
-        while gives_way(pending) && pending.front().is_some_and(|(head, _)| head.kind == Kind::Message) {
-            displaced.push(pending.pop());
+        // Also those behind requests and answers, which stay.
+        while gives_way(pending)
+            && let Some(removed) = pending.take_first(|waiting| waiting.kind == Kind::Message)
+        {
+            displaced.push(removed);
         }
     }
 }

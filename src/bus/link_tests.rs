@@ -176,6 +176,24 @@ fn no_peer_makes_us_ask_more_than_a_table_holds() {
     assert_eq!(link.requests_max(0), REQUESTS_MAX);
 }
 
+/// Requests and answers stay, and protect nobody behind them.
+#[test]
+fn messages_behind_a_request_give_way_too() {
+    for (overflow, left) in [(Overflow::DropOldest, 3), (Overflow::Conflate, 2)] {
+        let channel = [Channel { overflow, ..CHAT }];
+        let remote = "127.0.0.1:1".parse().expect("an address");
+        let (id, peer, hello) = (LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Arc::clone(&link().hello));
+        let link = Link::new(id, peer, Direction::Outbound, remote, hello, &channel);
+        link.push(0, Kind::Request, 7, Body::Slice(b"?"), None).expect("there is room");
+        let mut displaced = Vec::new();
+        for _ in 0..10 {
+            let message = Parcel::message(Body::Slice(b"!"));
+            link.push_parcel(0, &message, None, &mut displaced).expect("older ones give way");
+        }
+        assert_eq!((displaced.len(), totals(link.close(CloseReason::Stopped))), (11 - left, (left, left)), "{overflow:?}");
+    }
+}
+
 #[test]
 fn nothing_gives_way_to_what_needs_no_room() {
     let oldest = [Channel { overflow: Overflow::DropOldest, ..CHAT }];

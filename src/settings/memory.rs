@@ -239,12 +239,12 @@ impl Sum<'_> {
 }
 
 /// Messages that wait to be sent on a link: twice, in the mailbox and in the reactor's hand. Each takes one message of any size when it is
-/// empty, and last words on requests beyond its bounds.
+/// empty, and last words on requests beyond its bounds; and gaps that others have left may be as large as what waits.
 fn queued_to_send(channel: &Channel) -> u64 {
-    let bytes = u64::from(channel.message_bytes_max.max(channel.send_queue_bytes));
+    let bytes = u64::from(channel.message_bytes_max).max(2 * u64::from(channel.send_queue_bytes));
     let last_words = u64::from(channel.requests_max) * (limits::LAST_WORD_BYTES + sizes::WAITING) as u64;
     let each = (sizes::WAITING + sizes::NOTE) as u64;
-    2 * 2 * (bytes + last_words + u64::from(channel.send_queue_messages) * each)
+    2 * 2 * (bytes + last_words + 2 * u64::from(channel.send_queue_messages) * each)
 }
 
 /// What a node has sent to itself and not taken: its bytes, or on a typed channel a number and the place of the value (the value is the
@@ -291,7 +291,7 @@ mod tests {
     #[test]
     fn a_default_node_with_a_default_channel_stays_below_its_bound() {
         let memory = checked(|_| ()).memory_bytes_max(&[any()]);
-        assert!(memory.bytes() < 9 << 28, "{memory:#?}");
+        assert!(memory.bytes() < 19 << 27, "{memory:#?}");
         assert_eq!(memory.bytes(), memory.parts.iter().map(|part| part.bytes).sum::<u64>());
         assert!(memory.parts.iter().all(|part| part.bytes > 0 || part.name == "addresses"), "{memory:#?}");
         assert!(memory.parts.iter().all(|part| !part.why.is_empty()));
