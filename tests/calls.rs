@@ -81,7 +81,7 @@ fn a_request_that_was_late_before_it_was_queued_is_taken_back_behind_it() {
         let late = link.requests.expired(Time::from_nanos(5));
         assert_eq!(late.len(), 1, "its asker is told now");
         link.withdraw(0, late[0].request);
-        link.requests.release(late[0].request);
+        link.requests.release(late[0].channel, late[0].request);
         assert!(matches!(ask(&link, None), Err(NotAsked::Refused(AskError::TooMany { max: 1 }))), "it may still be sent");
         assert_eq!(mail(&link)[2..], [(Kind::Cancel, late[0].request)]);
         Instant::now()

@@ -173,6 +173,19 @@ fn the_oldest_give_way_where_the_channel_says_so() {
     assert!(arrived.iter().all(|tag| fates[&u64::from(*tag)] == Fate::Accepted));
 }
 
+/// A request that finds no room lets messages give way, too, and nobody else would hear of them.
+#[test]
+fn what_gives_way_to_a_request_is_told() {
+    let (a, _b, link) = pair();
+    let count = fill(&a, link, OLDEST, 40, tagged);
+    let before = a.stats().messages_displaced;
+    assert!(before > 0, "the queue is full");
+    a.start_request(link, OLDEST, &Bytes::from(vec![0; 30_000]), PATIENCE, 0, None).expect("messages give way");
+    assert!(a.stats().messages_displaced > before);
+    a.disconnect(link, CloseReason::Requested).expect("it is open");
+    assert_eq!(fates(&a, count).len() as u64, count);
+}
+
 #[test]
 fn who_gives_way_to_a_request_is_told_as_well() {
     let (a, b, link) = pair();
@@ -327,6 +340,23 @@ fn the_peer_says_how_many_requests_may_wait() {
         a.start_request(link, ChannelId(0x77), &Bytes::new(), PATIENCE, 7, None),
         Err(RequestError::Send(SendError::NoChannel(ChannelId(0x77))))
     );
+}
+
+/// The peer must hear that one is over before it gets another, or it would count one too many and end the link.
+#[test]
+fn a_request_that_was_taken_back_makes_room_for_another_in_time() {
+    let (a, b, link) = pair();
+    for round in 0..300 {
+        let ask = || a.start_request(link, TIGHT, &Bytes::new(), PATIENCE, round, None);
+        let asked: Vec<RequestId> = std::iter::from_fn(|| ask().ok()).take(4).collect();
+        for id in asked {
+            assert!(a.cancel_request(id));
+            assert!(!a.cancel_request(id));
+            ask().ok().map(|id| a.cancel_request(id));
+        }
+        while b.try_recv().is_ok() {}
+    }
+    assert_eq!(a.find_peer(&b.id()), Some(link), "{:?}", (a.ends(), b.ends()));
 }
 
 #[test]

@@ -24,7 +24,8 @@ use bowline::wire::hello::Hello;
 use bowline::wire::pex::PexMessage;
 use bowline::wire::record::RecordType;
 use bowline::wire::segment::{self, Head};
-use bowline::{Blame, ChannelId, CloseReason, Event, Notice};
+use bowline::{Blame, ChannelId, CloseReason, Event, Notice, RequestError, RequestId};
+use bytes::Bytes;
 use client::{
     Rogue, bulk, claiming, first_message, hello, honest_first, identity, last_payload, refusal, second_message, second_payload,
     third_message, weak_identity,
@@ -540,5 +541,52 @@ fn a_peer_that_stops_reading_is_closed_and_harms_nobody() {
     // It is closed behind what is on its way.
     assert!(!rogue.wire.until_closed().is_empty());
     bed.is_well("a peer that stops reading");
+    bed.end();
+}
+
+/// Who asks and takes it back in one breath, over and over, is owed nothing: no answer may wait for it.
+#[test]
+fn a_request_that_is_taken_back_at_once_is_not_answered() {
+    let bed = Bed::new(LOOPBACK, &[]);
+    let target = bed.target(0, 0);
+    let mut rogue = Rogue::open(target.at, &target.us, &hello());
+    let link = bed.up(rogue.id);
+    let mut body = Vec::new();
+    for request in 1..=100 {
+        for kind in [Kind::Request, Kind::Cancel] {
+            let head = Head { channel: bulk().id, kind, request, total: 0, is_first: true, is_last: true };
+            segment::write(&mut body, head, b"");
+        }
+    }
+    data(&mut rogue, &body);
+    for number in 1..=100 {
+        let asked = bed.wait("a request", |event| match event {
+            Event::Message(message) if message.kind == Kind::Request => Some(message.request),
+            _ => None,
+        });
+        assert_eq!(asked, number);
+        let id = RequestId { link, channel: bulk().id, number };
+        let answered = bed.node.respond(id, &Bytes::new(), Duration::ZERO);
+        assert_eq!(answered, Err(RequestError::NoRequest), "request {number}");
+    }
+    bed.node.disconnect(link, CloseReason::Requested).expect("it is open");
+    assert_eq!(bed.down(link).reason, CloseReason::Requested);
+    bed.end();
+}
+
+/// A node announces the protocol's own channels. Who does not is not asked there, and keeps its link: the fault would be ours.
+#[test]
+fn who_lacks_the_node_s_own_channels_is_left_in_peace() {
+    let bed = Bed::new(LOOPBACK, &[]);
+    let target = bed.target(0, 0);
+    let channels = hello().channels.into_iter().filter(|offer| !offer.id.is_own()).collect();
+    let mut rogue = Rogue::open(target.at, &target.us, &Hello { channels, is_private: false, ..hello() });
+    let link = bed.up(rogue.id);
+    // Long enough to be asked for addresses, which a newcomer is at once.
+    std::thread::sleep(Duration::from_secs(1));
+    bed.is_well("without the own channels");
+    assert_eq!(bed.node.find_peer(&rogue.id), Some(link), "{:?}", bed.node.ends());
+    rogue.say(RecordType::Close, &CloseReason::Requested.code().to_be_bytes());
+    assert_eq!(bed.down(link).reason, CloseReason::Goodbye);
     bed.end();
 }

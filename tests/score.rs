@@ -164,6 +164,19 @@ fn a_score_survives_a_reconnect_and_a_restart_and_so_does_a_ban() {
     refuses_a_broken_file(&file, &set, judge_identity);
 }
 
+/// A disk that was full, or a folder that was not there: what could not be saved is not forgotten.
+#[test]
+fn what_could_not_be_saved_is_saved_later() {
+    let folder = Folder::new("later");
+    let file = folder.0.join("missing").join("scores");
+    let node = started(&[("score.file", file.to_str().expect("a name")), ("maintenance.period", "100ms")]);
+    let peer = identity().id();
+    node.report(peer, -900, "lies").expect("running");
+    std::thread::sleep(Duration::from_millis(500));
+    std::fs::create_dir(folder.0.join("missing")).expect("a folder");
+    until("it is saved", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&peer.to_string())));
+}
+
 /// A file that is not understood is named, with the line, and left alone.
 fn refuses_a_broken_file(file: &Path, set: &[(&str, &str)], identity: Identity) {
     let whole = std::fs::read_to_string(file).expect("it is there");

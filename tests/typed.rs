@@ -3,8 +3,8 @@
 
 use bowline::typed::{Codec, Malformed, Outlet, Owner, Prost, Protocol, TypedEvent};
 use bowline::{
-    BroadcastOptions, Builder, Channel, ChannelId, CloseReason, Error, Event, Fate, Kind, LinkId, Message, Node, NodeState,
-    Outcome, Refusal, RequestError, RequestId, SendError, SendOptions, Up, generate_identity,
+    BroadcastOptions, Builder, Channel, ChannelId, CloseReason, Error, Event, Fate, How, Kind, LinkId, Message, Node, NodeState,
+    Outcome, Refusal, RequestError, RequestId, Role, SendError, SendOptions, Up, generate_identity,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -289,9 +289,54 @@ fn a_typed_channel_is_closed_to_who_only_knows_its_number() {
     assert_eq!(node.start_request(LinkId::LOCAL, CHAT, &nothing, SHORT, 1, None), Err(sealed.clone().into()));
     let request = RequestId { link: LinkId::LOCAL, channel: CHAT, number: 1 };
     assert_eq!(node.respond(request, &nothing, SHORT), Err(sealed.clone().into()));
-    assert_eq!(node.refuse(request, 1, "", SHORT), Err(sealed.into()));
+    assert_eq!(node.refuse(request, 1, "", SHORT), Err(sealed.clone().into()));
+    let role = Role { capability: "any", channel: CHAT };
+    assert_eq!(node.send_to(role, &nothing), Err(sealed.clone()));
+    assert_eq!(node.broadcast_to(role, How::All, &nothing), Err(sealed.clone()));
+    assert_eq!(node.request_to(role, &nothing, SHORT), Err(sealed.into()));
     let other = raw();
     assert!(matches!(other.own(declared), Err(Error::Channel(_))), "it was declared for another node");
+}
+
+/// Two channels may use the same tags, and a request's number is no secret.
+#[test]
+fn what_one_channel_sent_another_cannot_take_back() {
+    let tight = |id, name| Channel { receive_queue_bytes: 64 * 1_024, ..Channel::new(id, name) };
+    let (chat, other) = (tight(CHAT.0, "chat"), tight(0x11, "other"));
+    let far = started(builder().channel(chat.clone()).and_then(|builder| builder.channel(other.clone())).expect("channels"));
+    let (builder, chat) = builder().typed::<Chat>(chat, Counting::default()).expect("a channel");
+    let (builder, other) = builder.typed::<Chat>(other, Counting::default()).expect("a channel");
+    let node = started(builder);
+    let (chat, other) = (node.own(chat).expect("its own"), node.own(other).expect("its own"));
+    let link = dial(&node, &far).expect("a link");
+    let (chat, handle) = (chat.outlet(), other.outlet());
+    // Nobody takes them: the last ones wait.
+    let text = line(&"x".repeat(10_000));
+    for tag in 0..20 {
+        handle.send_with(link, &text, &SendOptions { tag: Some(tag), ..SendOptions::default() }).expect("there is room");
+    }
+    chat.cancel(link, 19);
+    handle.cancel(link, 18);
+    let first = wait(&other, |event| sent(event).filter(|(.., fate)| *fate != Fate::Accepted));
+    assert_eq!(first, (link, 18, Fate::Cancelled));
+    let local = handle.start_request(LinkId::LOCAL, &Ask { number: 1 }, PATIENCE, 1).expect("it is asked");
+    let remote = handle.start_request(link, &Ask { number: 1 }, PATIENCE, 1).expect("it is asked");
+    for request in [local, remote] {
+        assert!(!chat.cancel_request(request) && !node.cancel_request(request));
+        assert!(!chat.cancel_request(RequestId { channel: CHAT, ..request }));
+        assert!(handle.cancel_request(request));
+    }
+}
+
+/// What carries a value within the node is no message, so the bound on messages is none for it.
+#[test]
+fn a_value_reaches_the_node_itself_however_small_messages_are() {
+    let tiny = Channel { message_bytes_max: 1, requests_max: 0, ..channel() };
+    let (builder, declared) = builder().typed::<Chat>(tiny, Counting::default()).expect("a channel");
+    let node = started(builder);
+    let owner = node.own(declared).expect("its own");
+    owner.outlet().try_send(LinkId::LOCAL, &line("longer")).expect("there is room");
+    assert_eq!(wait(&owner, text), (LinkId::LOCAL, "longer".to_owned()));
 }
 
 #[test]

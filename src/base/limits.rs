@@ -57,8 +57,10 @@ pub const RECEIVE_QUEUE_MESSAGES_DEFAULT: u32 = 32_768;
 pub const RECEIVE_MESSAGES_MIN: u32 = 4;
 /// Requests of one peer on one channel that may wait for an answer, unless the channel says otherwise: at 100 ms an answer, 640 a second.
 pub const REQUESTS_DEFAULT: u32 = 64;
-/// The most that a channel may allow: each has a row in a table at both ends.
+/// The most that a channel may allow, and the most that are asked of a peer which allows more: each has a row in a table at both ends.
 pub const REQUESTS_MAX: u32 = 4_096;
+/// Bytes of bowline's own last word on a request that nobody answers (`wire/refusal.rs`): a number and a short sentence.
+pub const LAST_WORD_BYTES: usize = 64;
 /// Closed links of which an event queue still tells an Up or messages: links come and go as peers like, also while nobody polls.
 pub const STORIES_MAX: usize = 1_024;
 /// Bytes of their messages: eight default receive queues. One story alone may be larger.
@@ -99,6 +101,8 @@ pub const fn reports_max(conns_max: usize) -> usize {
 
 /// Notices that wait in an event queue; more push the oldest out, and are counted. Wake-ups may be twice as many.
 pub const NOTICES_MAX: usize = 1_024;
+/// News of sends and requests that may wait in a queue or be promised to it.
+pub const NEWS_MAX: usize = 65_536;
 
 /// A link's weight until its peer's score or the application gives it another.
 pub const WEIGHT_AT_FIRST: u32 = 1;

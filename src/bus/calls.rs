@@ -47,7 +47,7 @@ pub enum NotAsked {
 pub enum NotAnswered {
     /// Nobody waits for it: answered before, taken back, or the link has closed.
     NoRequest,
-    /// It may still be answered.
+    /// It may still be answered, unless it was bowline's own last word on it.
     NotSent(PushError),
 }
 
@@ -90,18 +90,18 @@ impl Calls<'_> {
         let parcel = Parcel { kind: Kind::Request, request: number, note: Some(note), ..Parcel::message(body) };
         match self.send(link, ask.lane, &parcel, ask.deadline) {
             // If it is over already, its outcome is on the way: then it was accepted.
-            Err(error) if link.requests.cancel(number).is_some() => Err(NotAsked::NotSent(error)),
-            Err(_) => {
-                link.requests.forget(number);
-                Ok(number)
+            Err(error) => {
+                let is_over = link.requests.cancel(ask.channel, number).is_none();
+                link.requests.forget(ask.channel, number);
+                if is_over { Ok(number) } else { Err(NotAsked::NotSent(error)) }
             }
             Ok(()) => {
-                // It was late while it waited for room: the peer was told to forget it before it was sent.
-                if !link.requests.queued(number) {
+                // It was over while it waited for room: the peer was told to forget it before it was sent.
+                if link.requests.queued(number) {
                     if link.withdraw(ask.lane, number) {
                         self.bell.ring_for(link.id);
                     }
-                    link.requests.forget(number);
+                    link.requests.forget(ask.channel, number);
                 }
                 Ok(number)
             }
@@ -124,14 +124,17 @@ impl Calls<'_> {
             return Err(NotAnswered::NoRequest);
         }
         self.send(link, lane, parcel, deadline).map_err(|error| {
-            link.requests.owe(channel, parcel.request);
+            // Nothing was sent: it may still be answered, unless this was the last word on it.
+            if !parcel.is_forced {
+                link.requests.owe(channel, parcel.request);
+            }
             NotAnswered::NotSent(error)
         })
     }
 
     /// Takes a request of ours back and tells its asker. False if it is over already; else the caller orders its withdrawal.
-    pub fn take_back(&self, link: &Arc<Link>, number: u32) -> bool {
-        let Some(over) = link.requests.take_back(number) else { return false };
+    pub fn take_back(&self, link: &Arc<Link>, channel: ChannelId, number: u32) -> bool {
+        let Some(over) = link.requests.cancel(channel, number) else { return false };
         let mut news = Vec::new();
         News::complete(link, over, Outcome::Cancelled, 0, &mut news);
         self.routes.post(&mut news);

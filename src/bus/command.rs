@@ -23,8 +23,8 @@ pub enum Command {
     Judge { link: LinkId, verdict: Verdict },
     /// Send a message of the node itself (PEX, discovery).
     Say { link: LinkId, channel: ChannelId, kind: Kind, request: u32, body: Bytes },
-    /// Take back what was sent with this tag and of which no byte was sent.
-    Cancel { link: LinkId, tag: u64 },
+    /// Take back what was sent with this tag and of which no byte was sent; if a queue is named, what is to be told there.
+    Cancel { link: LinkId, tag: u64, queue: Option<u16> },
     /// Our request is over: do not send it, or tell the peer.
     Withdraw { link: LinkId, channel: ChannelId, request: u32 },
     /// Bytes a second for all links together; 0: no limit.

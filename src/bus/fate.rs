@@ -7,6 +7,7 @@ use super::requests::{Asker, Outcome, Over};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
 use crate::flow::batch::Ticket;
 use std::sync::Arc;
 
@@ -32,6 +33,8 @@ pub struct News {
     pub event: Event,
     pub receipt: Option<(Arc<Link>, u32)>,
 }
+
+const _: () = assert!(size_of::<News>() <= sizes::NEWS);
 
 impl News {
     /// Tells the sender of a message.

@@ -5,7 +5,7 @@ use super::counters::LinkCounters;
 use super::requests::Requests;
 use super::sync::{Change, Lock};
 use crate::base::channel::{Channel, ChannelId, Kind, Overflow};
-use crate::base::limits::BY_REFERENCE_MIN;
+use crate::base::limits::{BY_REFERENCE_MIN, LAST_WORD_BYTES, REQUESTS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -53,7 +53,7 @@ pub struct Parcel<'a> {
     pub request: u32,
     pub body: Body<'a>,
     pub note: Option<Note>,
-    /// It is queued whatever is there: for what is bounded by something else.
+    /// It needs no room: a cancel, of which there are no more than requests that had room, or bowline's own last word on a request.
     pub is_forced: bool,
 }
 
@@ -84,6 +84,8 @@ struct Lane {
     requests_max: u32,
     queue_bytes: usize,
     queue_messages: usize,
+    /// Last words on requests that may wait beyond the bounds above: so many requests of the peer can be without an answer.
+    last_words: usize,
     overflow: Overflow,
 }
 
@@ -122,6 +124,14 @@ impl Lane {
         pending.is_empty() || pending.bytes() + len <= self.queue_bytes && pending.len() < self.queue_messages
     }
 
+    /// True for what is queued beyond the bounds. A peer that takes its requests back while it grants no credit cannot make more last
+    /// words wait than it may have requests without an answer.
+    fn is_room_forced(&self, pending: &Pending, kind: Kind, len: usize) -> bool {
+        let bytes = self.queue_bytes.max(self.message_bytes_max.unwrap_or(0) as usize) + self.last_words * LAST_WORD_BYTES;
+        kind == Kind::Cancel
+            || pending.bytes() + len <= bytes && pending.len() < self.queue_messages.saturating_add(self.last_words)
+    }
+
     /// Lets plain messages give way to one of `len` bytes, as the channel's policy says.
     fn make_room(&self, pending: &mut Pending, kind: Kind, len: usize, displaced: &mut Vec<Removed>) {
         let gives_way = |pending: &Pending| match self.overflow {
@@ -129,8 +139,11 @@ impl Lane {
             Overflow::DropOldest => !self.has_room(pending, len),
             Overflow::Conflate => kind == Kind::Message,
         };
-        while gives_way(pending) && pending.front().is_some_and(|(head, _)| head.kind == Kind::Message) {
-            displaced.push(pending.pop());
+        // Also those behind requests and answers, which stay.
+        while gives_way(pending)
+            && let Some(removed) = pending.take_first(|waiting| waiting.kind == Kind::Message)
+        {
+            displaced.push(removed);
         }
     }
 }
@@ -150,9 +163,10 @@ impl Link {
             Lane {
                 channel: channel.id,
                 message_bytes_max: offer.map(|offer| offer.message_bytes_max.min(channel.message_bytes_max)),
-                requests_max: offer.map_or(0, |offer| offer.requests_max),
+                requests_max: offer.map_or(0, |offer| offer.requests_max.min(REQUESTS_MAX)),
                 queue_bytes: channel.send_queue_bytes as usize,
                 queue_messages: channel.send_queue_messages as usize,
+                last_words: channel.requests_max as usize,
                 overflow: channel.overflow,
             }
         };
@@ -228,11 +242,12 @@ impl Link {
             if let Some(reason) = mail.closed {
                 return Err(PushError::Closed(reason));
             }
-            if parcel.is_forced {
+            let pending = &mut mail.pending[lane];
+            if parcel.is_forced && room.is_room_forced(pending, parcel.kind, len) {
                 break;
             }
-            room.make_room(&mut mail.pending[lane], parcel.kind, len, displaced);
-            if room.has_room(&mail.pending[lane], len) {
+            room.make_room(pending, parcel.kind, len, displaced);
+            if room.has_room(pending, len) {
                 break;
             }
             let Some(deadline) = deadline else { return Err(PushError::Full) };

@@ -1,8 +1,8 @@
 //! Tests of a link's mailbox. In a file of their own, because the model checker takes in `link.rs` as it stands.
 
-use super::link::{Body, Left, Link, PushError};
+use super::link::{Body, Left, Link, Parcel, PushError};
 use crate::base::channel::{Channel, ChannelId, Kind, Overflow};
-use crate::base::limits::BY_REFERENCE_MIN;
+use crate::base::limits::{BY_REFERENCE_MIN, REQUESTS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -178,4 +178,58 @@ fn an_orderly_stop_refuses_new_messages_and_keeps_the_old() {
     link.refuse_new(CloseReason::Stopped);
     assert_eq!(push(&link, 0, 1), Err(PushError::Closed(CloseReason::Stopped)));
     assert_eq!(link.waiting_bytes(), 30);
+}
+
+/// A peer that takes its requests back while it grants no credit makes last words wait that nobody will ever hear.
+#[test]
+fn last_words_are_bounded_too() {
+    let link = link();
+    let forced = |kind| Parcel { kind, request: 7, is_forced: true, ..Parcel::message(Body::Slice(b"no")) };
+    let force = |kind| link.push_parcel(0, &forced(kind), None, &mut Vec::new());
+    let bound = (CHAT.send_queue_messages + CHAT.requests_max) as usize;
+    assert_eq!((0..100).take_while(|_| force(Kind::Error).is_ok()).count(), bound);
+    assert_eq!(force(Kind::Error), Err(PushError::Full));
+    assert_eq!(force(Kind::Cancel), Ok(false), "each follows a request that had room");
+}
+
+/// However many a peer allows: each has a row in our table.
+#[test]
+fn no_peer_makes_us_ask_more_than_a_table_holds() {
+    let offer = ChannelOffer { requests_max: u32::MAX, ..link().hello.channels[0].clone() };
+    let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
+    let remote = "127.0.0.1:1".parse().expect("an address");
+    let link = Link::new(LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Direction::Outbound, remote, hello, &[CHAT]);
+    assert_eq!(link.requests_max(0), REQUESTS_MAX);
+}
+
+/// Requests and answers stay, and protect nobody behind them.
+#[test]
+fn messages_behind_a_request_give_way_too() {
+    for (overflow, left) in [(Overflow::DropOldest, 3), (Overflow::Conflate, 2)] {
+        let channel = [Channel { overflow, ..CHAT }];
+        let remote = "127.0.0.1:1".parse().expect("an address");
+        let (id, peer, hello) = (LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Arc::clone(&link().hello));
+        let link = Link::new(id, peer, Direction::Outbound, remote, hello, &channel);
+        link.push(0, Kind::Request, 7, Body::Slice(b"?"), None).expect("there is room");
+        let mut displaced = Vec::new();
+        for _ in 0..10 {
+            let message = Parcel::message(Body::Slice(b"!"));
+            link.push_parcel(0, &message, None, &mut displaced).expect("older ones give way");
+        }
+        assert_eq!((displaced.len(), totals(link.close(CloseReason::Stopped))), (11 - left, (left, left)), "{overflow:?}");
+    }
+}
+
+#[test]
+fn nothing_gives_way_to_what_needs_no_room() {
+    let oldest = [Channel { overflow: Overflow::DropOldest, ..CHAT }];
+    let offer = link().hello.channels.clone();
+    let remote = "127.0.0.1:1".parse().expect("an address");
+    let hello = Arc::new(Hello { channels: offer, ..Hello::default() });
+    let link = Link::new(LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Direction::Outbound, remote, hello, &oldest);
+    (0..3).for_each(|_| assert!(push(&link, 0, 1).is_ok()));
+    let mut displaced = Vec::new();
+    let cancel = Parcel { kind: Kind::Cancel, request: 7, is_forced: true, ..Parcel::message(Body::Slice(b"")) };
+    link.push_parcel(0, &cancel, None, &mut displaced).expect("it needs no room");
+    assert!(displaced.is_empty());
 }

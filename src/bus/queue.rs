@@ -12,7 +12,7 @@ use super::outbox::Notice;
 use super::stories::Stories;
 use super::sync::{Change, Guard, Lock};
 use crate::base::channel::ChannelId;
-use crate::base::limits::CHANNELS_MAX;
+use crate::base::limits::{CHANNELS_MAX, NEWS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -25,9 +25,6 @@ use std::time::Instant;
 
 /// Notices that wait in a queue; more push the oldest out, and are counted.
 pub(super) const NOTICES_MAX: usize = 1_024;
-
-/// News of sends and requests that may wait in a queue or be promised to it.
-pub const NEWS_MAX: usize = 65_536;
 
 /// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
 pub(super) const JOINED_BYTES_MAX: usize = 16 * 1_024;

@@ -2,14 +2,15 @@
 //! and answer, the reactor completes. It sends nothing and reads no clock; whoever calls it posts the outcome.
 //!
 //! ```text
-//! asked:  ask() ──► waits ──► answered() | expired() | take_back() | cancel() | close()     one of them, once
-//!                             expired() and take_back() leave it in the peer's count until release(): the peer has to hear of it first
+//! asked:  ask() ──► waits ──► answered() | expired() | cancel() | close()     one of them, once
+//!                             expired() and cancel() keep its place until release() or forget(): the peer counts it until it is told
 //! owed:   owe() ──► owed  ──► settle()  | withdraw() | close()                settle() says true once
 //! ```
 
 use super::sync::Lock;
 use crate::base::channel::ChannelId;
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::flow::batch::Ticket;
 use crate::wire::refusal::Refusal;
@@ -55,10 +56,13 @@ pub enum AskError {
 struct Asked {
     channel: ChannelId,
     deadline: Time,
-    asker: Asker,
+    /// `None`: it is over, and the peer has not been told so. It keeps its place, because the peer counts it.
+    asker: Option<Asker>,
     /// It is in the mailbox, or was. Before, nobody can tell the peer behind it that it is over.
     is_queued: bool,
 }
+
+const _: () = assert!(size_of::<(u32, Asked)>() <= sizes::ASKED);
 
 /// A request of ours that is over, for whoever posts the outcome.
 #[derive(Debug)]
@@ -75,18 +79,10 @@ pub struct Requests {
 }
 
 #[derive(Debug)]
-struct Leaving {
-    channel: ChannelId,
-    is_queued: bool,
-}
-
-#[derive(Debug)]
 struct Inner {
     /// The last number that was given to a request.
     last: u32,
     asked: BTreeMap<u32, Asked>,
-    /// Requests that are over for their askers, and the peer does not know it: they count as long as it counts them.
-    leaving: BTreeMap<u32, Leaving>,
     /// None is late before.
     soonest: Time,
     /// By channel and number: two channels may use the same.
@@ -96,8 +92,8 @@ struct Inner {
 
 impl Default for Inner {
     fn default() -> Inner {
-        let (asked, leaving, owed) = Default::default();
-        Inner { last: 0, asked, leaving, soonest: Time::MAX, owed, closed: None }
+        let (asked, owed) = Default::default();
+        Inner { last: 0, asked, soonest: Time::MAX, owed, closed: None }
     }
 }
 
@@ -111,68 +107,68 @@ impl Requests {
         if let Some(reason) = inner.closed {
             return Err(AskError::Closed(reason));
         }
-        let waiting = inner.asked.values().filter(|asked| asked.channel == channel).count();
-        if waiting + inner.leaving.values().filter(|leaving| leaving.channel == channel).count() >= max as usize {
+        if inner.asked.values().filter(|asked| asked.channel == channel).count() >= max as usize {
             return Err(AskError::TooMany { max });
         }
         let mut request = inner.last;
         loop {
             request = request.wrapping_add(1);
             // 0 is no request, and one that still waits keeps its number.
-            if request != 0 && !inner.asked.contains_key(&request) && !inner.leaving.contains_key(&request) {
+            if request != 0 && !inner.asked.contains_key(&request) {
                 break;
             }
         }
         inner.last = request;
         inner.soonest = inner.soonest.min(deadline);
-        inner.asked.insert(request, Asked { channel, deadline, asker, is_queued: false });
+        inner.asked.insert(request, Asked { channel, deadline, asker: Some(asker), is_queued: false });
         Ok(request)
     }
 
     /// An answer arrived. `None`: nobody waits for it (any more).
     pub fn answered(&self, channel: ChannelId, request: u32) -> Option<Over> {
         let mut inner = self.inner.lock();
-        inner.asked.get(&request).filter(|asked| asked.channel == channel)?;
-        inner.over(request)
+        let over = inner.over(channel, request);
+        inner.forget(channel, request);
+        over
     }
 
-    /// Takes a request back that was never sent. `None`: it is over already.
-    pub fn cancel(&self, request: u32) -> Option<Over> {
-        self.inner.lock().over(request)
+    /// Takes a request back; its place is free with `release` or `forget`. `None`: it is over already.
+    pub fn cancel(&self, channel: ChannelId, request: u32) -> Option<Over> {
+        self.inner.lock().over(channel, request)
     }
 
-    /// Takes a request back of which the peer may know. `None`: it is over already.
-    pub fn take_back(&self, request: u32) -> Option<Over> {
-        self.inner.lock().leave(request)
+    /// Takes out what has waited too long; the places are free with `release`.
+    pub fn expired(&self, now: Time) -> Vec<Over> {
+        let mut inner = self.inner.lock();
+        let is_late = |asked: &Asked| asked.asker.is_some() && asked.deadline <= now;
+        let late = inner.asked.iter().filter(|(_, asked)| is_late(asked)).map(|(request, asked)| (asked.channel, *request));
+        let late: Vec<(ChannelId, u32)> = late.collect();
+        let over = late.into_iter().filter_map(|(channel, request)| inner.over(channel, request)).collect();
+        let waiting = inner.asked.values().filter(|asked| asked.asker.is_some());
+        inner.soonest = waiting.map(|asked| asked.deadline).min().unwrap_or(Time::MAX);
+        over
     }
 
-    /// The request is in the mailbox. False if it is over already: the caller tells the peer, behind it, and then forgets it.
+    /// The request is in the mailbox. True if it is over already: the caller then tells the peer, behind it, and forgets it.
     pub fn queued(&self, request: u32) -> bool {
         let mut inner = self.inner.lock();
-        inner.asked.get_mut(&request).map(|asked| asked.is_queued = true).is_some()
+        let Some(asked) = inner.asked.get_mut(&request) else { return false };
+        asked.is_queued = true;
+        asked.asker.is_none()
     }
 
-    /// The peer hears that the request is over before it reads what comes behind this on its channel, or it never hears of it at all. One
-    /// that is still to be queued counts on: whoever queues it forgets it.
-    pub fn release(&self, request: u32) {
+    /// What tells the peer that the request is over is queued, or it will never hear of the request: another may take its place behind
+    /// that. One that is itself still to be queued keeps its place: whoever queues it forgets it.
+    pub fn release(&self, channel: ChannelId, request: u32) {
         let mut inner = self.inner.lock();
-        if inner.leaving.get(&request).is_some_and(|leaving| leaving.is_queued) {
-            inner.leaving.remove(&request);
+        if inner.asked.get(&request).is_some_and(|asked| asked.is_queued) {
+            inner.forget(channel, request);
         }
     }
 
     /// The same, by whoever would have queued it.
-    pub fn forget(&self, request: u32) {
-        self.inner.lock().leaving.remove(&request);
-    }
-
-    /// Takes out what has waited too long.
-    pub fn expired(&self, now: Time) -> Vec<Over> {
-        let mut inner = self.inner.lock();
-        let late: Vec<u32> = inner.asked.iter().filter(|(_, asked)| asked.deadline <= now).map(|(request, _)| *request).collect();
-        let over = late.into_iter().filter_map(|request| inner.leave(request)).collect();
-        inner.soonest = inner.asked.values().map(|asked| asked.deadline).min().unwrap_or(Time::MAX);
-        over
+    pub fn forget(&self, channel: ChannelId, request: u32) {
+        self.inner.lock().forget(channel, request);
     }
 
     /// No request is late before.
@@ -185,9 +181,9 @@ impl Requests {
         let mut inner = self.inner.lock();
         inner.closed.get_or_insert(reason);
         inner.owed.clear();
-        inner.leaving.clear();
         let asked = std::mem::take(&mut inner.asked);
-        asked.into_iter().map(|(request, Asked { channel, asker, .. })| Over { channel, request, asker }).collect()
+        let over = |(request, Asked { channel, asker, .. })| asker.map(|asker| Over { channel, request, asker });
+        asked.into_iter().filter_map(over).collect()
     }
 
     /// The peer asked: the application owes an answer.
@@ -211,19 +207,19 @@ impl Requests {
     /// Requests of ours without an answer, and of the peer's that the application has not answered.
     pub fn waiting(&self) -> (usize, usize) {
         let inner = self.inner.lock();
-        (inner.asked.len(), inner.owed.len())
+        (inner.asked.values().filter(|asked| asked.asker.is_some()).count(), inner.owed.len())
     }
 }
 
 impl Inner {
-    fn over(&mut self, request: u32) -> Option<Over> {
-        let Asked { channel, asker, .. } = self.asked.remove(&request)?;
+    fn over(&mut self, channel: ChannelId, request: u32) -> Option<Over> {
+        let asker = self.asked.get_mut(&request).filter(|asked| asked.channel == channel)?.asker.take()?;
         Some(Over { channel, request, asker })
     }
 
-    fn leave(&mut self, request: u32) -> Option<Over> {
-        let Asked { channel, asker, is_queued, .. } = self.asked.remove(&request)?;
-        self.leaving.insert(request, Leaving { channel, is_queued });
-        Some(Over { channel, request, asker })
+    fn forget(&mut self, channel: ChannelId, request: u32) {
+        if self.asked.get(&request).is_some_and(|asked| asked.channel == channel && asked.asker.is_none()) {
+            self.asked.remove(&request);
+        }
     }
 }

@@ -31,21 +31,45 @@ fn the_limit_counts_each_channel_by_itself() {
     requests.ask(A, 2, Time::MAX, asker(4)).expect("there is room again");
 }
 
-/// The peer counts until it hears of it: who asked another before would break its limit, and be blamed.
+/// Or the peer would get one more than it allows before it hears that another is over, and end the link for it.
 #[test]
-fn what_is_taken_back_or_late_counts_until_the_peer_is_told() {
+fn what_is_over_keeps_its_place_until_the_peer_can_be_told() {
     let requests = Requests::default();
+    let full = |requests: &Requests| requests.ask(A, 2, Time::MAX, asker(9)) == Err(AskError::TooMany { max: 2 });
     let first = requests.ask(A, 2, Time::MAX, asker(0)).expect("there is room");
-    let second = requests.ask(A, 2, at(5), asker(1)).expect("there is room");
-    assert!(requests.queued(first) && requests.queued(second));
-    assert!(requests.take_back(first).is_some() && requests.take_back(first).is_none(), "its asker hears once");
+    let late = requests.ask(A, 2, at(5), asker(1)).expect("there is room");
+    requests.forget(A, first);
+    assert!(requests.cancel(B, first).is_none(), "another channel's");
+    assert!(requests.cancel(A, first).is_some() && requests.cancel(A, first).is_none());
     assert_eq!(requests.expired(at(5)).len(), 1);
-    assert_eq!(requests.ask(A, 2, Time::MAX, asker(2)), Err(AskError::TooMany { max: 2 }));
-    requests.release(first);
-    requests.ask(A, 2, Time::MAX, asker(3)).expect("the peer counts one");
-    assert_eq!(requests.ask(A, 2, Time::MAX, asker(4)), Err(AskError::TooMany { max: 2 }));
-    requests.release(second);
-    requests.ask(A, 2, Time::MAX, asker(5)).expect("the peer counts one");
+    assert!(full(&requests) && requests.expired(at(5)).is_empty());
+    assert_eq!((requests.soonest(), requests.waiting()), (Time::MAX, (0, 0)));
+    requests.forget(A, late);
+    let other = requests.ask(A, 2, Time::MAX, asker(2)).expect("the peer hears of the first before");
+    assert!(full(&requests));
+    assert!(requests.answered(A, first).is_none(), "it crossed the cancel");
+    requests.ask(A, 2, Time::MAX, asker(3)).expect("an answer frees its place, too");
+    assert_eq!(requests.close(CloseReason::Reset).len(), 2);
+    assert!(other != first && other != late);
+}
+
+/// Its cancel would overtake it, and the peer would count it for ever.
+#[test]
+fn one_that_is_over_before_it_is_queued_keeps_its_place_until_its_cancel_is_behind_it() {
+    let requests = Requests::default();
+    let full = |requests: &Requests| requests.ask(A, 1, Time::MAX, asker(9)) == Err(AskError::TooMany { max: 1 });
+    let first = requests.ask(A, 1, Time::MAX, asker(0)).expect("there is room");
+    assert!(requests.cancel(A, first).is_some());
+    requests.release(A, first);
+    assert!(full(&requests) && requests.queued(first), "whoever has queued it tells the peer");
+    requests.forget(A, first);
+    let second = requests.ask(A, 1, Time::MAX, asker(1)).expect("there is room");
+    assert!(!requests.queued(second));
+    requests.release(A, second);
+    assert!(full(&requests), "it is not over");
+    assert!(requests.cancel(A, second).is_some());
+    requests.release(A, second);
+    requests.ask(A, 1, Time::MAX, asker(2)).expect("there is room");
 }
 
 #[test]
@@ -94,7 +118,7 @@ proptest! {
                     Vec::new()
                 }
                 (2, Some(request)) => Vec::from_iter(requests.answered(A, request)),
-                (3, Some(request)) => Vec::from_iter(requests.cancel(request)),
+                (3, Some(request)) => Vec::from_iter(requests.cancel(A, request)),
                 _ => {
                     let ended = requests.expired(at(time));
                     let late = waiting.values().filter(|(_, deadline)| *deadline <= time).count();
@@ -103,6 +127,7 @@ proptest! {
                 }
             };
             for ended in ended {
+                requests.forget(A, ended.request);
                 let (tag, _) = waiting.remove(&ended.request).expect("it waited");
                 prop_assert_eq!(tag, tag_of(&ended.asker));
                 prop_assert!(over.insert(tag), "twice over");

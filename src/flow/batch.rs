@@ -10,9 +10,10 @@ use std::collections::VecDeque;
 /// A buffer above this size is given back when it is empty: twice the default send queue.
 const KEPT_BYTES_MAX: usize = 2 * 1_024 * 1_024;
 
-/// Bytes of messages that were taken out may stay in a buffer up to this, or up to what it still has to send: below, moving the rest
-/// together costs more than it frees.
+/// Bytes of messages that have gone may stay in a buffer up to this, or up to what it still has to send: below, moving the rest
+/// together costs more than it frees. So may so many of the messages themselves, or as many as still wait.
 const GONE_BYTES_MAX: usize = 4 * 1_024;
+const GONE_MAX: usize = 64;
 
 /// One message inside a `Batch`: it ends at `end` and begins where the one before it ends.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,7 @@ pub struct Removed {
 }
 
 const _: () = assert!(size_of::<Entry>() <= sizes::ENTRY && size_of::<Waiting>() <= sizes::WAITING);
+const _: () = assert!(size_of::<Note>() <= sizes::NOTE);
 
 /// Messages of one channel of one link that wait to be sent: small ones back to back in one buffer, large ones by reference.
 /// The caller appends under the link's lock, the reactor swaps the whole batch out.
@@ -225,10 +227,40 @@ impl Pending {
             large += usize::from(entry.by_reference);
         }
         self.pass_gone();
-        if self.gone_bytes > GONE_BYTES_MAX.max(self.total) {
+        self.close_gaps();
+        removed
+    }
+
+    /// Takes out the first message that `pick` picks, wherever it stands; none of it was sent.
+    pub fn take_first(&mut self, pick: impl Fn(&Waiting) -> bool) -> Option<Removed> {
+        let is_picked = |waiting: &Waiting| !waiting.is_gone && pick(waiting);
+        let at = self.next + self.entries[self.next..].iter().position(is_picked)?;
+        let removed = if at == self.next { self.pop() } else { self.take_at(at) };
+        self.close_gaps();
+        Some(removed)
+    }
+
+    /// Takes out one that is not the first.
+    fn take_at(&mut self, at: usize) -> Removed {
+        let before = &self.entries[self.next..at];
+        let note = before.iter().filter(|waiting| waiting.has_note).count();
+        let large = before.iter().filter(|waiting| waiting.by_reference).count();
+        let entry = &mut self.entries[at];
+        let note = if std::mem::take(&mut entry.has_note) { self.notes.remove(note) } else { None };
+        entry.is_gone = true;
+        self.gone += 1;
+        self.total -= entry.len as usize;
+        self.gone_bytes += if entry.by_reference { 0 } else { entry.len as usize };
+        let body = entry.by_reference.then(|| std::mem::take(&mut self.large[large]));
+        Removed { note, len: entry.len, body }
+    }
+
+    /// Closes the gaps when they take more room than what waits.
+    fn close_gaps(&mut self) {
+        let is_sparse = self.next + self.gone > GONE_MAX.max(self.len());
+        if is_sparse || self.at + self.gone_bytes > GONE_BYTES_MAX.max(self.total) {
             self.compact();
         }
-        removed
     }
 
     /// Steps over the entry at the front.
@@ -251,7 +283,6 @@ impl Pending {
         }
     }
 
-    /// Closes the gaps.
     fn compact(&mut self) {
         let (mut bytes, mut entries) = (Vec::with_capacity(self.total), Vec::with_capacity(self.len()));
         let mut large = std::mem::take(&mut self.large).into_iter();
@@ -305,6 +336,30 @@ mod tests {
         assert!(pending.is_empty() && pending.bytes() == 0);
     }
 
+    /// The oldest give way while nothing is sent, for days: the queue holds what waits, and not what has gone.
+    #[test]
+    fn what_has_gone_takes_no_room_however_long_the_rest_waits() {
+        let mut pending = Pending::default();
+        for number in 0..100_000_u32 {
+            pending.push(Kind::Message, number, &[0; 100]);
+            if pending.len() > 10 {
+                let _ = pending.take_first(|waiting| waiting.kind == Kind::Message);
+            }
+        }
+        assert!(pending.bytes.capacity() < 32 * 1_024 && pending.entries.capacity() < 1_024);
+        // Behind one that never goes, by reference and without a byte.
+        let mut pending = Pending::default();
+        pending.push(Kind::Request, 1, b"stuck");
+        for number in 0..100_000_u64 {
+            let expires = Time::from_nanos(number);
+            pending.push_bytes(Kind::Message, 0, Bytes::new());
+            pending.annotate(Note { expires, ticket: None, request: 0 });
+            assert_eq!(pending.take_out(false, |note| note.expires == expires).len(), 1);
+        }
+        assert!(pending.large.capacity() < 1_024 && pending.entries.capacity() < 1_024);
+        assert_eq!(pending.front().map(|(_, body)| body), Some(&b"stuck"[..]));
+    }
+
     /// A queue that says by itself what it should hold: number, bytes, expiry.
     type Model = VecDeque<(u64, Vec<u8>, Option<Time>)>;
 
@@ -325,7 +380,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_expires_the_rest_leaves_whole_and_in_order(
-            steps in prop::collection::vec((0_u8..4, 0_usize..3_000, 1_u64..100, prop::bool::ANY), 1..300)
+            steps in prop::collection::vec((0_u8..5, 0_usize..3_000, 1_u64..100, prop::bool::ANY), 1..300)
         ) {
             let (mut pending, mut model) = (Pending::default(), Model::new());
             for (number, (step, len, time, flag)) in steps.into_iter().enumerate() {
@@ -338,6 +393,18 @@ mod tests {
                         let expected = model.pop_front();
                         let tag = removed.note.and_then(|note| note.ticket).map(|ticket| ticket.tag);
                         prop_assert_eq!(tag, expected.and_then(|(number, _, expires)| expires.map(|_| number)));
+                    }
+                    3 => {
+                        // The request's number is the message's.
+                        let is_odd = |number: u64| number % 2 == 1;
+                        let removed = pending.take_first(|waiting| is_odd(u64::from(waiting.request)));
+                        let at = model.iter().position(|(number, ..)| is_odd(*number));
+                        let expected = at.and_then(|at| model.remove(at));
+                        prop_assert_eq!(removed.is_some(), expected.is_some());
+                        if let (Some(removed), Some((number, body, expires))) = (removed, expected) {
+                            let tag = removed.note.and_then(|note| note.ticket).map(|ticket| ticket.tag);
+                            prop_assert_eq!((removed.len as usize, tag), (body.len(), expires.map(|_| number)));
+                        }
                     }
                     _ => {
                         let now = Time::from_nanos(time);
@@ -355,6 +422,7 @@ mod tests {
                         prop_assert!(pending.gone_bytes <= GONE_BYTES_MAX.max(pending.total), "gaps are closed");
                     }
                 }
+                prop_assert!(pending.next + pending.gone <= GONE_MAX.max(pending.len()) || step != 3, "gaps are closed");
                 prop_assert_eq!((pending.len(), pending.is_empty()), (model.len(), model.is_empty()));
                 prop_assert_eq!(pending.bytes(), model.iter().map(|(_, body, _)| body.len()).sum::<usize>());
             }

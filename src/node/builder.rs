@@ -4,7 +4,8 @@ use super::error::Error;
 use super::node::Node;
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::limits::{
-    CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, RECEIVE_MESSAGES_MIN, TURN_BYTES_MIN,
+    CHANNELS_MAX, HELLO_BYTES_MAX, LAST_WORD_BYTES, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, RECEIVE_MESSAGES_MIN, REQUESTS_MAX,
+    TURN_BYTES_MIN,
 };
 use crate::crypto::identity::Identity;
 use crate::settings::table::Settings;
@@ -161,6 +162,15 @@ impl Builder {
                 channel.receive_queue_messages
             ));
         }
+        if channel.requests_max > REQUESTS_MAX {
+            return Err(format!("{id}: {} requests without an answer, at most {REQUESTS_MAX} are allowed", channel.requests_max));
+        }
+        if channel.requests_max > 0 && (channel.message_bytes_max as usize) < LAST_WORD_BYTES {
+            return Err(format!(
+                "{id}: largest message {} bytes, at least {LAST_WORD_BYTES} where requests are served, or 0 requests",
+                channel.message_bytes_max
+            ));
+        }
         if (1..TURN_BYTES_MIN).contains(&channel.bytes_per_turn) {
             return Err(format!(
                 "{id}: {} bytes per turn, at least {TURN_BYTES_MIN} are needed, or 0 for a share by priority",
@@ -171,5 +181,44 @@ impl Builder {
             return Err(format!("{} bytes of metadata do not fit a Hello of {HELLO_BYTES_MAX}", self.metadata.len()));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_that_cannot_work_is_refused_and_says_what_would_do() {
+        let fault = |change: fn(&mut Channel)| {
+            let mut channel = Channel::new(0x10, "chat");
+            change(&mut channel);
+            let builder = Builder::new().channel(Channel::new(0x20, "other")).expect("a channel");
+            builder.channel(channel).err().expect("it cannot work").to_string()
+        };
+        let faults: [(fn(&mut Channel), &str); 14] = [
+            (|c| c.id = ChannelId(0x0f), "application channels begin at 0x10"),
+            (|c| c.id = ChannelId(0x20), "declared twice"),
+            (|c| c.name = "a b".to_owned(), "1 to 32 printable ASCII characters without spaces"),
+            (|c| c.priority = 0, "a weight of 1 to 255"),
+            (|c| c.message_bytes_max = 0, "1 to 104857600 are allowed"),
+            (|c| c.message_bytes_max = (100 << 20) + 1, "1 to 104857600 are allowed"),
+            (|c| c.message_bytes_max = 63, "at least 64 where requests are served"),
+            (|c| c.send_queue_bytes = 0, "at least one byte and one message"),
+            (|c| c.send_queue_messages = 0, "at least one byte and one message"),
+            (|c| c.receive_queue_bytes = 65_535, "65536 to 2147483647 are allowed"),
+            (|c| c.receive_queue_bytes = 1 << 31, "65536 to 2147483647 are allowed"),
+            (|c| c.receive_queue_messages = 3, "at least 4 are needed"),
+            (|c| c.requests_max = REQUESTS_MAX + 1, "4097 requests without an answer, at most 4096"),
+            (|c| c.bytes_per_turn = 63, "at least 64 are needed, or 0"),
+        ];
+        for (change, expected) in faults {
+            let text = fault(change);
+            assert!(text.contains(expected), "{text}");
+        }
+        let full =
+            (0..CHANNELS_MAX as u16 - 2).try_fold(Builder::new(), |builder, i| builder.channel(Channel::new(0x10 + i, "c")));
+        let text = full.expect("so many fit").channel(Channel::new(0x99, "late")).err().map(|error| error.to_string());
+        assert!(text.is_some_and(|text| text.contains("at most 62 channels")));
     }
 }

@@ -26,6 +26,13 @@ impl Shared {
         if self.sealed.contains(&channel) { Err(SendError::Sealed(channel)) } else { Ok(()) }
     }
 
+    /// Nothing within the node is larger than what peers may send, but a typed channel's numbers, which are no messages.
+    fn refuse_big(&self, channel: &Channel, len: usize) -> Result<(), SendError> {
+        let max = channel.message_bytes_max;
+        let is_fine = len <= max as usize || self.sealed.contains(&channel.id);
+        if is_fine { Ok(()) } else { Err(SendError::TooBig { len, max }) }
+    }
+
     /// Queues a message to this node itself. `wait` is as for `Sender`: not at all, for ever, or so long.
     pub fn push_own(
         &self,
@@ -55,9 +62,7 @@ impl Shared {
         deadline: Option<Instant>,
     ) -> Result<(), SendError> {
         let (bounds, len) = (self.own_channel(channel)?, body.len());
-        if len > bounds.message_bytes_max as usize {
-            return Err(SendError::TooBig { len, max: bounds.message_bytes_max });
-        }
+        self.refuse_big(bounds, len)?;
         // A typed channel's values travel as numbers, and only their count means anything.
         let bytes_max = if self.sealed.contains(&channel) { usize::MAX } else { bounds.send_queue_bytes as usize };
         let (link, peer, at) = (LinkId::LOCAL, self.own, self.clock.now());
@@ -95,8 +100,9 @@ impl Shared {
         match self.try_push_own(channel, Kind::Request, number, message, deadline) {
             Ok(()) => Ok(number),
             // If it is over already, its outcome is on the way: then it was accepted.
-            Err(error) => match own.cancel(number) {
+            Err(error) => match own.cancel(channel, number) {
                 Some(_) => {
+                    own.forget(channel, number);
                     own.withdraw(channel, number);
                     Err(error.into())
                 }
@@ -107,10 +113,7 @@ impl Shared {
 
     /// Answers a request of this node to itself.
     pub fn answer_own(&self, channel: ChannelId, number: u32, kind: Kind, answer: &Bytes) -> Result<(), RequestError> {
-        let max = self.own_channel(channel)?.message_bytes_max;
-        if answer.len() > max as usize {
-            return Err(SendError::TooBig { len: answer.len(), max }.into());
-        }
+        self.refuse_big(self.own_channel(channel)?, answer.len())?;
         if !self.roster.own.settle(channel, number) {
             return Err(RequestError::NoRequest);
         }
@@ -128,7 +131,8 @@ impl Shared {
 
     /// Takes a request of this node to itself back. False if it is over already.
     pub fn cancel_own(&self, channel: ChannelId, number: u32) -> bool {
-        let Some(over) = self.roster.own.cancel(number) else { return false };
+        let Some(over) = self.roster.own.cancel(channel, number) else { return false };
+        self.roster.own.forget(channel, number);
         self.roster.own.withdraw(channel, number);
         let mut news = Vec::new();
         News::complete_own(self.own, over, Outcome::Cancelled, &mut news);

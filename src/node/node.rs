@@ -296,9 +296,7 @@ impl Node {
     /// Takes back everything that was sent on `link` with `tag` and of which no byte was sent: its fate is `Cancelled`. What is too late
     /// is told as if nothing had been said.
     pub fn cancel(&self, link: LinkId, tag: u64) {
-        if let Ok(shared) = self.open_for_sending() {
-            shared.order(Command::Cancel { link, tag });
-        }
+        self.cancel_within(link, tag, None);
     }
 
     /// Waits for the next event of the main queue.

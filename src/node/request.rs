@@ -112,14 +112,20 @@ impl Node {
     }
 
     /// Takes a request back: its outcome is `Cancelled`, at once, and the peer is told that no answer is wanted. False if it is over
-    /// already.
+    /// already, and for a typed channel's.
     pub fn cancel_request(&self, request: RequestId) -> bool {
+        let is_open = self.open_for_sending().is_ok_and(|shared| shared.refuse_sealed(request.channel).is_ok());
+        is_open && self.cancel_request_within(request)
+    }
+
+    /// `cancel_request` for whoever may use the channel.
+    pub(super) fn cancel_request_within(&self, request: RequestId) -> bool {
         let Ok(shared) = self.open_for_sending() else { return false };
         if request.link == LinkId::LOCAL {
             return shared.cancel_own(request.channel, request.number);
         }
         let Some(link) = shared.roster.find(request.link) else { return false };
-        if !shared.calls().take_back(&link, request.number) {
+        if !shared.calls().take_back(&link, request.channel, request.number) {
             return false;
         }
         shared.order(Command::Withdraw { link: request.link, channel: request.channel, request: request.number });
@@ -175,8 +181,8 @@ impl Node {
         })
     }
 
-    /// `respond` and `refuse` for whoever may use the channel. Without a time-out it is queued whether there is room or not: no more
-    /// answers wait than the channel lets requests wait.
+    /// `respond` and `refuse` for whoever may use the channel. Without a time-out it is bowline's own last word on the request: it is queued
+    /// beyond the channel's bounds, as far as as many such words can wait as the channel lets requests wait.
     pub(super) fn answer(
         &self,
         request: RequestId,

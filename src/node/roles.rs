@@ -45,8 +45,9 @@ impl Node {
     /// Queues `message` to one peer with the role, without waiting; if its queue is full or its link has closed meanwhile, to another.
     ///
     /// # Errors
-    /// `NoPeer`; what kept the last one from taking it when none did; `Stopped`, `Failed`.
+    /// `NoPeer`; what kept the last one from taking it when none did; `Sealed`, `Stopped`, `Failed`.
     pub fn send_to(&self, role: Role<'_>, message: &Bytes) -> Result<LinkId, SendError> {
+        self.open_for_sending()?.refuse_sealed(role.channel)?;
         let mut failed = SendError::NoPeer { capability: role.capability.to_owned(), channel: role.channel };
         for link in self.choose(role, How::All)? {
             match self.sender(link, role.channel).and_then(|sender| sender.try_send_bytes(message)) {
@@ -60,8 +61,9 @@ impl Node {
     /// Queues `message` to as many peers with the role as `how` says. As with `broadcast`, full queues are skipped and counted.
     ///
     /// # Errors
-    /// `NoPeer`, `Stopped`, `Failed`.
+    /// `NoPeer`, `Sealed`, `Stopped`, `Failed`.
     pub fn broadcast_to(&self, role: Role<'_>, how: How, message: &Bytes) -> Result<Broadcast, SendError> {
+        self.open_for_sending()?.refuse_sealed(role.channel)?;
         let mut result = Broadcast::default();
         for link in self.choose(role, how)? {
             result.count(&self.sender(link, role.channel).and_then(|sender| sender.try_send_bytes(message)));
@@ -78,6 +80,7 @@ impl Node {
     /// # Blocks
     /// At most `timeout`.
     pub fn request_to(&self, role: Role<'_>, message: &Bytes, timeout: Duration) -> Result<(LinkId, Bytes), RequestError> {
+        self.open_for_sending()?.refuse_sealed(role.channel)?;
         let chosen = self.choose(role, How::Any)?;
         let none = || SendError::NoPeer { capability: role.capability.to_owned(), channel: role.channel };
         let link = *chosen.first().ok_or_else(none)?;

@@ -63,6 +63,8 @@ pub fn save(shared: &Shared) {
     let text = encode(&saved, shared.clock.unix_seconds(now));
     if let Err(error) = write(path, text.as_bytes()) {
         log::error!(target: "bowline::score", "scores were not saved in {}: {error}", path.display());
+        // A disk that was full may have room in the next period.
+        shared.pool.lock().keep_unsaved_scores();
     }
 }
 

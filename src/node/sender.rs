@@ -7,6 +7,7 @@ use super::shared::Shared;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::time::Time;
+use crate::bus::command::Command;
 use crate::bus::link::{Body, Link, Parcel};
 use crate::flow::batch::Note;
 use bytes::Bytes;
@@ -147,6 +148,16 @@ impl Node {
         }
         let link = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
         Sender::new(shared, link, channel)
+    }
+
+    /// `cancel`, of everything or of what `queue` is to be told.
+    pub(super) fn cancel_within(&self, link: LinkId, tag: u64, queue: Option<&Queue>) {
+        let Ok(shared) = self.open_for_sending() else { return };
+        let place = queue.map(|queue| shared.routes.place(&queue.inner));
+        // A queue of another node is told nothing here.
+        if place != Some(None) {
+            shared.order(Command::Cancel { link, tag, queue: place.flatten() });
+        }
     }
 
     /// Queues `message` to every peer that has `channel`, except one. Full queues are skipped and counted, never waited for. A large

@@ -125,6 +125,11 @@ impl Pool {
         is_wanted && self.scores.take_changed()
     }
 
+    /// They could not be saved: they are still to be.
+    pub fn keep_unsaved_scores(&mut self) {
+        self.scores.keep_changed();
+    }
+
     /// All scores, to be saved.
     pub fn saved_scores(&self, now: Time) -> Vec<Saved> {
         self.scores.saved(now, |peer, stage| self.left(now, peer, stage))

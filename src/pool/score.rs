@@ -354,6 +354,11 @@ impl Scores {
         std::mem::take(&mut self.is_changed)
     }
 
+    /// What the last call of `take_changed` was for has not been done.
+    pub fn keep_changed(&mut self) {
+        self.is_changed = true;
+    }
+
     /// Everything that is to be saved; `left` says how long the lists keep a peer of that stage out.
     pub fn saved(&self, now: Time, left: impl Fn(&PeerId, Stage) -> Option<Left>) -> Vec<Saved> {
         let tick = self.rules.tick_of(now);

@@ -292,12 +292,14 @@ impl Engine {
                     // The socket would take more: what waits, waits for our own tokens or turn. The peer is not to blame; this message
                     // is lost, and whoever misses it asks again.
                     Err(CloseReason::ControlNotRead) if conn.is_writable => Ok(()),
+                    // Nor for a channel that it has not announced: it is just not told, and does not answer.
+                    Err(CloseReason::UnknownChannel) => Ok(()),
                     said => said,
                 },
                 _ => Ok(()),
             }),
-            Command::Cancel { link, tag } => self.step(link, net, |core, conn| {
-                core.cancel(conn, tag);
+            Command::Cancel { link, tag, queue } => self.step(link, net, |core, conn| {
+                core.cancel(conn, tag, queue);
                 Ok(())
             }),
             Command::Withdraw { link, channel, request } => self.step(link, net, |core, conn| {

@@ -9,7 +9,7 @@ use crate::base::time::Time;
 use crate::bus::fate::{Fate, News};
 use crate::bus::link::{Left, Link};
 use crate::bus::requests::Outcome;
-use crate::flow::batch::{Batch, Note, Removed};
+use crate::flow::batch::{Batch, Note, Removed, Ticket};
 use crate::session::intake::{Reply, Word};
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl Core {
                 withdraw(&link, over.channel, over.request);
                 conn.has_mail = true;
             }
-            link.requests.release(over.request);
+            link.requests.release(over.channel, over.request);
             News::complete(&link, over, Outcome::TimedOut, 0, &mut self.news);
         }
         conn.expires = link.soonest();
@@ -62,14 +62,15 @@ impl Core {
             self.ports.counters.requests_late.add(1);
             own.withdraw(over.channel, over.request);
             // It was never anywhere but in a queue of our own.
-            own.forget(over.request);
+            own.forget(over.channel, over.request);
             News::complete_own(self.dialects.own(), over, Outcome::TimedOut, &mut self.news);
         }
     }
 
     /// The sender takes back what it sent with this tag, as far as nothing of it was sent.
-    pub(super) fn cancel(&mut self, conn: &mut Conn, tag: u64) {
-        self.take_out(conn, Fate::Cancelled, |note| note.ticket.is_some_and(|ticket| ticket.tag == tag));
+    pub(super) fn cancel(&mut self, conn: &mut Conn, tag: u64, queue: Option<u16>) {
+        let is_meant = |ticket: Ticket| ticket.tag == tag && queue.is_none_or(|queue| ticket.queue == queue);
+        self.take_out(conn, Fate::Cancelled, |note| note.ticket.is_some_and(is_meant));
     }
 
     /// The asker has taken its request back: it is not sent any more, or the peer hears of it.
@@ -80,7 +81,7 @@ impl Core {
             withdraw(link, channel, request);
             conn.has_mail = true;
         }
-        link.requests.release(request);
+        link.requests.release(channel, request);
     }
 
     /// Takes the messages out that `pick` picks, and tells their senders.

@@ -124,13 +124,16 @@ impl Core {
 
     /// Hands what the session took in to the queues and to exchange.
     fn hand_over(&mut self, conn: &mut Conn) {
+        // A request before its cancel, which may have come with it: an answer would wait for a peer that has let go of it.
+        if let Some(link) = &conn.link {
+            owe(link, &self.intake.batches);
+        }
         if !self.intake.replies.is_empty() {
             self.take_replies(conn);
         }
         if !self.intake.batches.is_empty()
             && let Some(link) = &conn.link
         {
-            owe(link, &self.intake.batches);
             let messages: usize = self.intake.batches.iter().map(|batch| batch.entries.len()).sum();
             let payload: usize = self.intake.batches.iter().map(|batch| batch.bytes.len()).sum();
             link.counters.messages_in.add(messages as u64);

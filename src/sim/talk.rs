@@ -126,7 +126,7 @@ impl World {
 
     /// The application of a host takes back what it sent with this tag, as far as nothing of it was sent.
     pub fn cancel(&mut self, id: HostId, link: LinkId, tag: u64) {
-        self.order(id, Command::Cancel { link, tag });
+        self.order(id, Command::Cancel { link, tag, queue: None });
     }
 
     /// The application of a host asks. Returns the request's number; one `Event::Response` with `tag` follows.
@@ -147,7 +147,8 @@ impl World {
 
     /// The application of a host takes its request back. False if it is over already.
     pub fn cancel_request(&mut self, id: HostId, link: LinkId, channel: ChannelId, request: u32) -> bool {
-        let take_back = |host: &mut Host, _| host.roster.find(link).is_some_and(|link| host.calls().take_back(&link, request));
+        let take_back =
+            |host: &mut Host, _| host.roster.find(link).is_some_and(|link| host.calls().take_back(&link, channel, request));
         let is_taken_back = self.call(id, take_back) == Some(true);
         if is_taken_back {
             self.order(id, Command::Withdraw { link, channel, request });

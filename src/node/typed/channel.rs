@@ -133,9 +133,10 @@ impl<P: Protocol> Outlet<P> {
         sender.send_with(&body, &SendOptions { queue: Some(core.queue.clone()), ..options.clone() })
     }
 
-    /// Takes back what was sent on `link` with `tag`: as `Node::cancel`.
+    /// Takes back what was sent on `link` with `tag` and is to be told to the channel's owner: as `Node::cancel`. Other channels may use
+    /// the same tags.
     pub fn cancel(&self, link: LinkId, tag: u64) {
-        self.0.node.cancel(link, tag);
+        self.0.node.cancel_within(link, tag, Some(&self.0.queue));
     }
 
     /// Queues `message` to whom `options` say; it is encoded once. Full queues are skipped and counted, never waited for.

@@ -144,9 +144,9 @@ impl<P: Protocol> Outlet<P> {
         core.node.start_request_within(link, core.channel, &body, timeout, tag, Some(&core.queue))
     }
 
-    /// Takes a request back: as `Node::cancel_request`.
+    /// Takes a request of this channel back: as `Node::cancel_request`. False for another channel's.
     pub fn cancel_request(&self, request: RequestId) -> bool {
-        self.0.node.cancel_request(request)
+        request.channel == self.0.channel && self.0.node.cancel_request_within(request)
     }
 }
 
