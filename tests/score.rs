@@ -208,7 +208,7 @@ fn metadata_is_scored_at_the_introduction_and_a_panic_in_it_harms_nobody() {
 #[test]
 fn messages_find_the_peers_with_a_capability() {
     let asker = started(&[]);
-    let archives: Vec<Node> = (0..4).map(|_| start(builder(&[]).capability("archive", 1), identity())).collect();
+    let archives: Vec<Node> = (0..4).map(|_| start(builder(&[]).capability("archive", 1).expect("a name"), identity())).collect();
     let plain = started(&[]);
     for node in archives.iter().chain([&plain]) {
         connect(&asker, node).expect("a link");
@@ -247,7 +247,7 @@ fn messages_find_the_peers_with_a_capability() {
 #[test]
 fn a_request_is_answered_by_one_who_can() {
     let asker = started(&[]);
-    let able = start(builder(&[]).capability("archive", 1), identity());
+    let able = start(builder(&[]).capability("archive", 1).expect("a name"), identity());
     let plain = started(&[]);
     for node in [&able, &plain] {
         connect(&asker, node).expect("a link");
