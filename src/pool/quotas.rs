@@ -97,6 +97,12 @@ impl Pool {
         RoleTally { capability, quota: *quota, wanted: quota.of(links), linked, dialing }
     }
 
+    /// True if dials for a role are to begin, once somebody who has it is known.
+    pub fn is_short_of_roles(&self) -> bool {
+        let links = self.slots.counts().links();
+        self.policy.roles.iter().any(|one| self.tally(one, links).missing() > 0)
+    }
+
     fn linked(&self, capability: &str) -> usize {
         let has = |slot: &&Slot| slot.is_link() && slot.hello.as_ref().is_some_and(|hello| hello.has(capability));
         self.slots.iter().filter(has).count()

@@ -4,10 +4,11 @@ use super::super::testbed::{at, hello_of, ms, peer, policy};
 use super::*;
 use crate::base::address::Address;
 use crate::base::link_id::LinkIds;
+use crate::base::quota::Quota;
 use crate::bus::report::Control;
 use crate::pool::policy::Policy;
 use crate::pool::slots::Purpose;
-use crate::wire::hello::Hello;
+use crate::wire::hello::{Capability, Hello};
 use crate::wire::pex::PexAddress;
 use std::sync::Arc;
 
@@ -114,6 +115,25 @@ fn an_address_with_a_malformed_capability_is_left_out_and_costs_nothing_else() {
     assert!(closes(&out).is_empty() && out.nudge_maintenance);
     assert!(bench.pool.points().get(at(50)).is_some_and(|point| point.has("archive")));
     assert!(bench.pool.points().get(at(51)).is_none());
+}
+
+#[test]
+fn capabilities_of_known_addresses_are_news_while_a_quota_is_short() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    let archive = Capability { name: "archive".to_owned(), value: 1 };
+    let told = |bench: &mut Bench, now| {
+        bench.wake(now);
+        let entry = PexAddress { address: Address::of(at(50), Some(peer(50))), capabilities: vec![archive.clone()] };
+        bench.hear(now, link, 1, PexMessage::ResponseV2(vec![entry]).encode()).nudge_maintenance
+    };
+    let quota = |bench: &mut Bench, quota| bench.pool.set_quota("archive", quota).expect("it fits");
+    assert!(told(&mut bench, ms(0)), "a new address");
+    assert!(!told(&mut bench, ms(60_000)), "nobody wants it");
+    quota(&mut bench, Some(Quota::Count(1)));
+    assert!(told(&mut bench, ms(120_000)));
+    quota(&mut bench, None);
+    assert!(!told(&mut bench, ms(180_000)));
 }
 
 #[test]
