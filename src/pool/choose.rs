@@ -39,7 +39,7 @@ impl Pool {
     /// Up to `count` addresses to dial for links: new and old ones by CometBFT's bias, from groups that we have the fewest links
     /// with; among equals those with better scores have the better chance. Not the operator's own, which are dialed by rules of their own.
     pub fn whom_to_dial(&self, now: Time, count: usize, rng: &mut Rng) -> Candidates {
-        self.candidates(now, count, rng, |_| true)
+        self.candidates(now, count, rng, |point| !point.is_fixed())
     }
 
     /// As `whom_to_dial`, among some of the points.
@@ -47,7 +47,7 @@ impl Pool {
         let (mut old, mut new) = (Vec::new(), Vec::new());
         let mut candidates = Candidates::default();
         let connected = self.connected();
-        for point in self.points.iter().filter(|point| !point.is_fixed() && is_wanted(point)) {
+        for point in self.points.iter().filter(|point| is_wanted(point)) {
             let Some(kind) = self.use_of(now, point, &connected).filter(|kind| *kind != Use::Feeler) else { continue };
             let at = self.dial_time(point);
             if at > now {

@@ -4,6 +4,7 @@
 
 use super::choose::Candidates;
 use super::pace::Allowance;
+use super::points::Point;
 use super::slots::{Phase, Purpose, Slot};
 use super::table::Pool;
 use crate::base::link_id::LinkId;
@@ -109,14 +110,17 @@ impl Pool {
     }
 
     /// Up to `count` addresses to dial for a capability: first those whose peers have said themselves that they have it, then those of
-    /// whom others say so. What a peer has said of itself holds for all of its addresses.
+    /// whom others say so. What a peer has said of itself holds for all of its addresses. Seeds are among them, persistent peers are dialed
+    /// in any case.
     pub fn whom_to_dial_for(&self, now: Time, capability: &str, count: usize, rng: &mut Rng) -> Candidates {
         let own = self.points.iter().filter(|point| point.is_own_word);
         let words: BTreeMap<PeerId, bool> = own.filter_map(|point| Some((point.peer?, point.has(capability)))).collect();
         let own_word = |peer: Option<PeerId>| peer.and_then(|peer| words.get(&peer).copied());
-        let mut candidates = self.candidates(now, count, rng, |point| own_word(point.peer) == Some(true));
+        let says_so = |point: &Point| !point.is_persistent && own_word(point.peer) == Some(true);
+        let is_said_to = |point: &Point| !point.is_persistent && own_word(point.peer).is_none() && point.has(capability);
+        let mut candidates = self.candidates(now, count, rng, says_so);
         let left = count - candidates.now.len();
-        let hearsay = self.candidates(now, left, rng, |point| own_word(point.peer).is_none() && point.has(capability));
+        let hearsay = self.candidates(now, left, rng, is_said_to);
         candidates.now.extend(hearsay.now);
         candidates.next_at = [candidates.next_at, hearsay.next_at].into_iter().flatten().min();
         candidates

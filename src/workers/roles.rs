@@ -101,7 +101,8 @@ impl Round<'_> {
                 break;
             }
             is_trying = true;
-            if !dial(self.now, at, None, Purpose::Role, self.pool, self.out, self.found) {
+            let expect = self.pool.points().get(at).and_then(|point| point.expected);
+            if !dial(self.now, at, expect, Purpose::Role, self.pool, self.out, self.found) {
                 break;
             }
         }
@@ -113,9 +114,11 @@ impl Round<'_> {
     fn make_room(&mut self) -> bool {
         let (policy, counts) = (self.pool.policy(), self.pool.counts());
         let bounds = policy.bounds;
-        let is_outbound_full = counts.outbound_and_dialing() >= bounds.outbound_max as usize;
-        if !is_outbound_full && counts.links_and_dialing() < bounds.max_threshold as usize {
-            return true;
+        let (outbound_max, threshold) = (bounds.outbound_max as usize, bounds.max_threshold as usize);
+        let is_outbound_full = counts.outbound >= outbound_max;
+        if !is_outbound_full && counts.links() < threshold {
+            // Dials may have taken the last places: how they end is waited for.
+            return counts.outbound_and_dialing() < outbound_max && counts.links_and_dialing() < threshold;
         }
         // Nobody goes for a dial that could not begin.
         if counts.dialing >= policy.dials_max || counts.links() <= bounds.min as usize {

@@ -13,6 +13,7 @@ use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Notice, Outbox};
 use crate::pool::policy::Policy;
+use crate::pool::slots::Purpose;
 use crate::pool::table::Pool;
 use crate::wire::hello::{Capability, Hello};
 use std::net::SocketAddr;
@@ -223,6 +224,36 @@ fn nobody_goes_below_the_minimum_nor_protected_nor_for_a_dial_that_cannot_begin(
     let mut bench = Bench::new(full, Quota::Count(3));
     bench.inbound(100..120);
     assert!(bench.wake(ms(40_000)).commands.is_empty());
+}
+
+#[test]
+fn dials_under_way_are_waited_for_before_anybody_goes() {
+    let mut bench = Bench::new(|policy| policy.bounds.outbound_max = 3, Quota::Count(1));
+    bench.inbound(100..120);
+    let asked = |bench: &mut Bench, number| {
+        let link = bench.pool.claim_dial(ms(0), at(number), None, Purpose::Asked { tag: None }).expect("may dial");
+        (link, at(number))
+    };
+    let under_way: Vec<_> = (1..4).map(|number| asked(&mut bench, number)).collect();
+    bench.hear(50..51, true);
+    assert!(bench.wake(ms(1)).commands.is_empty());
+    bench.end(ms(2), under_way[0].0);
+    let out = bench.wake(ms(2));
+    assert_eq!((evictions(&out).len(), dials(&out).len()), (0, 1));
+}
+
+#[test]
+fn a_seed_is_dialed_for_its_role_and_must_be_who_it_is_to_be() {
+    let mut bench = Bench::new(|_| (), Quota::Count(2));
+    bench.pool.fix(ms(0), at(1), Some(peer(1)), false);
+    bench.pool.fix(ms(0), at(2), Some(peer(2)), true);
+    bench.hear(1..3, true);
+    let dialed = |command: &Command| match command {
+        Command::Dial { to, expect, .. } => Some((*to, *expect)),
+        _ => None,
+    };
+    let found: Vec<_> = bench.wake(ms(0)).commands.iter().filter_map(dialed).collect();
+    assert_eq!(found, [(at(2), Some(peer(2))), (at(1), Some(peer(1)))], "the persistent peer counts, and is not dialed twice");
 }
 
 #[test]
