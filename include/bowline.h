@@ -453,7 +453,7 @@ enum bowline_event_kind
      * Too few links lead to peers with a capability that pool.roles names, and nobody else with it can be dialed now: detail = links that
      * there are, tag = links that are wanted, data = the capability. Not again within 10 minutes.
      */
-    BOWLINE_EV_ROLE_SHORT = 17,
+    BOWLINE_EV_ROLE_SHORT = 19,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

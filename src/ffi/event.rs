@@ -67,7 +67,7 @@ pub enum bowline_event_kind {
     BOWLINE_EV_PEER_WARNED = 16,
     /// Too few links lead to peers with a capability that pool.roles names, and nobody else with it can be dialed now: detail = links that
     /// there are, tag = links that are wanted, data = the capability. Not again within 10 minutes.
-    BOWLINE_EV_ROLE_SHORT = 17,
+    BOWLINE_EV_ROLE_SHORT = 19,
 }
 
 /// Kind of the event that ends a round of maintenance.
