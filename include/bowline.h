@@ -449,6 +449,11 @@ enum bowline_event_kind
      * A peer's score is low: result, flags, data as for BOWLINE_EV_PEER_BANNED.
      */
     BOWLINE_EV_PEER_WARNED = 16,
+    /**
+     * Too few links lead to peers with a capability that pool.roles names, and nobody else with it can be dialed now: detail = links that
+     * there are, tag = links that are wanted, data = the capability. Not again within 10 minutes.
+     */
+    BOWLINE_EV_ROLE_SHORT = 19,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -539,7 +544,7 @@ typedef struct bowline_key_info {
     const char *name;
     /**
      * How a value is written: "count", "auto-count", "size", "duration", "switch", "text", "choice", "ip", "address",
-     * "addresses" or "sockets".
+     * "addresses", "sockets" or "quotas".
      */
     const char *value_type;
     /**

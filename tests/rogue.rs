@@ -76,6 +76,32 @@ fn greet(target: &Target, kind: RecordType, body: &[u8]) -> Option<CloseReason> 
     rogue.until_closed()
 }
 
+/// A valid Hello with more fields behind it.
+fn with_more(fields: &[u8]) -> Vec<u8> {
+    [&hello().encode().expect("a valid Hello")[..], fields].concat()
+}
+
+/// Hellos whose capabilities break a rule.
+fn unfit_capabilities() -> Vec<Opening> {
+    let row = |what, act| Opening { what, reason: CloseReason::BadHello, is_told: true, act };
+    vec![
+        row("a Hello with 33 capabilities", |at| {
+            let each = |number: u8| [0x32, 3, 0x0a, 1, b'0' + number];
+            greet(at, RecordType::Hello, &with_more(&(0..33).flat_map(each).collect::<Vec<_>>()))
+        }),
+        row("a Hello with a capability without a name", |at| greet(at, RecordType::Hello, &with_more(&[0x32, 0]))),
+        row("a Hello with a capability that does not print", |at| {
+            greet(at, RecordType::Hello, &with_more(&[0x32, 3, 0x0a, 1, b'\n']))
+        }),
+        row("a Hello with a capability of 33 letters", |at| {
+            greet(at, RecordType::Hello, &with_more(&[&[0x32, 35, 0x0a, 33][..], &[b'x'; 33]].concat()))
+        }),
+        row("a Hello with a capability twice", |at| {
+            greet(at, RecordType::Hello, &with_more(&[0x32, 3, 0x0a, 1, b'x'].repeat(2)))
+        }),
+    ]
+}
+
 fn openings() -> Vec<Opening> {
     use CloseReason::*;
     let row = |what, reason, is_told, act| Opening { what, reason, is_told, act };
@@ -140,7 +166,7 @@ fn openings() -> Vec<Opening> {
 fn bad_openings_are_refused_and_harm_nobody() {
     let bed = Bed::new(LOOPBACK, &[]);
     let mut expected = BTreeMap::new();
-    for (number, row) in openings().iter().enumerate() {
+    for (number, row) in openings().iter().chain(&unfit_capabilities()).enumerate() {
         let told = (row.act)(&bed.target(0, number));
         assert_eq!(told, row.is_told.then_some(row.reason), "{}", row.what);
         let stats = bed.node.stats();
@@ -158,7 +184,7 @@ fn the_host_of_a_bad_opening_is_greylisted_for_its_reason() {
     if listen == LOOPBACK {
         return;
     }
-    for (number, row) in openings().iter().enumerate() {
+    for (number, row) in openings().iter().chain(&unfit_capabilities()).enumerate() {
         let bed = Bed::new(&listen, &[]);
         let target = bed.target(1, number);
         (row.act)(&target);
@@ -274,6 +300,9 @@ fn words_that_break_a_rule() -> Vec<Word> {
             data(rogue, &pex(&PexMessage::ResponseV2(Vec::new()).encode()));
         }),
         row("a PEX answer that does not decode", PexMalformed, |rogue| data(rogue, &pex(&[0x22, 9]))),
+        row("a PEX answer with 33 capabilities for an address", PexMalformed, |rogue| {
+            data(rogue, &pex(&[&[0x22, 68, 0x0a, 66][..], &[0x12, 0].repeat(33)].concat()));
+        }),
         row("a PEX answer with too many addresses", PexTooMany, |rogue| data(rogue, &pex(&addresses(101)))),
         // Four may come together, and one more each 100 ms.
         row("PEX requests too often", PexTooOften, |rogue| data(rogue, &pex(&PexMessage::RequestV2.encode()).repeat(90))),

@@ -221,7 +221,7 @@ fn metadata_is_scored_at_the_introduction_and_a_panic_in_it_harms_nobody() {
 #[test]
 fn messages_find_the_peers_with_a_capability() {
     let asker = started(&[]);
-    let archives: Vec<Node> = (0..4).map(|_| start(builder(&[]).capability("archive", 1), identity())).collect();
+    let archives: Vec<Node> = (0..4).map(|_| start(builder(&[]).capability("archive", 1).expect("a name"), identity())).collect();
     let plain = started(&[]);
     for node in archives.iter().chain([&plain]) {
         connect(&asker, node).expect("a link");
@@ -280,7 +280,7 @@ fn a_good_score_gives_a_link_its_weight_and_the_application_s_word_is_above_it()
 #[test]
 fn a_request_is_answered_by_one_who_can() {
     let asker = started(&[]);
-    let able = start(builder(&[]).capability("archive", 1), identity());
+    let able = start(builder(&[]).capability("archive", 1).expect("a name"), identity());
     let plain = started(&[]);
     for node in [&able, &plain] {
         connect(&asker, node).expect("a link");

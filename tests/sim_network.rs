@@ -1,6 +1,7 @@
 //! Seeded stories on simulated networks. `BOWLINE_SEEDS=n` tries n seeds of each, `BOWLINE_SEED=s` only that one; a failure prints the
 //! line that replays it.
 
+use bowline::sim::roles::archives;
 use bowline::sim::scenarios::{
     Failure, Outcome, bad_neighbours, crossing_dials, form_and_heal, part_and_join, partings, redials,
 };
@@ -73,6 +74,19 @@ fn who_leaves_is_missed_at_once_and_heard_to_the_end() {
 #[test]
 fn bad_neighbours_harm_nobody_else() {
     over_seeds("bad_neighbours_harm_nobody_else", 2, bad_neighbours);
+}
+
+#[test]
+fn everybody_gets_links_with_two_archives_and_again_when_half_of_them_are_lost() {
+    over_seeds("everybody_gets_links_with_two_archives_and_again_when_half_of_them_are_lost", 2, |seed| {
+        let (outcome, short) = archives(seed, true)?;
+        assert_eq!(short, 0, "after two minutes all have them");
+        Ok(outcome)
+    });
+    // By chance alone they do not.
+    let by_chance = |seed| archives(seed, false).unwrap_or_else(|failure| panic!("{failure}")).1;
+    let short: Vec<usize> = (1..=2).map(by_chance).collect();
+    assert!(short.iter().sum::<usize>() > 5, "by chance all have them: {short:?}");
 }
 
 #[test]

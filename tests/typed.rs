@@ -81,7 +81,11 @@ fn channel() -> Channel {
 }
 
 fn typed(codec: &Counting) -> (Node, Owner<Chat>) {
-    let (builder, declared) = builder().typed::<Chat>(channel(), codec.clone()).expect("a channel");
+    typed_by(builder(), codec)
+}
+
+fn typed_by(builder: Builder, codec: &Counting) -> (Node, Owner<Chat>) {
+    let (builder, declared) = builder.typed::<Chat>(channel(), codec.clone()).expect("a channel");
     let node = builder.build().expect("valid settings");
     let owner = node.own(declared).expect("it was declared for this node");
     node.start().expect("a free port");
@@ -463,6 +467,84 @@ fn versions_are_agreed_and_who_shares_none_is_refused_where_that_is_asked() {
         let refused = dial(&from, &to);
         assert!(matches!(refused, Err(Error::Link(CloseReason::NoCommonVersion))), "{refused:?}");
     }
+}
+
+#[test]
+fn messages_and_requests_find_peers_by_capability() {
+    let codec = Counting::default();
+    let (asker, owner) = typed(&codec);
+    let able = || typed_by(builder().capability("archive", 1).expect("a name"), &codec);
+    let (archives, (plain, of_plain)) = ([able(), able()], typed(&codec));
+    for node in archives.iter().map(|(node, _)| node).chain([&plain]) {
+        dial(&asker, node).expect("a link");
+    }
+    let end = Instant::now() + PATIENCE;
+    while asker.peers().len() < 3 {
+        assert!(Instant::now() < end, "all are linked");
+        std::thread::sleep(SHORT / 20);
+    }
+    let links: Vec<LinkId> = archives.iter().filter_map(|(node, _)| asker.find_peer(&node.id())).collect();
+    let handle = owner.outlet();
+    let chosen = handle.choose("archive", How::All).expect("two have it");
+    assert!(chosen.len() == 2 && chosen.iter().all(|link| links.contains(link)));
+
+    let encoded = codec.0.load(Ordering::SeqCst);
+    let sent = handle.send_to("archive", &line("one of you")).expect("sent");
+    assert_eq!(codec.0.load(Ordering::SeqCst), encoded + 1);
+    let (_, reached) = &archives[links.iter().position(|link| *link == sent).expect("an archive")];
+    assert_eq!(wait(reached, text).1, "one of you");
+
+    let to = |how, except, include_self| {
+        handle.broadcast_to("archive", how, &line("all"), &BroadcastOptions { except, include_self }).expect("sent").queued
+    };
+    assert_eq!((to(How::All, None, false), to(How::N(1), None, false), to(How::All, Some(links[0]), true)), (2, 1, 2));
+    assert_eq!(wait(&owner, text), (LinkId::LOCAL, "all".to_owned()));
+    let heard = archives.each_ref().map(|(_, of)| {
+        std::iter::from_fn(|| of.recv_timeout(SHORT).ok()).filter_map(text).filter(|(_, said)| said == "all").count()
+    });
+    assert!(heard.iter().sum::<usize>() == 4 && heard[1] >= 2 && heard[0] >= 1, "{heard:?}");
+    assert!(std::iter::from_fn(|| of_plain.recv_timeout(SHORT).ok()).filter_map(text).next().is_none());
+
+    let asking = std::thread::spawn({
+        let handle = handle.clone();
+        move || handle.request_to("archive", &Ask { number: 7 }, PATIENCE)
+    });
+    let asked = loop {
+        let requests = archives.iter().filter_map(|(_, of)| of.recv_timeout(SHORT / 4).ok().and_then(incoming));
+        if let Some(asked) = requests.into_iter().next() {
+            break asked;
+        }
+    };
+    assert_eq!(asked.request.number, 7);
+    asked.answer(&line("seven"), PATIENCE).expect("it waits");
+    let (link, answer) = asking.join().expect("no panic").expect("answered");
+    assert!(links.contains(&link) && answer == line("seven"));
+}
+
+#[test]
+fn without_a_peer_with_the_capability_a_typed_channel_says_so() {
+    let (node, owner) = typed(&Counting::default());
+    let (other, _of_other) = typed(&Counting::default());
+    dial(&node, &other).expect("a link");
+    let handle = owner.outlet();
+    let nobody = SendError::NoPeer { capability: "oracle".to_owned(), channel: CHAT };
+    let options = BroadcastOptions::default();
+    assert_eq!(handle.send_to("oracle", &line("x")), Err(nobody.clone()));
+    assert_eq!(handle.broadcast_to("oracle", How::All, &line("x"), &options), Err(nobody.clone()));
+    assert_eq!(handle.request_to("oracle", &Ask { number: 1 }, SHORT), Err(nobody.clone().into()));
+    let with_self = BroadcastOptions { include_self: true, ..options };
+    assert_eq!(handle.broadcast_to("oracle", How::Any, &line("to me"), &with_self).map(|sent| sent.queued), Ok(1));
+    assert_eq!(wait(&owner, text), (LinkId::LOCAL, "to me".to_owned()));
+    // By its number alone nobody reaches the channel, whoever has the capability.
+    let (role, nothing, sealed) = (Role { capability: "oracle", channel: CHAT }, Bytes::new(), SendError::Sealed(CHAT));
+    assert_eq!(node.send_to(role, &nothing), Err(sealed.clone()));
+    assert_eq!(node.broadcast_to(role, How::All, &nothing), Err(sealed.clone()));
+    assert_eq!(node.broadcast_to_with(role, How::All, &nothing, &with_self), Err(sealed));
+    // Bytes reach the node itself, too.
+    let raw = raw();
+    assert_eq!(raw.broadcast_to(role, How::All, &nothing), Err(nobody));
+    assert_eq!(raw.broadcast_to_with(role, How::All, &Bytes::from_static(b"me"), &with_self).map(|sent| sent.queued), Ok(1));
+    assert_eq!(&wait_raw(&raw, message).body[..], b"me");
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub const PEX_BYTES_MAX: u32 = 64_000;
 pub const DISCOVER_BYTES_MAX: u32 = 128 * 1_024;
 /// Channels that one node may announce: 64 descriptors of at most 64 bytes fit a Hello beside the rest.
 pub const CHANNELS_MAX: usize = 64;
+/// Capabilities of one node, in its Hello and in the book.
+pub const CAPABILITIES_MAX: usize = 32;
 /// Bytes of a capability's or channel's name.
 pub const NAME_BYTES_MAX: usize = 32;
 /// Our control messages that may wait for one peer; one that does not read what it asked for is closed (architecture 2.5, row 3b).
@@ -114,10 +116,11 @@ pub const RATE_MIN: u64 = 1_024;
 /// Fastest rate that may be set, bytes/s.
 pub const RATE_MAX: u64 = 1 << 40;
 
+/// Capabilities that links may be kept for: each costs maintenance a look at the whole book.
+pub const QUOTAS_MAX: usize = 16;
+
 /// Known addresses, at most, beside the configured ones.
 pub const POINTS_MAX: usize = 4_096;
-/// Capabilities kept per point; a host may announce more.
-pub const CAPABILITIES_KEPT: usize = 16;
 /// Addresses of one configured name that are used.
 pub const ADDRESSES_PER_NAME: usize = 8;
 /// Known identities, at most, beside those with a link.

@@ -9,6 +9,7 @@ pub mod limits;
 pub mod link_id;
 pub mod peer;
 pub mod point;
+pub mod quota;
 pub mod reason;
 pub mod rng;
 pub mod sizes;

@@ -1,4 +1,7 @@
-//! Peer-controlled text made safe for a log line or an event: escaped and cut. Whoever logs what a peer sent calls it.
+//! Peer-controlled text: made safe for a log line or an event, escaped and cut, and what a name is. Whoever logs what a peer sent calls
+//! it, and whoever reads a name.
+
+use super::limits::NAME_BYTES_MAX;
 
 /// At most this many characters of a peer's text reach a log line (threat T36).
 pub const SHOWN_MAX: usize = 64;
@@ -22,6 +25,11 @@ pub fn shown(text: &str) -> String {
     out
 }
 
+/// True for what may name a channel or a capability: 1 to 32 printable ASCII characters.
+pub fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= NAME_BYTES_MAX && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
+}
+
 /// What a caught panic says. It may hold what a peer sent: `shown` makes it safe for the log.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -36,6 +44,14 @@ mod tests {
     fn control_characters_cannot_reach_a_terminal() {
         assert_eq!(shown("a\n\x1b[2Jb\\"), "a\\n\\u{1b}[2Jb\\\\");
         assert_eq!(shown("ü"), "\\u{fc}");
+    }
+
+    #[test]
+    fn a_name_is_short_and_printable() {
+        for (name, is_fine) in [("a", true), ("a b,c=%", true), (&"a".repeat(32), true), (&"a".repeat(33), false), ("", false)] {
+            assert_eq!(is_name(name), is_fine, "{name}");
+        }
+        assert!(!is_name("a\n") && !is_name("ü") && !is_name("\x7f"));
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub enum Notice {
     Warned { peer: PeerId, score: i32, why: String },
     /// A peer's score has come down to `score.ban`: it is banned.
     Banned { peer: PeerId, score: i32, why: String },
+    /// Fewer links than the quota of a capability wants lead to peers that have it, for longer than `dial.period`, and nobody else with it
+    /// can be dialed now. Not again within 10 minutes.
+    RoleShort { capability: String, wanted: usize, linked: usize },
     /// A round of maintenance that was asked for has ended, with so many links; `is_stuck` if it could not get them into bounds.
     RoundEnded { ticket: u64, links: usize, is_stuck: bool },
 }

@@ -105,7 +105,7 @@ pub struct bowline_key_info {
     /// The key: "pool.max". This and the other texts are static.
     pub name: *const c_char,
     /// How a value is written: "count", "auto-count", "size", "duration", "switch", "text", "choice", "ip", "address",
-    /// "addresses" or "sockets".
+    /// "addresses", "sockets" or "quotas".
     pub value_type: *const c_char,
     /// The value while none is set.
     pub default_value: *const c_char,
@@ -334,6 +334,7 @@ const fn kind_name(kind: Kind) -> &'static str {
         Kind::Address => "address",
         Kind::Addresses => "addresses",
         Kind::Sockets => "sockets",
+        Kind::Quotas => "quotas",
     }
 }
 

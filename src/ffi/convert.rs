@@ -15,6 +15,8 @@ impl From<Error> for Failure {
             Error::Setting(_)
             | Error::Settings(_)
             | Error::Channel(_)
+            | Error::Capability(_)
+            | Error::Quota(_)
             | Error::Address(_)
             | Error::Refused(_)
             | Error::Rate(_)

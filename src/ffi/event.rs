@@ -65,6 +65,9 @@ pub enum bowline_event_kind {
     BOWLINE_EV_WAKEUP = 14,
     /// A peer's score is low: result, flags, data as for BOWLINE_EV_PEER_BANNED.
     BOWLINE_EV_PEER_WARNED = 16,
+    /// Too few links lead to peers with a capability that pool.roles names, and nobody else with it can be dialed now: detail = links that
+    /// there are, tag = links that are wanted, data = the capability. Not again within 10 minutes.
+    BOWLINE_EV_ROLE_SHORT = 19,
 }
 
 /// Kind of the event that ends a round of maintenance.
@@ -237,6 +240,10 @@ fn of_notice(notice: Notice) -> bowline_event {
         Notice::Banned { peer, why, .. } => {
             let event = bowline_event::new(K::BOWLINE_EV_PEER_BANNED).because(CloseReason::ScoreTooLow);
             event.with_text(&format!("{peer} {why}"))
+        }
+        Notice::RoleShort { capability, wanted, linked } => {
+            let event = bowline_event::new(K::BOWLINE_EV_ROLE_SHORT).with_text(&capability);
+            bowline_event { tag: wanted as u64, detail: u32::try_from(linked).unwrap_or(u32::MAX), ..event }
         }
         // The header gets a name for it together with the call that asks for a round.
         Notice::RoundEnded { ticket, links, .. } => {

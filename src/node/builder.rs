@@ -4,9 +4,11 @@ use super::error::Error;
 use super::node::Node;
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::limits::{
-    CHANNELS_MAX, HELLO_BYTES_MAX, LAST_WORD_BYTES, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, RECEIVE_MESSAGES_MIN, REQUESTS_MAX,
-    TURN_BYTES_MIN,
+    CAPABILITIES_MAX, CHANNELS_MAX, HELLO_BYTES_MAX, LAST_WORD_BYTES, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, QUOTAS_MAX,
+    RECEIVE_MESSAGES_MIN, REQUESTS_MAX, TURN_BYTES_MIN,
 };
+use crate::base::quota::{self, Quota, QuotaError, RoleQuota};
+use crate::base::text::{is_name, shown};
 use crate::crypto::identity::Identity;
 use crate::settings::table::Settings;
 use crate::wire::hello::Capability;
@@ -92,10 +94,44 @@ impl Builder {
         self
     }
 
-    /// Announces a capability.
-    pub fn capability(mut self, name: &str, value: u64) -> Builder {
+    /// Announces a capability: a name of 1 to 32 printable ASCII characters, and a number that says whatever the application likes. Peers
+    /// learn of it in Hello, others through them. Announce first what others look for: in the lists of addresses that nodes exchange,
+    /// long ones are cut.
+    ///
+    /// # Errors
+    /// `Capability` for a name that is none or is announced already, and for the 33rd.
+    pub fn capability(mut self, name: &str, value: u64) -> Result<Builder, Error> {
+        let wrong = if !is_name(name) {
+            Some(format!("the capability '{}' is no name of 1 to {NAME_BYTES_MAX} printable ASCII characters", shown(name)))
+        } else if self.capabilities.iter().any(|known| known.name == name) {
+            Some(format!("the capability '{name}' is announced twice"))
+        } else if self.capabilities.len() >= CAPABILITIES_MAX {
+            Some(format!("the capability '{name}' is one too many: a node has at most {CAPABILITIES_MAX}"))
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            return Err(Error::Capability(wrong));
+        }
         self.capabilities.push(Capability { name: name.to_owned(), value });
-        self
+        Ok(self)
+    }
+
+    /// Keeps at least so many links, or so many of a hundred, at peers with a capability: an entry of the setting `pool.roles`. A second
+    /// quota for a capability replaces the first.
+    ///
+    /// # Errors
+    /// `Quota` for a name or number that cannot be. Whether all of them fit the node is checked by `build`.
+    pub fn role_quota(mut self, capability: &str, quota: Quota) -> Result<Builder, Error> {
+        let one = RoleQuota { capability: capability.to_owned(), quota };
+        quota::check_one(&one)?;
+        let roles = &mut self.settings.pool_roles;
+        roles.retain(|known| known.capability != capability);
+        if roles.len() >= QUOTAS_MAX {
+            return Err(QuotaError::TooMany(roles.len() + 1).into());
+        }
+        roles.push(one);
+        Ok(self)
     }
 
     /// Announces a version of the application's protocol. The highest that both sides announce is `Up::version`.

@@ -3,6 +3,7 @@
 use crate::base::address::AddressError;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
+use crate::base::quota::QuotaError;
 use crate::base::reason::CloseReason;
 use crate::pool::table::DialError;
 use crate::settings::check::Complaint;
@@ -21,6 +22,11 @@ pub enum Error {
     Settings(Vec<Complaint>),
     #[error("{0}")]
     Channel(String),
+    /// A capability to be announced that no peer would take.
+    #[error("{0}")]
+    Capability(String),
+    #[error(transparent)]
+    Quota(#[from] QuotaError),
     #[error("a node needs an identity: Builder::identity")]
     NoIdentity,
     #[error("the identity's stamp has {has} bits of proof of work, this network asks for {wants}: generate one with more")]

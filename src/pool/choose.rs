@@ -39,10 +39,15 @@ impl Pool {
     /// Up to `count` addresses to dial for links: new and old ones by CometBFT's bias, from groups that we have the fewest links
     /// with; among equals those with better scores have the better chance. Not the operator's own, which are dialed by rules of their own.
     pub fn whom_to_dial(&self, now: Time, count: usize, rng: &mut Rng) -> Candidates {
+        self.candidates(now, count, rng, |point| !point.is_fixed())
+    }
+
+    /// As `whom_to_dial`, among some of the points.
+    pub(super) fn candidates(&self, now: Time, count: usize, rng: &mut Rng, is_wanted: impl Fn(&Point) -> bool) -> Candidates {
         let (mut old, mut new) = (Vec::new(), Vec::new());
         let mut candidates = Candidates::default();
         let connected = self.connected();
-        for point in self.points.iter().filter(|point| !point.is_fixed()) {
+        for point in self.points.iter().filter(|point| is_wanted(point)) {
             let Some(kind) = self.use_of(now, point, &connected).filter(|kind| *kind != Use::Feeler) else { continue };
             let at = self.dial_time(point);
             if at > now {
@@ -111,25 +116,34 @@ impl Pool {
         candidates
     }
 
-    /// Up to `count` open links to drop: the lowest scores first, at random among equals (Tezos), of the unprotected: not those of trusted and persistent peers, and as many
-    /// outbound ones as we want to keep.
+    /// Up to `count` open links to drop: the lowest scores first, at random among equals (Tezos), of the unprotected. As many outbound ones
+    /// as we want to keep stay, and those that a quota needs.
     pub fn whom_to_drop(&self, now: Time, count: usize, direction: Option<Direction>, rng: &mut Rng) -> Vec<LinkId> {
-        let is_persistent = |slot: &Slot| slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
-        let is_protected = |slot: &Slot| slot.peer.is_some_and(|peer| self.is_protected(now, slot.remote.ip(), &peer));
-        let may_go = |slot: &&Slot| slot.is_open() && !is_protected(slot) && !is_persistent(slot);
-        let mut links: Vec<(LinkId, Direction)> = self.slots.iter().filter(may_go).map(|s| (s.link, s.direction)).collect();
-        links.retain(|(_, of)| direction.is_none_or(|wanted| wanted == *of));
-        rng.shuffle(&mut links);
-        let score =
-            |link: &LinkId| self.slots.get(*link).and_then(|slot| slot.peer).map_or(0, |peer| self.scores.value(now, &peer));
-        links.sort_by_cached_key(|(link, _)| score(link));
-        let mut spare = self.slots.counts().outbound.saturating_sub(self.policy.bounds.outbound_target as usize);
-        links.retain(|(_, of)| {
-            let may_go = *of == Direction::Inbound || spare > 0;
-            spare -= usize::from(may_go && *of == Direction::Outbound);
+        let counts = self.slots.counts();
+        let mut outbound = counts.outbound.saturating_sub(self.policy.bounds.outbound_target as usize);
+        let mut roles = self.spare(counts.links().saturating_sub(count));
+        let mut links = self.droppable(now, direction, rng);
+        links.retain(|slot| {
+            let is_outbound = slot.direction == Direction::Outbound;
+            let may_go = (!is_outbound || outbound > 0) && roles.take(slot.hello.as_deref());
+            outbound -= usize::from(may_go && is_outbound);
             may_go
         });
-        links.into_iter().take(count).map(|(link, _)| link).collect()
+        links.into_iter().take(count).map(|slot| slot.link).collect()
+    }
+
+    /// Open links in the order in which they may be dropped: first those that were dialed in vain for a role, then by score, at random
+    /// among equals. Not those of trusted and persistent peers.
+    pub(super) fn droppable(&self, now: Time, direction: Option<Direction>, rng: &mut Rng) -> Vec<&Slot> {
+        let is_persistent = |slot: &Slot| slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
+        let is_protected = |slot: &Slot| slot.peer.is_some_and(|peer| self.is_protected(now, slot.remote.ip(), &peer));
+        let is_of = |slot: &Slot| direction.is_none_or(|wanted| wanted == slot.direction);
+        let may_go = |slot: &&Slot| slot.is_open() && is_of(slot) && !is_protected(slot) && !is_persistent(slot);
+        let mut links: Vec<&Slot> = self.slots.iter().filter(may_go).collect();
+        rng.shuffle(&mut links);
+        let score = |slot: &Slot| slot.peer.map_or(0, |peer| self.scores.value(now, &peer));
+        links.sort_by_cached_key(|slot| (!self.is_disappointing(slot), score(slot)));
+        links
     }
 
     /// Addresses to share with `asker`: only such as we dialed, or whose peer came from that host itself; never those of private
@@ -161,7 +175,9 @@ impl Pool {
         }
         shared.truncate(count);
         shared.sort_by_key(order);
-        let entry = |point: &Point| PexAddress { address: point.address(), capabilities: point.capabilities.clone() };
+        // Rumours end here: what others said of a peer is not passed on.
+        let said = |point: &Point| if point.is_own_word { point.capabilities.clone() } else { Vec::new() };
+        let entry = |point: &Point| PexAddress { address: point.address(), capabilities: said(point) };
         shared.into_iter().map(entry).collect()
     }
 

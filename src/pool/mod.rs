@@ -8,6 +8,7 @@ pub mod pace;
 pub mod peers;
 pub mod points;
 pub mod policy;
+pub mod quotas;
 pub mod score;
 pub mod score_file;
 pub mod select;
@@ -16,6 +17,8 @@ pub mod table;
 
 #[cfg(test)]
 mod points_tests;
+#[cfg(test)]
+mod quotas_tests;
 #[cfg(test)]
 mod score_tests;
 #[cfg(test)]

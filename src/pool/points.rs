@@ -4,7 +4,7 @@
 use super::policy::Policy;
 use crate::base::address::{Address, Host, Scheme};
 use crate::base::backoff;
-use crate::base::limits::CAPABILITIES_KEPT;
+use crate::base::limits::CAPABILITIES_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::point::{Group, canonical, is_global};
@@ -64,7 +64,10 @@ pub struct Point {
     pub at: SocketAddr,
     /// Who answers there: proven if `proof` is `Dialed`, hearsay otherwise.
     pub peer: Option<PeerId>,
+    /// What the peer can do. Only its own word counts for more than the choice of whom to dial, and only that is passed on.
     pub capabilities: Vec<Capability>,
+    /// The capabilities are what `peer` itself said on a link; hearsay changes them no more.
+    pub is_own_word: bool,
     pub source: Source,
     pub proof: Proof,
     pub state: State,
@@ -92,6 +95,7 @@ impl Point {
             at,
             peer: None,
             capabilities: Vec::new(),
+            is_own_word: false,
             source,
             proof: Proof::Heard,
             state: State::Candidate,
@@ -111,6 +115,20 @@ impl Point {
     /// Configured by the operator: never evicted, never bad.
     pub fn is_fixed(&self) -> bool {
         self.is_persistent || self.is_seed
+    }
+
+    /// Somebody, or the peer itself, says that it has that capability.
+    pub fn has(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|known| known.name == capability)
+    }
+
+    /// Says who answers there. What was known of somebody else's capabilities goes.
+    fn name(&mut self, peer: PeerId) {
+        if self.peer.is_some_and(|known| known != peer) {
+            self.capabilities = Vec::new();
+            self.is_own_word = false;
+        }
+        self.peer = Some(peer);
     }
 
     /// The address as it is shared.
@@ -143,6 +161,7 @@ impl Point {
 #[derive(Clone, Debug)]
 pub struct Offer<'a> {
     pub address: &'a Address,
+    /// What somebody else than the peer says of it; the peer's own word comes by `note_capabilities`.
     pub capabilities: &'a [Capability],
     pub source: Source,
     pub proof: Proof,
@@ -247,20 +266,34 @@ impl Points {
         point.peer = offer.address.id;
         point.proof = offer.proof;
         point.proven_since = (offer.proof > Proof::Heard).then_some(now);
-        point.capabilities = offer.capabilities.iter().take(CAPABILITIES_KEPT).cloned().collect();
+        point.capabilities = kept(offer.capabilities);
         self.insert(point);
         Intake::New
+    }
+
+    /// `peer` itself has said what it can do: that replaces what others said of it, at whatever address, and they can not change it back.
+    pub(super) fn note_capabilities(&mut self, peer: &PeerId, capabilities: &[Capability]) {
+        let is_news =
+            |point: &&mut Point| point.peer.as_ref() == Some(peer) && !(point.is_own_word && point.capabilities == capabilities);
+        // What a source's share counts by does not change.
+        for point in self.points.values_mut().filter(is_news) {
+            point.capabilities = kept(capabilities);
+            point.is_own_word = true;
+        }
     }
 
     fn learn_more(&mut self, now: Time, at: SocketAddr, offer: &Offer<'_>) {
         self.change(at, |point| {
             point.last_heard = now;
             // Hearsay never overwrites what a better witness said: else anyone could rename a point and have it missed.
-            if offer.proof > point.proof || point.peer.is_none() {
-                point.peer = offer.address.id.or(point.peer);
+            if let Some(peer) = offer.address.id.filter(|_| offer.proof > point.proof || point.peer.is_none()) {
+                point.name(peer);
             }
-            if !offer.capabilities.is_empty() && offer.proof >= point.proof {
-                point.capabilities = offer.capabilities.iter().take(CAPABILITIES_KEPT).cloned().collect();
+            // Who says nothing of capabilities does not deny them: the older messages cannot name any. And what is said of somebody else
+            // than who answers there says nothing of this point.
+            let is_of_this = offer.address.id.is_none() || offer.address.id == point.peer;
+            if !offer.capabilities.is_empty() && is_of_this && !point.is_own_word {
+                point.capabilities = kept(offer.capabilities);
             }
             if offer.proof > point.proof {
                 point.proof = offer.proof;
@@ -306,7 +339,9 @@ impl Points {
         self.change(at, |point| {
             point.source = Source::Own;
             point.expected = peer.or(point.expected);
-            point.peer = peer.or(point.peer);
+            if let Some(peer) = peer {
+                point.name(peer);
+            }
             if is_persistent {
                 point.is_persistent = true;
             } else {
@@ -349,7 +384,7 @@ impl Points {
         self.change(at, |point| {
             point.proof = Proof::Dialed;
             point.proven_since.get_or_insert(now);
-            point.peer = Some(peer);
+            point.name(peer);
             point.last_seen = Some(now);
         });
     }
@@ -471,6 +506,11 @@ impl Points {
         assert!(self.points.len() <= policy.points_max.max(self.fixed.len()));
         assert!(self.fixed.iter().all(|at| self.points.get(at).is_some_and(Point::is_fixed)));
     }
+}
+
+/// Capabilities as they are kept: no more than one Hello may announce.
+fn kept(capabilities: &[Capability]) -> Vec<Capability> {
+    capabilities.iter().take(CAPABILITIES_MAX).cloned().collect()
 }
 
 /// The source group whose share a point counts to: undialed points of others.

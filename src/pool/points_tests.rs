@@ -9,6 +9,7 @@ use crate::base::point::Group;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::settings::table::Settings;
+use crate::wire::hello::Capability;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -153,6 +154,60 @@ fn hearsay_never_renames_a_proven_address() {
     points.prove(Time::ZERO, at, liar.parse().expect("an id"));
     offer(&mut points, &format!("{honest}@8.8.8.8:1"), "8.8.8.8", Proof::Host, &policy);
     assert_eq!(points.get(at).and_then(|p| p.peer), liar.parse().ok(), "what a dial saw stands");
+}
+
+fn capabilities(names: &[&str]) -> Vec<Capability> {
+    names.iter().map(|name| Capability { name: (*name).to_owned(), value: 1 }).collect()
+}
+
+#[test]
+fn what_a_peer_says_of_itself_stands_against_what_others_say_of_it() {
+    let (mut points, policy) = (Points::default(), policy());
+    let (peer, other) = (PeerId::from_bytes([1; 32]), PeerId::from_bytes([2; 32]));
+    let [at, elsewhere] = ["8.8.8.8:1", "8.8.4.4:1"].map(socket);
+    let say = |points: &mut Points, who: PeerId, at: SocketAddr, names: &[&str]| {
+        let source = Source::Group(Group::of("1.1.1.1".parse().expect("an address")));
+        let (address, capabilities) = (Address::of(at, Some(who)), capabilities(names));
+        points.learn(Time::ZERO, &Offer { address: &address, capabilities: &capabilities, source, proof: Proof::Heard }, &policy)
+    };
+    let has = |points: &Points, at, name: &str| points.get(at).is_some_and(|point| point.has(name));
+    assert_eq!(say(&mut points, peer, at, &["archive"]), Intake::New);
+    say(&mut points, peer, elsewhere, &["archive"]);
+    assert!(has(&points, at, "archive") && !points.get(at).is_some_and(|point| point.is_own_word));
+    say(&mut points, peer, at, &[]);
+    assert!(has(&points, at, "archive"), "who names none denies none");
+    say(&mut points, other, at, &["oracle"]);
+    assert!(has(&points, at, "archive") && !has(&points, at, "oracle"), "what another can do says nothing of this one");
+    // It has something else, or nothing at all; that holds for every address of it.
+    for own in [&["light"][..], &[]] {
+        points.note_capabilities(&peer, &capabilities(own));
+        say(&mut points, peer, at, &["archive"]);
+        for at in [at, elsewhere] {
+            assert_eq!(
+                points.get(at).map(|point| (point.capabilities.clone(), point.is_own_word)),
+                Some((capabilities(own), true))
+            );
+        }
+    }
+    // Somebody else answers there: nothing is known of him.
+    points.note_capabilities(&peer, &capabilities(&["light"]));
+    points.prove(Time::ZERO, at, peer);
+    assert!(has(&points, at, "light"));
+    points.prove(Time::ZERO, at, other);
+    assert!(points.get(at).is_some_and(|point| point.capabilities.is_empty() && !point.is_own_word));
+    assert!(has(&points, elsewhere, "light"));
+}
+
+#[test]
+fn no_point_keeps_more_capabilities_than_a_hello_has() {
+    let (mut points, policy) = (Points::default(), policy());
+    let many: Vec<_> = (0..100).map(|i| Capability { name: format!("{i}"), value: 1 }).collect();
+    let source = Source::Group(Group::of("1.1.1.1".parse().expect("an address")));
+    for _ in 0..2 {
+        let offer = Offer { address: &address("8.8.8.8:1"), capabilities: &many, source, proof: Proof::Heard };
+        points.learn(Time::ZERO, &offer, &policy);
+        assert_eq!(points.get(socket("8.8.8.8:1")).map(|point| point.capabilities.len()), Some(32));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::score::Rules;
 use crate::base::limits::{self, PEERS_MAX, POINTS_MAX};
+use crate::base::quota::RoleQuota;
 use crate::settings::check::{Bounds, Checked};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ const CLAIM_SLACK: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub bounds: Bounds,
+    /// Links to keep at peers with capabilities.
+    pub roles: Vec<RoleQuota>,
     /// Special addresses (RFC 6890) may be dialed and shared.
     pub allow_private: bool,
     /// Peers without a common version of the application's protocol are refused.
@@ -92,6 +95,7 @@ impl From<&Checked> for Policy {
     fn from(s: &Checked) -> Policy {
         Policy {
             bounds: s.bounds(),
+            roles: s.pool_roles.clone(),
             allow_private: s.network_allow_private,
             is_version_required: s.network_require_version,
             is_private: s.pex_private,

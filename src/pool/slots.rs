@@ -35,6 +35,8 @@ pub enum Phase {
 pub enum Purpose {
     /// Maintenance wants another link.
     Wanted,
+    /// Maintenance wants a link with somebody who has a capability.
+    Role,
     /// The point is persistent.
     Persistent,
     /// To be asked for addresses.
@@ -227,16 +229,18 @@ impl Slots {
     pub fn has_inbound_place(&self, ip: IpAddr, policy: &Policy) -> bool {
         let counts = self.counts();
         let max = policy.bounds.max as usize;
-        if counts.inbound >= policy.inbound_max() || counts.links_and_dialing() >= max {
-            return false;
-        }
+        counts.inbound < policy.inbound_max() && counts.links_and_dialing() < max && !self.is_crowded(ip, policy)
+    }
+
+    /// Whether the host or the group of `ip` has as many inbound links as it may.
+    pub fn is_crowded(&self, ip: IpAddr, policy: &Policy) -> bool {
         if policy.allow_private && !is_global(ip) {
-            return true;
+            return false;
         }
         let inbound = || self.slots.values().filter(|slot| slot.is_link() && slot.direction == Direction::Inbound);
         let group = Group::of(ip);
-        inbound().filter(|slot| slot.remote.ip() == ip).count() < policy.inbound_per_ip
-            && inbound().filter(|slot| Group::of(slot.remote.ip()) == group).count() < policy.inbound_per_group
+        inbound().filter(|slot| slot.remote.ip() == ip).count() >= policy.inbound_per_ip
+            || inbound().filter(|slot| Group::of(slot.remote.ip()) == group).count() >= policy.inbound_per_group
     }
 
     /// The earliest deadline of a place that is not open.

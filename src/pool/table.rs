@@ -56,6 +56,8 @@ pub struct Pool {
     arrivals: Pace,
     arrivals_per_host: Paces<IpAddr>,
     dials: Pace,
+    /// Links that were let go for wanted roles.
+    pub(super) replacements: Pace,
     /// Counts the steps of links' lives, so that which came first is known even at equal times.
     step: u64,
     /// Maintenance wants somebody asked for addresses.
@@ -128,6 +130,7 @@ impl Pool {
             arrivals: Pace::default(),
             arrivals_per_host: Paces::new(policy.accept_ip_entries_max),
             dials: Pace::default(),
+            replacements: Pace::default(),
             step: 0,
             wants_addresses: false,
             has_fresh_points: false,
@@ -231,6 +234,10 @@ impl Pool {
                 self.points.note_self(at);
             } else {
                 self.points.prove(now, at, peer);
+                let linked = self.slots.link_of(&peer).and_then(|other| self.slots.get(other)?.hello.as_ref());
+                if let Some(hello) = linked {
+                    self.points.note_capabilities(&peer, &hello.capabilities);
+                }
             }
         }
         let rivals = self.slots.rivals(link, &peer, own_step);
@@ -275,7 +282,7 @@ impl Pool {
             self.doom(now, *rival, *reason);
         }
         if direction == Direction::Inbound && !self.slots.has_inbound_place(remote.ip(), &self.policy) {
-            match self.make_inbound_place(now, remote.ip(), &peer, rng) {
+            match self.make_inbound_place(now, remote.ip(), &peer, hello, rng) {
                 Some(evicted) => close.push((evicted, CloseReason::Evicted)),
                 None => {
                     let motive = CloseReason::TooManyLinks;
@@ -404,12 +411,16 @@ impl Pool {
         }
     }
 
-    /// Room for a peer that never is refused for want of it: a random unprotected inbound link goes.
-    fn make_inbound_place(&mut self, now: Time, ip: IpAddr, peer: &PeerId, rng: &mut Rng) -> Option<LinkId> {
-        if !self.is_protected(now, ip, peer) {
-            return None;
-        }
-        let evicted = *self.whom_to_drop(now, 1, Some(Direction::Inbound), rng).first()?;
+    /// Room for a peer that never is refused for want of it: an unprotected inbound link goes, if there is one, of those that no quota
+    /// needs. And, now and then, room for a peer whose role is wanted.
+    fn make_inbound_place(&mut self, now: Time, ip: IpAddr, peer: &PeerId, hello: &Hello, rng: &mut Rng) -> Option<LinkId> {
+        let inbound = Some(Direction::Inbound);
+        let evicted = if self.is_protected(now, ip, peer) {
+            let spare = self.whom_to_drop(now, 1, inbound, rng).first().copied();
+            spare.or_else(|| self.droppable(now, inbound, rng).first().map(|slot| slot.link))?
+        } else {
+            self.whom_to_evict_for(now, ip, hello, rng)?
+        };
         self.doom(now, evicted, CloseReason::Evicted);
         Some(evicted)
     }
@@ -427,7 +438,7 @@ impl Pool {
         for address in &listen {
             let address = Address { id: Some(peer), ..address.clone() };
             let proof = if address.host == Host::Ip(remote.ip()) { Proof::Host } else { Proof::Heard };
-            let offer = Offer { address: &address, capabilities: &hello.capabilities, source, proof };
+            let offer = Offer { address: &address, capabilities: &[], source, proof };
             self.points.learn(now, &offer, &self.policy);
             // Only what a dial has proven is taken for connected: a peer may claim any port of its host, or of its neighbour.
             let is_proven = |at: &SocketAddr| {
@@ -435,6 +446,7 @@ impl Pool {
             };
             proven = proven.or(address.socket().filter(is_proven));
         }
+        self.points.note_capabilities(&peer, &hello.capabilities);
         if let Some(slot) = self.slots.get_mut(link) {
             slot.point = if direction == Direction::Outbound { slot.point } else { proven };
         }

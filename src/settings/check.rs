@@ -4,6 +4,7 @@
 use super::error::SettingError;
 use super::table::Settings;
 use crate::base::limits::{LINK_TURN_MIN, RATE_MAX, RATE_MIN};
+use crate::base::quota::{self, QuotaError};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub enum Complaint {
     TooSlow { name: &'static str, value: u64, least: u64, why: &'static str },
     #[error("{name} ({value} bytes/s) is too fast: set at most {RATE_MAX} bytes/s, or 0 for no limit")]
     TooFast { name: &'static str, value: u64 },
+    #[error("pool.roles: {0}")]
+    Roles(#[from] QuotaError),
     #[error("{one} and {other} exclude each other: {why}")]
     Conflict { one: &'static str, other: &'static str, why: &'static str },
 }
@@ -115,6 +118,7 @@ impl Settings {
         complaints.extend(self.complaints_on_network(stored_addresses));
         complaints.extend(self.complaints_on_order(&bounds));
         complaints.extend(self.complaints_on_speed());
+        complaints.extend(quota::check(&self.pool_roles, bounds.max).err().map(Complaint::from));
         if complaints.is_empty() { Ok(Checked { settings: self, bounds }) } else { Err(complaints) }
     }
 
@@ -310,6 +314,14 @@ mod tests {
             (
                 complaints(|s| s.bandwidth_down = 4_866),
                 "bandwidth.down (4866 bytes/s) is too slow: set at least 4867 bytes/s, so that each of pool.max links gets its turn within link.record_timeout, or 0 for no limit",
+            ),
+            (
+                complaints(|s| s.set("pool.roles", "archive=60, light=41%").expect("in range")),
+                "pool.roles: the quotas ask for 101 links together, and there are never more than 100 (pool.max): lower them, or raise it",
+            ),
+            (
+                complaints(|s| s.set("pool.roles", "archive=0").expect("in range")),
+                "pool.roles: a quota of 0 for 'archive' asks for nothing: give at least 1, or leave it out",
             ),
             (
                 complaints(|s| s.pex_private = true),

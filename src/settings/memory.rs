@@ -77,7 +77,7 @@ const REPORTED: usize = limits::REPORTS_PER_LINK * (sizes::REPORT + 8)
     + in_tree(sizes::SLOT);
 /// A known address with its capabilities, its share of the count by source, and its row while the worst are looked for.
 const POINT: usize = in_tree(sizes::POINT)
-    + limits::CAPABILITIES_KEPT * (sizes::CAPABILITY + limits::NAME_BYTES_MAX)
+    + limits::CAPABILITIES_MAX * (sizes::CAPABILITY + limits::NAME_BYTES_MAX)
     + in_tree(32)
     + grown(sizes::ADDRESS);
 /// What each known address takes while an answer is made of all: sorted, then paged.
@@ -340,7 +340,7 @@ mod tests {
             ("askers", limits::ASKERS_MAX * 40),
             ("peers", limits::PEERS_MAX * 104),
             ("scores", limits::SCORES_MAX * (128 + 8 * 100)),
-            ("book", limits::POINTS_MAX * (264 + limits::CAPABILITIES_KEPT * 64)),
+            ("book", limits::POINTS_MAX * (264 + limits::CAPABILITIES_MAX * 64)),
             ("puzzles", 2 * limits::PUZZLES_SEEN_MAX * 16),
             ("stories", 2 * limits::STORIES_BYTES_MAX),
             ("reports", limits::reports_max(100 + 128 + limits::LINGERING_MAX) * 120),

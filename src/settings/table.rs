@@ -4,6 +4,7 @@
 use super::error::{SettingError, TEXT_MAX, unknown};
 use super::value::{Kind, PuzzleMode, Value};
 use crate::base::address::Address;
+use crate::base::quota::RoleQuota;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -202,6 +203,8 @@ settings! {
     /// Inbound links from one IPv4 /16 or IPv6 /32. Private addresses do not count where `network.allow_private` is on.
     "pool.per_group_max" pool_per_group_max: u32 = "32", range("1", "16384"), "links", "threat T3; a third of pool.max", "none";
 
+    /// Links to keep at peers with a capability: so many of them, or a share of all links, as in `archive=2, light=10%`. Together no more than `pool.max`.
+    "pool.roles" pool_roles: Vec<RoleQuota> = "", range("0", "16"), "capabilities", "Tendermint RFC 000, capabilities; the figure is bowline's", "none";
     /// Time between two rounds of maintenance.
     "maintenance.period" maintenance_period: Duration = "120s", range("100ms", "24h"), "time", "Tezos maintenance-idle-time", "none";
 
@@ -282,11 +285,11 @@ settings! {
     "pex.period_max" pex_period_max: Duration = "10min", range("1s", "24h"), "time", "ReactorV2 fullCapacityInterval", "none";
 
     /// Nodes that are asked for addresses when there is nobody else to dial.
-    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "23 KiB each";
+    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "31 KiB each";
     /// This is a bootstrap node: it needs no seed, and learns the address of everyone who asks.
     "discovery.bootstrap" discovery_bootstrap: bool = "false", ANY, "switch", "bootstrap discovery Bootstrap", "none";
     /// Peers to stay linked with: dialed at once and for ever.
-    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "23 KiB each";
+    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "31 KiB each";
     /// Time between two rounds in which every known peer is asked for the peers it knows.
     "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", "bootstrap discovery period; the figure is bowline's", "none";
 
@@ -342,7 +345,7 @@ mod tests {
             assert_eq!(settings.set(setting.name, setting.default), Ok(()));
             assert_eq!(settings, Settings::default());
             let Some((min, max)) = setting.range else { continue };
-            if matches!(setting.kind, Kind::Text | Kind::Addresses | Kind::Sockets) {
+            if matches!(setting.kind, Kind::Text | Kind::Addresses | Kind::Sockets | Kind::Quotas) {
                 assert!(u32::read(min).is_some() && u32::read(max).is_some(), "{}", setting.name);
                 continue;
             }
@@ -368,6 +371,7 @@ mod tests {
                 "::1",
                 "seed.example:1, [2001:db8::1]:2",
                 "0.0.0.0:0,[::]:1",
+                "archive=2, light=10%",
                 " a b ",
                 "~"
             ])

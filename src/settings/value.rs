@@ -2,6 +2,7 @@
 //! It knows no setting by name. Only `settings/table.rs` and the manual's generator call it.
 
 use crate::base::address::Address;
+use crate::base::quota::RoleQuota;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub enum Kind {
     Address,
     Addresses,
     Sockets,
+    Quotas,
 }
 
 impl Kind {
@@ -37,6 +39,7 @@ impl Kind {
             Kind::Address => "an address such as [bowline://][<peer id>@]host:port, or nothing",
             Kind::Addresses => "addresses such as [bowline://][<peer id>@]host:port with commas between",
             Kind::Sockets => "addresses such as 0.0.0.0:9732 or [::]:9732 with commas between",
+            Kind::Quotas => "capabilities with a number of links or a share of them, such as archive=2, light=10%",
         }
     }
 }
@@ -258,6 +261,22 @@ impl Value for Vec<SocketAddr> {
     }
 }
 
+impl Value for Vec<RoleQuota> {
+    const KIND: Kind = Kind::Quotas;
+    fn read(text: &str) -> Option<Vec<RoleQuota>> {
+        entries(text)
+    }
+    fn print(&self) -> String {
+        joined(self)
+    }
+    fn measure(&self) -> Option<u64> {
+        Some(self.len() as u64)
+    }
+    fn measure_of(text: &str) -> Option<u64> {
+        digits(text)
+    }
+}
+
 /// A number of ASCII digits only: no sign, no blank, nothing that another language would read differently.
 fn digits(text: &str) -> Option<u64> {
     if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
@@ -324,6 +343,7 @@ mod tests {
         assert_eq!(String::read("ü"), None);
         assert_eq!(Vec::<SocketAddr>::read("1.2.3.4:1,"), None);
         assert_eq!(Vec::<Address>::read(","), None);
+        assert_eq!(Vec::<RoleQuota>::read("a=1,"), None);
         assert_eq!(Option::<IpAddr>::read("1.2.3"), None);
         assert_eq!(PuzzleMode::read("Auto"), None);
     }
@@ -351,7 +371,7 @@ mod tests {
         #[test]
         fn no_text_makes_a_reader_panic(text in ".{0,40}") {
             let _ = (u32::read(&text), u64::read(&text), Duration::read(&text), Vec::<Address>::read(&text));
-            let _ = (Vec::<SocketAddr>::read(&text), Option::<u32>::read(&text), String::read(&text));
+            let _ = (Vec::<SocketAddr>::read(&text), Option::<u32>::read(&text), String::read(&text), Vec::<RoleQuota>::read(&text));
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::session::gate::Gate;
 use crate::session::local::{Local, LocalError, Profile};
 use crate::settings::check::{Checked, Complaint};
 use crate::settings::table::Settings;
-use crate::wire::hello::Hello;
+use crate::wire::hello::{Capability, Hello};
 use crate::workers::exchange::Exchange;
 use crate::workers::machine::Machine;
 use crate::workers::maintenance::{self, Maintenance};
@@ -58,13 +58,15 @@ pub struct Plan {
     pub address: IpAddr,
     pub settings: Settings,
     pub channels: Vec<Channel>,
+    /// What it announces that it can do.
+    pub capabilities: Vec<Capability>,
 }
 
 impl Plan {
     /// A host with default settings on the network "simulated", where identities need no proof of work.
     pub fn new(address: IpAddr) -> Plan {
         let settings = Settings { network_pow_bits: 0, ..Settings::new("simulated") };
-        Plan { address, settings, channels: Vec::new() }
+        Plan { address, settings, channels: Vec::new(), capabilities: Vec::new() }
     }
 
     /// Where it listens.
@@ -176,9 +178,9 @@ pub(super) struct End {
 }
 
 /// What a simulated node says of itself.
-fn hello(settings: &Checked) -> Hello {
+fn hello(settings: &Checked, plan: &Plan) -> Hello {
     let (agent, network) = ("bowline/simulated".to_owned(), settings.network_name.clone());
-    Hello { agent, network, is_private: settings.pex_private, ..Hello::default() }
+    Hello { agent, network, is_private: settings.pex_private, capabilities: plan.capabilities.clone(), ..Hello::default() }
 }
 
 /// The tables of a node that can be dialed at `at`.
@@ -227,7 +229,7 @@ impl Host {
     ) -> Result<Host, StartError> {
         let settings = plan.settings.clone().check().map_err(StartError::Settings)?;
         let listening = plan.listen();
-        let profile = Profile::of(&settings, identity.clone(), &plan.channels, &hello(&settings), &listening);
+        let profile = Profile::of(&settings, identity.clone(), &plan.channels, &hello(&settings, plan), &listening);
         let (own, pot) = (profile.hello.listen.clone(), profile.pot.clone());
         let local = Local::new(profile)?;
         listen(id, &listening, network)?;

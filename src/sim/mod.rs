@@ -5,6 +5,7 @@ pub mod host;
 pub mod net;
 pub mod pipe;
 pub mod port;
+pub mod roles;
 pub mod scenarios;
 pub mod talk;
 pub mod trace;

@@ -49,7 +49,7 @@ pub enum Failure {
     Story { at: Time, what: String },
 }
 
-fn story(world: &World, what: String) -> Failure {
+pub(super) fn story(world: &World, what: String) -> Failure {
     Failure::Story { at: world.now(), what }
 }
 
@@ -64,7 +64,7 @@ fn at(number: u16) -> SocketAddr {
 }
 
 /// The weather of a seed: every property is drawn by itself, so that rare combinations come up.
-fn weather(rng: &mut Rng) -> Weather {
+pub(super) fn weather(rng: &mut Rng) -> Weather {
     let mut weather = Weather::rough();
     let mut one_of = |choices: [u64; 3]| choices[rng.index(3)];
     weather.latency_min = Duration::from_micros(one_of([50, 1_000, 5_000]));
@@ -77,7 +77,7 @@ fn weather(rng: &mut Rng) -> Weather {
 }
 
 /// A host of a small network; all but the first know only the first, which is the bootstrap node. Some hosts share out a rate.
-fn plan(number: u16, rng: &mut Rng) -> Plan {
+pub(super) fn plan(number: u16, rng: &mut Rng) -> Plan {
     let mut plan = Plan::new(address(number));
     // As little credit as there may be, so that it is used up and given back all the time.
     plan.channels = vec![Channel { receive_queue_bytes: 64 * 1_024, ..Channel::new(CHAT.0, "chat") }];
@@ -99,7 +99,7 @@ fn plan(number: u16, rng: &mut Rng) -> Plan {
 
 /// Everybody talks to everybody, and each message is looked for at the other end: none lost, none twice, none out of order.
 #[derive(Debug, Default)]
-struct Talk {
+pub(super) struct Talk {
     sent: BTreeMap<(HostId, LinkId), u64>,
     /// What was received: by the receiver's name of the link, which messages in their order.
     heard: BTreeMap<(HostId, LinkId), u64>,
@@ -149,7 +149,7 @@ impl Talk {
     }
 
     /// A host lost its memory: when it comes back, its links are numbered from the beginning.
-    fn forget(&mut self, id: HostId) {
+    pub fn forget(&mut self, id: HostId) {
         self.sent.retain(|(host, _), _| *host != id);
         self.heard.retain(|(host, _), _| *host != id);
     }
@@ -175,7 +175,7 @@ impl Talk {
     }
 
     /// Talks for a while, then waits until everything has arrived.
-    fn converse(&mut self, world: &mut World, rng: &mut Rng, rounds: u32) -> Result<(), Failure> {
+    pub fn converse(&mut self, world: &mut World, rng: &mut Rng, rounds: u32) -> Result<(), Failure> {
         for _ in 0..rounds {
             self.say(world, rng);
             world.run_for(Duration::from_millis(1 + rng.below(400)))?;
@@ -220,14 +220,14 @@ fn links(world: &World) -> Vec<usize> {
     world.hosts().map(|host| host.links().len()).collect()
 }
 
-fn await_formed(world: &mut World, longest: Duration) -> Result<(), Failure> {
+pub(super) fn await_formed(world: &mut World, longest: Duration) -> Result<(), Failure> {
     if world.run_while_not(longest, has_formed)? {
         return Ok(());
     }
     Err(story(world, format!("no network after {longest:?}: links {:?}, islands {:?}", links(world), islands(world))))
 }
 
-fn outcome(world: &World, talk: &Talk) -> Outcome {
+pub(super) fn outcome(world: &World, talk: &Talk) -> Outcome {
     let (trace, events) = (world.trace().hash(), world.trace().events());
     Outcome { trace, events, took: world.now().since(Time::ZERO), messages: talk.messages }
 }

@@ -5,9 +5,9 @@ use super::generated as proto;
 use super::scan::{self, NotProtobuf};
 use crate::base::address::{ADDRESS_TEXT_MAX, Address, AddressError};
 use crate::base::channel::ChannelId;
-use crate::base::limits::{CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
+use crate::base::limits::{CAPABILITIES_MAX, CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
 use crate::base::sizes;
-use crate::base::text::shown;
+use crate::base::text::{is_name, shown};
 use prost::Message as _;
 
 /// Bytes of the agent's text.
@@ -18,8 +18,6 @@ pub const NETWORK_BYTES_MAX: usize = 128;
 pub const APPLICATION_VERSIONS_MAX: usize = 32;
 /// Listen addresses in one Hello: at their longest (350 bytes) they take a third of it.
 pub const LISTEN_MAX: usize = 8;
-/// Capabilities of one node.
-pub const CAPABILITIES_MAX: usize = 32;
 /// Bytes of the application's metadata: half a Hello.
 pub const METADATA_BYTES_MAX: usize = 4 * 1_024;
 /// Smallest first credit of a channel: a quarter of it still carries the largest segment header and some bytes.
@@ -112,6 +110,11 @@ impl Hello {
     /// The channel's offer, if the node has it.
     pub fn offer(&self, channel: ChannelId) -> Option<&ChannelOffer> {
         self.channels.iter().find(|offer| offer.id == channel)
+    }
+
+    /// True if the node says that it has that capability.
+    pub fn has(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|known| known.name == capability)
     }
 
     /// The highest version of the application's protocol that `own` has, too; `None` if there is none.
@@ -252,8 +255,7 @@ fn decode_offer(offer: proto::ChannelOffer) -> Result<ChannelOffer, HelloError> 
 }
 
 fn check_name(name: &str) -> Result<(), HelloError> {
-    let is_fine = !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-    if is_fine { Ok(()) } else { Err(HelloError::Name(shown(name))) }
+    if is_name(name) { Ok(()) } else { Err(HelloError::Name(shown(name))) }
 }
 
 fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), HelloError> {

@@ -2,10 +2,10 @@
 //! be read is skipped and counted, a message that cannot be read is an error. The exchange worker calls it.
 
 use super::generated as proto;
-use super::hello::{CAPABILITIES_MAX, Capability, check_capabilities, decode_capabilities, encode_capabilities};
+use super::hello::{Capability, check_capabilities, decode_capabilities, encode_capabilities};
 use super::scan::{self, NotProtobuf};
 use crate::base::address::{Address, Host, Scheme};
-use crate::base::limits::{ADDRESSES_MAX, PEX_BYTES_MAX};
+use crate::base::limits::{ADDRESSES_MAX, CAPABILITIES_MAX, PEX_BYTES_MAX};
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use prost::Message as _;
@@ -168,21 +168,26 @@ fn decode_v1(address: proto::PexAddress) -> Option<Address> {
     Some(Address { scheme, id, host: Host::Ip(ip.to_canonical()), port })
 }
 
-/// As many as fit: a hundred URLs with few capabilities do, with many they might not.
+/// Each has its share of the bytes, so that no node crowds out another by what it says of itself: of capabilities only so many go as
+/// have room there, the first ones first. A hundred URLs of the longest host names fit.
 fn encode_v2(addresses: &[PexAddress]) -> Vec<proto::PexAddressV2> {
-    // Type and length of the message, the same for the answer in it: at most 4 bytes each.
-    let mut room = PEX_BYTES_MAX as usize - 8;
-    let mut out = Vec::new();
-    for entry in addresses.iter().take(ADDRESSES_MAX) {
-        let capabilities = encode_capabilities(&entry.capabilities);
-        let address = proto::PexAddressV2 { url: entry.address.to_string(), capabilities };
-        let cost = address.encoded_len() + 4;
-        if cost <= room {
-            room -= cost;
-            out.push(address);
+    let count = addresses.len().min(ADDRESSES_MAX);
+    // Type and length of the message, and the same for the answer in it: at most 4 bytes each.
+    let share = (PEX_BYTES_MAX as usize - 8) / count.max(1);
+    addresses.iter().take(count).map(|entry| encode_within(share, entry)).collect()
+}
+
+fn encode_within(share: usize, entry: &PexAddress) -> proto::PexAddressV2 {
+    // The address' own type and length take at most 4 bytes.
+    let mut address = proto::PexAddressV2 { url: entry.address.to_string(), capabilities: Vec::new() };
+    for capability in encode_capabilities(&entry.capabilities) {
+        address.capabilities.push(capability);
+        if address.encoded_len() + 4 > share {
+            address.capabilities.pop();
+            break;
         }
     }
-    out
+    address
 }
 
 fn decode_v2(address: proto::PexAddressV2) -> Option<PexAddress> {
@@ -267,12 +272,49 @@ mod tests {
     }
 
     #[test]
+    fn no_address_crowds_out_another_by_its_capabilities() {
+        let all: Vec<_> = (0..32).map(|i| Capability { name: format!("{i:032}"), value: u64::MAX }).collect();
+        let long =
+            |i: usize| format!("{}@{i}.{}:65535", "ab".repeat(32), ["x".repeat(60), "y".repeat(63), "z".repeat(63)].join("."));
+        let mut entries: Vec<_> = (0..99).map(|i| PexAddress { capabilities: all.clone(), ..url(&long(i)) }).collect();
+        entries.push(PexAddress { capabilities: all[..1].to_vec(), ..url("h:1") });
+        let read = PexMessage::decode(&PexMessage::ResponseV2(entries.clone()).encode()).expect("ours").message;
+        let PexMessage::ResponseV2(read) = read else { panic!("{read:?}") };
+        assert!(
+            read.iter()
+                .zip(&entries)
+                .all(|(is, was)| is.address == was.address && was.capabilities.starts_with(&is.capabilities))
+        );
+        assert_eq!((read.len(), read[99].capabilities.len()), (100, 1));
+        assert!((1..32).contains(&read[0].capabilities.len()), "the first ones");
+        let alone = PexMessage::ResponseV2(entries[..1].to_vec());
+        assert_eq!(PexMessage::decode(&alone.encode()), Ok(received(alone)), "who is alone has room for all");
+    }
+
+    #[test]
+    fn an_address_with_bad_capabilities_is_skipped_and_the_others_are_read() {
+        let capability = |name: &str| proto::Capability { name: name.into(), value: 1 };
+        let long = "x".repeat(33);
+        for bad in [vec![""], vec!["a\n"], vec!["ü"], vec![long.as_str()], vec!["twice", "twice"]] {
+            let addresses = vec![
+                proto::PexAddressV2 { url: "h:1".into(), capabilities: bad.iter().map(|name| capability(name)).collect() },
+                proto::PexAddressV2 { url: "h:2".into(), capabilities: vec![capability("archive")] },
+            ];
+            let message = proto::PexMessage { sum: Some(Sum::PexResponseV2(proto::PexResponseV2 { addresses })) };
+            let read = PexMessage::decode(&message.encode_to_vec()).expect("a message");
+            let archive = Capability { name: "archive".into(), value: 1 };
+            let good = PexAddress { capabilities: vec![archive], ..url("h:2") };
+            assert_eq!(read, PexReceived { message: PexMessage::ResponseV2(vec![good]), skipped: 1 }, "{bad:?}");
+        }
+    }
+
+    #[test]
     fn an_answer_never_exceeds_its_limits() {
         let mut heavy = url(&format!("{}@{}.example:65535", "ab".repeat(32), "x".repeat(60)));
         heavy.capabilities = (0..32).map(|i| Capability { name: format!("{i:032}"), value: u64::MAX }).collect();
         let bytes = PexMessage::ResponseV2(vec![heavy; 120]).encode();
         assert!(bytes.len() <= PEX_BYTES_MAX as usize, "{}", bytes.len());
-        assert!(PexMessage::decode(&bytes).is_ok());
+        assert_eq!(PexMessage::decode(&bytes).map(|received| received.message.addresses()), Ok(100));
         let many = PexMessage::Response(vec!["1.1.1.1:1".parse().expect("an address"); 150]).encode();
         assert!(matches!(PexMessage::decode(&many), Ok(PexReceived { message: PexMessage::Response(a), .. }) if a.len() == 100));
     }

@@ -264,7 +264,8 @@ impl Exchange {
         let new = pool.learn_all(now, offers, from);
         self.total += count as u64;
         self.new += new as u64;
-        out.nudge_maintenance |= new > 0;
+        // What is known already may be news all the same: who has a wanted capability.
+        out.nudge_maintenance |= new > 0 || pool.is_short_of_roles();
         Ok(())
     }
 }

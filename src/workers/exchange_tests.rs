@@ -4,10 +4,11 @@ use super::super::testbed::{at, hello_of, ms, peer, policy};
 use super::*;
 use crate::base::address::Address;
 use crate::base::link_id::LinkIds;
+use crate::base::quota::Quota;
 use crate::bus::report::Control;
 use crate::pool::policy::Policy;
 use crate::pool::slots::Purpose;
-use crate::wire::hello::Hello;
+use crate::wire::hello::{Capability, Hello};
 use crate::wire::pex::PexAddress;
 use std::sync::Arc;
 
@@ -98,13 +99,53 @@ fn a_new_peer_is_asked_at_once_and_what_it_tells_is_dialed() {
 }
 
 #[test]
+fn an_address_with_a_malformed_capability_is_left_out_and_costs_nothing_else() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(10), 1);
+    bench.wake(ms(10));
+    let url = |number: usize| format!("bowline://{}", at(number));
+    let entry = |number: usize, name: &str| {
+        let (url, inner) = (url(number), 2 + name.len());
+        let head = [&[0x0a, url.len() as u8][..], url.as_bytes(), &[0x12, inner as u8, 0x0a, name.len() as u8]].concat();
+        let address = [&head[..], name.as_bytes()].concat();
+        [&[0x0a, address.len() as u8][..], &address].concat()
+    };
+    let entries = [entry(50, "archive"), entry(51, "\n")].concat();
+    let out = bench.hear(ms(20), link, 1, [&[0x22, entries.len() as u8][..], &entries].concat());
+    assert!(closes(&out).is_empty() && out.nudge_maintenance);
+    assert!(bench.pool.points().get(at(50)).is_some_and(|point| point.has("archive")));
+    assert!(bench.pool.points().get(at(51)).is_none());
+}
+
+#[test]
+fn capabilities_of_known_addresses_are_news_while_a_quota_is_short() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    let archive = Capability { name: "archive".to_owned(), value: 1 };
+    let told = |bench: &mut Bench, now| {
+        bench.wake(now);
+        let entry = PexAddress { address: Address::of(at(50), Some(peer(50))), capabilities: vec![archive.clone()] };
+        bench.hear(now, link, 1, PexMessage::ResponseV2(vec![entry]).encode()).nudge_maintenance
+    };
+    let quota = |bench: &mut Bench, quota| bench.pool.set_quota("archive", quota).expect("it fits");
+    assert!(told(&mut bench, ms(0)), "a new address");
+    assert!(!told(&mut bench, ms(60_000)), "nobody wants it");
+    quota(&mut bench, Some(Quota::Count(1)));
+    assert!(told(&mut bench, ms(120_000)));
+    quota(&mut bench, None);
+    assert!(!told(&mut bench, ms(180_000)));
+}
+
+#[test]
 fn what_breaks_the_rules_closes_the_link() {
-    let cases: [(Vec<u8>, CloseReason); 5] = [
+    let cases: [(Vec<u8>, CloseReason); 6] = [
         (answer(50..51), CloseReason::PexUnsolicited),
         (vec![0xff], CloseReason::PexMalformed),
         (vec![], CloseReason::UnknownMessage),
         (vec![0x2a, 0], CloseReason::UnknownMessage),
         ([&[0x22, 202, 1][..], &[0x0a, 0].repeat(101)].concat(), CloseReason::PexTooMany),
+        // One address with 33 capabilities.
+        ([&[0x22, 68, 0x0a, 66][..], &[0x12, 0].repeat(33)].concat(), CloseReason::PexMalformed),
     ];
     for (body, reason) in cases {
         let mut bench = Bench::new(policy());

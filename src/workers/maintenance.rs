@@ -2,10 +2,12 @@
 //! proves claimed addresses. It claims and commands; what becomes of it comes back through welcome and a nudge.
 //!
 //! One round, in order: overdue places are closed; each period, what has expired goes; links above the bounds are dropped; persistent
-//! points are dialed; then what is missing; seeds, when nothing else was left to dial; last, addresses that want proof.
+//! points are dialed; then peers with roles that are wanted (`roles.rs`); then what is missing; seeds, when nothing else was left to dial;
+//! last, addresses that want proof.
 
 use super::farewell;
 use super::machine::Machine;
+use super::roles::{self, Roles};
 use crate::base::address::{Address, Host};
 use crate::base::limits::ADDRESSES_PER_NAME;
 use crate::base::peer::PeerId;
@@ -63,11 +65,12 @@ pub struct Maintenance {
     rounds: Vec<u64>,
     deadline: Time,
     stuck_lines: Throttle,
+    roles: Roles,
 }
 
 /// What a round found out.
 #[derive(Debug, Default)]
-struct Findings {
+pub(super) struct Findings {
     /// Something can be done then, and not before.
     next_at: Option<Time>,
     /// Dials are missing or links are too many, and nothing can be done now.
@@ -75,7 +78,7 @@ struct Findings {
 }
 
 impl Findings {
-    fn wait_for(&mut self, at: Option<Time>) {
+    pub fn wait_for(&mut self, at: Option<Time>) {
         self.next_at = [self.next_at, at].into_iter().flatten().min();
     }
 }
@@ -96,6 +99,7 @@ impl Maintenance {
             rounds: Vec::new(),
             deadline: Time::ZERO,
             stuck_lines: Throttle::default(),
+            roles: Roles::default(),
         }
     }
 
@@ -150,8 +154,10 @@ impl Maintenance {
         self.drop_surplus(now, pool, out, &mut found);
         self.dial_persistent(now, pool, out, &mut found);
         if now >= self.hold_until {
-            self.dial_missing(now, is_dial_round, pool, out, &mut found);
-            self.feel(now, pool, out, &mut found);
+            let (rng, found) = (&mut self.rng, &mut found);
+            self.roles.round(&mut roles::Round { now, is_dial_round, rng, pool, out, found });
+            self.dial_missing(now, is_dial_round, pool, out, found);
+            self.feel(now, pool, out, found);
         } else {
             found.wait_for(Some(self.hold_until));
         }
@@ -211,7 +217,10 @@ impl Maintenance {
             found.is_stuck = true;
             let left = links - dropped.len();
             self.log_stuck(now, out, || {
-                format!("{left} links are above pool.max_target ({}), and only protected ones remain", bounds.max_target)
+                format!(
+                    "{left} links are above pool.max_target ({}), and only protected ones and those that pool.roles needs remain",
+                    bounds.max_target
+                )
             });
         }
     }
@@ -279,7 +288,7 @@ impl Maintenance {
 
     /// Rounds that were asked for end when no dial for a link is under way: bounds are kept, or nothing more can be done now.
     fn end_rounds(&mut self, pool: &Pool, out: &mut Outbox, found: &Findings) {
-        let is_for_link = |purpose: Option<Purpose>| matches!(purpose, Some(Purpose::Wanted | Purpose::Seed));
+        let is_for_link = |purpose: Option<Purpose>| matches!(purpose, Some(Purpose::Wanted | Purpose::Role | Purpose::Seed));
         let is_under_way = pool.slots().iter().any(|slot| is_for_link(slot.purpose) && slot.phase < Phase::Open);
         if is_under_way {
             return;
@@ -296,7 +305,7 @@ impl Maintenance {
 
 /// Dials that are missing: up to `min_target` when links are below `min_threshold`, up to `outbound_target` in any case, never past
 /// `max_target`.
-fn missing(pool: &Pool) -> usize {
+pub(super) fn missing(pool: &Pool) -> usize {
     let (bounds, counts) = (pool.policy().bounds, pool.counts());
     let below = |target: u32, count: usize| (target as usize).saturating_sub(count);
     let of_links =
@@ -310,7 +319,7 @@ fn missing(pool: &Pool) -> usize {
 }
 
 /// Claims a dial and orders it. False if no further one can begin now.
-fn dial(
+pub(super) fn dial(
     now: Time,
     to: SocketAddr,
     expect: Option<PeerId>,

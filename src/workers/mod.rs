@@ -5,11 +5,14 @@ pub mod exchange;
 pub(crate) mod farewell;
 pub mod machine;
 pub mod maintenance;
+mod roles;
 pub mod welcome;
 pub mod word;
 
 #[cfg(test)]
 mod maintenance_tests;
+#[cfg(test)]
+mod roles_tests;
 #[cfg(test)]
 mod testbed;
 #[cfg(test)]

@@ -13,7 +13,9 @@ use crate::node::builder::Builder;
 use crate::node::error::{Error, SendError};
 use crate::node::node::Node;
 use crate::node::queue::Queue;
+use crate::node::roles::Role;
 use crate::node::sender::{Broadcast, BroadcastOptions, SendOptions};
+use crate::pool::select::How;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -151,9 +153,51 @@ impl<P: Protocol> Outlet<P> {
         }
         Ok(result)
     }
+
+    /// Links of peers that announce a capability and take the channel: as `Node::choose`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn choose(&self, capability: &str, how: How) -> Result<Vec<LinkId>, SendError> {
+        self.0.node.choose(self.0.role(capability), how)
+    }
+
+    /// Queues `message` to one peer that announces a capability, without waiting; if its queue is full, to another.
+    ///
+    /// # Errors
+    /// `NoPeer`; what kept the last one from taking it when none did; `Stopped`, `Failed`.
+    pub fn send_to(&self, capability: &str, message: &P::Message) -> Result<LinkId, SendError> {
+        let core = &self.0;
+        core.node.send_to_within(core.role(capability), &encoded(&core.codec, message))
+    }
+
+    /// Queues `message` to as many peers that announce a capability as `how` says, but not to the link that `options` except, and if they
+    /// say so to this node itself, too, whatever it can do. It is encoded once. Full queues are skipped and counted, never waited for.
+    ///
+    /// # Errors
+    /// `NoPeer`, unless the node itself is included; `Stopped`, `Failed`.
+    pub fn broadcast_to(
+        &self,
+        capability: &str,
+        how: How,
+        message: &P::Message,
+        options: &BroadcastOptions,
+    ) -> Result<Broadcast, SendError> {
+        let (core, bytes) = (&self.0, encoded(&self.0.codec, message));
+        let mut result = core.node.broadcast_to_within(core.role(capability), how, &bytes, options)?;
+        if options.include_self {
+            result.count(&self.try_send(LinkId::LOCAL, message));
+        }
+        Ok(result)
+    }
 }
 
 impl<P: Protocol> Core<P> {
+    /// Peers that announce a capability, on this channel.
+    pub fn role<'a>(&self, capability: &'a str) -> Role<'a> {
+        Role { capability, channel: self.channel }
+    }
+
     /// What carries a value to `link`: its bytes, or within the node its number in the depot.
     pub fn body<M: Clone>(&self, link: LinkId, value: &M, as_value: impl FnOnce(M) -> Value<P>) -> Bytes
     where

@@ -128,6 +128,20 @@ impl<P: Protocol> Outlet<P> {
         core.outcome(link, Outcome::Answer(answer))
     }
 
+    /// Asks one peer that announces a capability, and waits for its answer. A peer that fails is not replaced by another.
+    ///
+    /// # Errors
+    /// `Send(NoPeer)`; as `request`.
+    pub fn request_to(
+        &self,
+        capability: &str,
+        request: &P::Request,
+        timeout: Duration,
+    ) -> Result<(LinkId, P::Answer), RequestError> {
+        let link = self.0.node.choose_one(self.0.role(capability))?;
+        Ok((link, self.request(link, request, timeout)?))
+    }
+
     /// Begins a request without waiting: exactly one `TypedEvent::Answered` with `tag` follows at the channel's owner.
     ///
     /// # Errors
