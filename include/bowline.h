@@ -51,7 +51,7 @@
 #define BOWLINE_NOWAIT INT64_C(0)
 
 /** The beginning of each struct that may grow. */
-#define BOWLINE_CHANNEL_DESC_INIT { sizeof(bowline_channel_desc), 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL }
+#define BOWLINE_CHANNEL_DESC_INIT { sizeof(bowline_channel_desc), 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0 }
 #define BOWLINE_KEY_INFO_INIT { sizeof(bowline_key_info), 0, NULL, NULL, NULL, NULL, NULL }
 #define BOWLINE_SEND_OPTS_INIT { sizeof(bowline_send_opts), 0, 0, 0, 0, 0, NULL }
 #define BOWLINE_ADDR_INIT { 0, 0, 0, 0, { 0 } }
@@ -449,6 +449,17 @@ enum bowline_event_kind
      * A peer's score is low: result, flags, data as for BOWLINE_EV_PEER_BANNED.
      */
     BOWLINE_EV_PEER_WARNED = 16,
+    /**
+     * Messages of a channel have waited for channel.stall_after: peer, channel, tag = nanoseconds that the oldest has waited at least,
+     * detail = BOWLINE_DIRECTION_INBOUND if nobody polls them, BOWLINE_DIRECTION_OUTBOUND if the peer does not take them, data = how
+     * many they are, as text. Once for each time that it happens, and not again within a minute.
+     */
+    BOWLINE_EV_CHANNEL_STALLED = 17,
+    /**
+     * A channel of which CHANNEL_STALLED was told goes on: peer, channel, detail, tag = nanoseconds that it lasted. When the link closes
+     * instead, PEER_DISCONNECTED is all that comes.
+     */
+    BOWLINE_EV_CHANNEL_RESUMED = 18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -587,11 +598,11 @@ typedef struct bowline_channel_desc {
      */
     uint32_t max_message;
     /**
-     * Must be 0: limits on inbound messages per second are BOWLINE_E_UNSUPPORTED in this version.
+     * Messages that one peer may send per second, of any kind; it waits rather than that it is closed. 0: no limit.
      */
     uint32_t rate_msgs_per_s;
     /**
-     * Must be 0, as rate_msgs_per_s.
+     * Of these, so many may come at once, at least 4. 0: what a second brings.
      */
     uint32_t rate_burst;
     /**
@@ -618,6 +629,18 @@ typedef struct bowline_channel_desc {
      * Label for logs and metrics: 1 to 32 printable ASCII characters without spaces. Copied.
      */
     const char *name;
+    /**
+     * Bytes that one peer may send per second, headers included, from 1,024 on; it waits. 0: no limit.
+     */
+    uint64_t rate_bytes_per_s;
+    /**
+     * Of these, so many may come at once, at least 1,024; no more are ever under way. 0: what a second brings.
+     */
+    uint32_t rate_bytes_burst;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
 } bowline_channel_desc;
 
 /**

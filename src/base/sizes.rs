@@ -11,7 +11,7 @@ pub const HELLO: usize = 16 * 1_024;
 pub const ENTRY: usize = 12;
 pub const WAITING: usize = 12;
 /// What of a link and of the queues' boxes each channel takes, beside messages.
-pub const LANE: usize = 512;
+pub const LANE: usize = 1_536;
 /// An event, a report, a control message on its way to exchange, an order to the reactor; beside what they point to.
 pub const EVENT: usize = 128;
 pub const REPORT: usize = 128;

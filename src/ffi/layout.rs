@@ -26,7 +26,7 @@ fn structs_lie_in_rust_as_the_table_says() {
     places! { here:
         bowline_result_info { code, flags, name, text }
         bowline_key_info { struct_size, flags, name, value_type, default_value, limits, doc }
-        bowline_channel_desc { struct_size, id, priority, flags, max_message, rate_msgs_per_s, rate_burst, send_queue_msgs, recv_queue_msgs, turn_bytes, send_queue_bytes, recv_queue_bytes, name }
+        bowline_channel_desc { struct_size, id, priority, flags, max_message, rate_msgs_per_s, rate_burst, send_queue_msgs, recv_queue_msgs, turn_bytes, send_queue_bytes, recv_queue_bytes, name, rate_bytes_per_s, rate_bytes_burst, reserved }
         bowline_peer_id { bytes }
         bowline_addr { family, reserved, port, scope, ip }
         bowline_event { kind, result, peer, request, tag, time_ns, channel, flags, detail, data, len, msg }

@@ -72,6 +72,8 @@ pub struct Removed {
     pub note: Option<Note>,
     pub len: u32,
     pub body: Option<Bytes>,
+    /// Where it waited; whoever removes it from several queues says so.
+    pub lane: usize,
 }
 
 const _: () = assert!(size_of::<Entry>() <= sizes::ENTRY && size_of::<Waiting>() <= sizes::WAITING);
@@ -95,6 +97,10 @@ pub struct Pending {
     /// Entries behind `next` that are gone, and their bytes in the buffer.
     gone: usize,
     gone_bytes: usize,
+    /// The message at the front waits at least since then, if anybody has looked.
+    since: Option<Time>,
+    /// And all that wait, once they were handed on.
+    handed_on: Option<Time>,
 }
 
 impl Default for Pending {
@@ -110,6 +116,8 @@ impl Default for Pending {
             at: 0,
             gone: 0,
             gone_bytes: 0,
+            since: None,
+            handed_on: None,
         }
     }
 }
@@ -162,6 +170,24 @@ impl Pending {
         self.soonest
     }
 
+    /// Notes since when the message at the front waits. Senders read no clock for it: who takes messages out looks at them.
+    pub fn look(&mut self, now: Time) {
+        if !self.is_empty() {
+            self.since.get_or_insert(now);
+        }
+    }
+
+    /// As `look`; nothing is added any more, so that all of them wait at least since now.
+    pub fn hand_on(&mut self, now: Time) {
+        self.look(now);
+        self.handed_on = Some(now);
+    }
+
+    /// The message at the front waits at least since then, as far as anybody has looked.
+    pub fn since(&self) -> Option<Time> {
+        self.since
+    }
+
     /// The message at the front: its head, and its bytes.
     pub fn front(&self) -> Option<(Waiting, &[u8])> {
         let head = *self.entries.get(self.next)?;
@@ -180,7 +206,7 @@ impl Pending {
         let note = if head.has_note { self.notes.pop_front() } else { None };
         let body = self.pass(head);
         self.pass_gone();
-        Removed { note, len: head.len, body }
+        Removed { note, len: head.len, body, lane: 0 }
     }
 
     /// Takes out the messages with a note that `pick` picks, wherever they stand. With `keep_front` the first one stays: some of it
@@ -199,7 +225,7 @@ impl Pending {
                     self.gone += 1;
                     let body = entry.by_reference.then(|| std::mem::take(&mut self.large[large]));
                     self.gone_bytes += if entry.by_reference { 0 } else { entry.len as usize };
-                    removed.push(Removed { note: Some(note), len: entry.len, body });
+                    removed.push(Removed { note: Some(note), len: entry.len, body, lane: 0 });
                 } else {
                     self.soonest = self.soonest.min(note.expires);
                     self.notes.push_back(note);
@@ -219,6 +245,7 @@ impl Pending {
         let body = if head.by_reference { self.large.pop_front() } else { None };
         self.at += if head.by_reference { 0 } else { head.len as usize };
         self.next += 1;
+        self.since = self.handed_on;
         if self.next == self.entries.len() {
             self.clear();
         }
@@ -264,6 +291,7 @@ impl Pending {
         self.notes.clear();
         self.total = 0;
         (self.next, self.at, self.gone, self.gone_bytes, self.soonest) = (0, 0, 0, 0, Time::MAX);
+        (self.since, self.handed_on) = (None, None);
     }
 }
 
@@ -286,6 +314,28 @@ mod tests {
         }
         assert_eq!(seen, [(Kind::Message, 0, b"one".to_vec()), (Kind::Request, 7, b"two".to_vec()), (Kind::Message, 0, vec![])]);
         assert!(pending.is_empty() && pending.bytes() == 0);
+    }
+
+    #[test]
+    fn the_age_of_the_front_is_never_said_too_high() {
+        let at = Time::from_nanos;
+        let mut pending = Pending::default();
+        pending.look(at(1));
+        assert_eq!(pending.since(), None, "nothing waits");
+        (0..3).for_each(|_| pending.push(Kind::Message, 0, b"x"));
+        pending.look(at(5));
+        pending.look(at(6));
+        assert_eq!(pending.since(), Some(at(5)));
+        let _ = pending.pop();
+        assert_eq!(pending.since(), None, "the next may have come later");
+        pending.look(at(7));
+        pending.hand_on(at(9));
+        assert_eq!(pending.since(), Some(at(7)));
+        let _ = pending.pop();
+        assert_eq!(pending.since(), Some(at(9)), "it was there when they were handed on");
+        let _ = pending.pop();
+        pending.push(Kind::Message, 0, b"y");
+        assert_eq!(pending.since(), None);
     }
 
     /// A queue that says by itself what it should hold: number, bytes, expiry.

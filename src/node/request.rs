@@ -174,7 +174,12 @@ impl Node {
         let note = Note { expires: ask.late, ticket: None, request: number };
         let body = Body::Bytes(ask.message);
         let parcel = Parcel { kind: Kind::Request, request: number, note: Some(note), ..Parcel::message(body) };
-        match link.push_parcel(lane, &parcel, ask.deadline, &mut Vec::new()) {
+        let mut displaced = Vec::new();
+        let pushed = link.push_parcel(lane, &parcel, ask.deadline, &mut displaced);
+        if !displaced.is_empty() {
+            shared.tell_displaced(&link, &displaced);
+        }
+        match pushed {
             Ok(rings) => {
                 if rings {
                     shared.bell.ring_for(link.id);
@@ -183,7 +188,7 @@ impl Node {
             }
             // If it is over already, its outcome is on the way: then it was accepted.
             Err(error) => match link.requests.cancel(number) {
-                Some(_) => Err(shared.refused(error, ask.channel, ask.message.len()).into()),
+                Some(_) => Err(shared.refused(error, ask.channel, ask.message.len(), link.drops(lane)).into()),
                 None => Ok(number),
             },
         }
@@ -211,7 +216,12 @@ impl Node {
         let is_forced = timeout.is_none();
         let parcel = Parcel { kind, request: number, is_forced, ..Parcel::message(Body::Bytes(answer)) };
         let deadline = timeout.map(|timeout| shared.clock.deadline(Some(timeout)));
-        match link.push_parcel(lane, &parcel, deadline, &mut Vec::new()) {
+        let mut displaced = Vec::new();
+        let pushed = link.push_parcel(lane, &parcel, deadline, &mut displaced);
+        if !displaced.is_empty() {
+            shared.tell_displaced(&link, &displaced);
+        }
+        match pushed {
             Ok(rings) => {
                 if rings {
                     shared.bell.ring_for(link.id);
@@ -221,7 +231,7 @@ impl Node {
             Err(error) => {
                 // Nothing was sent: it may still be answered.
                 link.requests.owe(channel, number);
-                Err(shared.refused(error, channel, answer.len()).into())
+                Err(shared.refused(error, channel, answer.len(), link.drops(lane)).into())
             }
         }
     }

@@ -7,9 +7,8 @@ use super::shared::Shared;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::time::Time;
-use crate::bus::fate::{Fate, News};
 use crate::bus::link::{Body, Link, Parcel, PushError};
-use crate::flow::batch::{Note, Removed};
+use crate::flow::batch::Note;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,21 +138,14 @@ impl Sender {
             sent = link.push_parcel(*lane, parcel, Some(deadline), &mut displaced);
         }
         if !displaced.is_empty() {
-            self.tell_displaced(link, &displaced);
+            self.shared.tell_displaced(link, &displaced);
         }
-        let rings = sent.map_err(|error| self.shared.refused(error, self.channel, parcel.body.bytes()))?;
+        let refused = |error| self.shared.refused(error, self.channel, parcel.body.bytes(), link.drops(*lane));
+        let rings = sent.map_err(refused)?;
         if rings {
             self.shared.bell.ring_for(link.id);
         }
         Ok(())
-    }
-
-    /// Tells the senders of messages that gave way.
-    fn tell_displaced(&self, link: &Link, displaced: &[Removed]) {
-        self.shared.counters.messages_displaced.add(displaced.len() as u64);
-        let tickets = displaced.iter().filter_map(|removed| removed.note?.ticket);
-        let mut news: Vec<News> = tickets.map(|ticket| News::sent(link, ticket, Fate::Displaced)).collect();
-        self.shared.routes.post(&mut news);
     }
 }
 

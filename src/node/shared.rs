@@ -9,17 +9,19 @@ use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
+use crate::bus::backlog::Drops;
 use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
 use crate::bus::event::NodeState;
-use crate::bus::link::PushError;
+use crate::bus::fate::{Fate, News};
+use crate::bus::link::{Link, PushError};
 use crate::bus::outbox::{Ending, Outcome};
 use crate::bus::queue::Queue as EventQueue;
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::bus::sync::{Change, Lock};
-use crate::flow::batch::Ticket;
+use crate::flow::batch::{Removed, Ticket};
 use crate::pool::peers::PeerInfo;
 use crate::pool::table::Pool;
 use crossbeam_channel::Sender;
@@ -88,8 +90,12 @@ impl Shared {
         if self.routes.promise(queue) { Ok(Ticket { tag, queue }) } else { Err(SendError::TooManyNews) }
     }
 
-    /// Why a mailbox did not take a message of `len` bytes, for its sender.
-    pub fn refused(&self, error: PushError, channel: ChannelId, len: usize) -> SendError {
+    /// Why a mailbox did not take a message of `len` bytes, for its sender. What was full is counted, by the channel's drops if it has any.
+    pub fn refused(&self, error: PushError, channel: ChannelId, len: usize, drops: Option<&Drops>) -> SendError {
+        if error == PushError::Full {
+            self.counters.messages_refused.add(1);
+            drops.inspect(|drops| drops.refused.add(1));
+        }
         match (error, self.status.state()) {
             (PushError::Closed(_), NodeState::Failed) => SendError::Failed,
             (PushError::Closed(_), NodeState::Stopping | NodeState::Stopped) => SendError::Stopped,
@@ -98,6 +104,14 @@ impl Shared {
             (PushError::NoChannel, _) => SendError::NoChannel(channel),
             (PushError::TooBig { max }, _) => SendError::TooBig { len, max },
         }
+    }
+
+    /// Tells the senders of messages that gave way to a newer one.
+    pub fn tell_displaced(&self, link: &Link, displaced: &[Removed]) {
+        self.counters.messages_displaced.add(displaced.len() as u64);
+        let tickets = displaced.iter().filter_map(|removed| removed.note?.ticket);
+        let mut news: Vec<News> = tickets.map(|ticket| News::sent(link, ticket, Fate::Displaced)).collect();
+        self.routes.post(&mut news);
     }
 
     /// Answers all who wait for that link.
