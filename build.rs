@@ -173,7 +173,7 @@ const C_MACROS: &str = r"
 #define BOWLINE_PEER_INFO_INIT { \
     sizeof(bowline_peer_info), 0, 0, { { 0 } }, BOWLINE_ADDR_INIT, BOWLINE_ADDR_INIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
 #define BOWLINE_METRICS_INIT { \
-    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 ";
 
 const C_CONVENTIONS: &str = r"/*

@@ -58,7 +58,7 @@
 #define BOWLINE_PEER_INFO_INIT { \
     sizeof(bowline_peer_info), 0, 0, { { 0 } }, BOWLINE_ADDR_INIT, BOWLINE_ADDR_INIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
 #define BOWLINE_METRICS_INIT { \
-    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /**
@@ -922,7 +922,7 @@ typedef struct bowline_metrics {
      */
     uint64_t msgs_dropped_in;
     /**
-     * Messages not sent before their deadline; there are no deadlines in this version.
+     * Messages whose time to live was over before they were sent.
      */
     uint64_t msgs_expired;
     /**
@@ -965,6 +965,26 @@ typedef struct bowline_metrics {
      * Events about dials and refusals that were dropped because nobody polled.
      */
     uint64_t events_dropped;
+    /**
+     * Messages that were not taken for sending because their channel's queue was full, at once or until the wait was over.
+     */
+    uint64_t msgs_refused;
+    /**
+     * Messages that gave way to newer ones in a full queue.
+     */
+    uint64_t msgs_displaced;
+    /**
+     * Messages that their senders took back.
+     */
+    uint64_t msgs_canceled;
+    /**
+     * Messages of peers of which a part had come when their link closed.
+     */
+    uint64_t msgs_unfinished;
+    /**
+     * Times that a channel of a link began to stall; also those that were not told.
+     */
+    uint64_t stalls;
 } bowline_metrics;
 
 #ifdef __cplusplus

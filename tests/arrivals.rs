@@ -173,6 +173,46 @@ fn a_session_says_why_it_ends() {
     assert_eq!(pair.a.error, Some(CloseReason::Goodbye));
 }
 
+/// A message of 300,000 bytes, sealed by one side and delivered to the other in pieces, one in so many seconds: how it ended, and when.
+fn dripped(piece: usize, period: u64) -> (Option<CloseReason>, u64) {
+    dripped_after(0, piece, period)
+}
+
+/// As `dripped`, but so many bytes come at once.
+fn dripped_after(first: usize, piece: usize, period: u64) -> (Option<CloseReason>, u64) {
+    let side = |seed| local(Profile { channels: vec![Channel::new(CHANNEL, "c")], ..profile(seed) });
+    let mut pair = Pair::of(&side(1), &side(2)).open();
+    let mut pending = Pending::default();
+    pending.push(Kind::Message, 0, &[1; 300_000]);
+    pair.a.give(LANE, &mut pending);
+    let wrote = pair.a.write(pair.now, 1 << 20);
+    let mut now = Time::ZERO;
+    pair.b.deliver(now, &wrote[..first]);
+    for bytes in wrote[first..].chunks(piece) {
+        now = now + Duration::from_secs(period);
+        // The peer answers pings, and this test does not ask for them.
+        pair.b.pass_time(now);
+        if pair.b.error.is_some() {
+            break;
+        }
+        pair.b.deliver(now, bytes);
+    }
+    assert_eq!(pair.b.received.len(), usize::from(pair.b.error.is_none()));
+    (pair.b.error, now.since(Time::ZERO).as_secs())
+}
+
+#[test]
+fn a_link_so_slow_that_a_record_takes_a_minute_is_not_cut_and_one_that_drips_is() {
+    let (error, took) = dripped(1_000, 1);
+    assert!(error.is_none() && took > 300, "{error:?} after {took} s: 65 s for each full record");
+    assert_eq!(dripped(400, 3).0, None);
+    // The first record comes whole, so that a message is under way; the others at less than 100 bytes a second.
+    let (error, took) = dripped(70_000, 1);
+    assert!(error.is_none() && took < 60);
+    let (error, took) = dripped_after(65_074, 500, 20);
+    assert!(error == Some(CloseReason::MessageTimeout) && took < 90, "{error:?} after {took} s");
+}
+
 /// A link whose receiver paces the first channel, and takes everything at once. What has come of it, millisecond for millisecond.
 fn paced(channel: Channel, lengths: &[usize], limit: Duration) -> Vec<(Time, usize)> {
     let channels = vec![channel, Channel::new(0x21, "other")];

@@ -129,7 +129,8 @@ fn both_ends_hear_which_channel_of_which_peer_stalls_and_when_it_goes_on() {
     assert!(out.refused >= 1 && a.stats().messages_refused >= 1);
     // Other channels go on, and have no backlog.
     a.send(link, CHAT, b"still here").expect("room");
-    wait(&b, |event| if let Event::Message(message) = event { Some(assert_eq!(message.channel, CHAT)) } else { None });
+    let channel = wait(&b, |event| if let Event::Message(message) = event { Some(message.channel) } else { None });
+    assert_eq!(channel, CHAT);
     assert_eq!(stats(&a, link, CHAT).outbound, bowline::Waiting::default());
     // While it lasts it is told once.
     std::thread::park_timeout(3 * AFTER);
@@ -253,6 +254,38 @@ fn a_channel_with_a_rate_paces_its_peer_and_disturbs_no_other() {
     assert!(before_chat.is_some_and(|paced| paced <= 6), "{before_chat:?}");
     assert!(early <= 11, "{early} in half a second: 50 KB, 50 KB and the other");
     assert_eq!((a.find_peer(&b.id()), b.find_peer(&a.id())), (Some(link), Some(up)), "nobody was closed");
+}
+
+/// Messages that have begun and stand still for longer than they may, because of the receiver alone.
+const BRIEF: [(&str, &str); 2] = [("link.record_timeout", "500ms"), ("link.message_timeout", "500ms")];
+
+#[test]
+fn an_application_that_does_not_take_never_blames_its_peer() {
+    let (a, link, b, queue, up) = pair(&BRIEF);
+    let mut sent = 0;
+    while stats(&b, up, TIGHT).unfinished == 0 {
+        a.send(link, TIGHT, &vec![7; 20_000 + 1_000 * sent]).expect("room");
+        sent += 1;
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    std::thread::park_timeout(Duration::from_secs(2));
+    assert_eq!((stats(&b, up, TIGHT).unfinished, b.find_peer(&a.id())), (1, Some(up)), "it stands still, and nobody is to blame");
+    for number in 0..sent {
+        let message = std::iter::from_fn(|| queue.recv_timeout(PATIENCE).ok())
+            .find_map(|event| if let Event::Message(message) = event { Some(message) } else { None });
+        assert_eq!(message.expect("it comes").body.len(), 20_000 + 1_000 * number);
+    }
+    assert_eq!(b.stats().messages_unfinished, 0);
+}
+
+#[test]
+fn a_limit_of_our_own_never_blames_the_peer() {
+    let (a, link, b, _queue, up) = pair(&[&BRIEF[..], &[("bandwidth.peer_down", "60000")]].concat());
+    let begin = Instant::now();
+    a.send(link, CHAT, &[7; 200_000]).expect("room");
+    let len = wait(&b, |event| if let Event::Message(message) = event { Some(message.body.len()) } else { None });
+    assert_eq!((len, b.find_peer(&a.id())), (200_000, Some(up)));
+    assert!(begin.elapsed() > Duration::from_secs(2), "{:?}: as slow as it was to be", begin.elapsed());
 }
 
 #[test]

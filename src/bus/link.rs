@@ -10,6 +10,7 @@ use crate::base::limits::BY_REFERENCE_MIN;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::flow::batch::{Note, Pending, Removed};
@@ -88,6 +89,9 @@ struct Lane {
     overflow: Overflow,
     drops: Drops,
 }
+
+// `settings/memory.rs` counts with it: a lane, its messages' container, the credit to grant.
+const _: () = assert!(size_of::<Lane>() + size_of::<Pending>() + size_of::<u32>() <= sizes::LANE / 4);
 
 /// An open link. Shared by the reactor, the roster and the event queues.
 #[derive(Debug)]

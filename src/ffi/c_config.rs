@@ -468,9 +468,14 @@ mod tests {
             rate_bytes_burst: 1 << 20,
             ..desc()
         };
-        let channel = channel(&paced, "blocks").ok().expect("a channel");
-        assert_eq!((channel.rate_messages, channel.burst_messages), (10, 20));
-        assert_eq!((channel.rate_bytes, channel.burst_bytes), (5_000_000_000, 1 << 20));
+        let wanted = Channel {
+            rate_messages: 10,
+            burst_messages: 20,
+            rate_bytes: 5_000_000_000,
+            burst_bytes: 1 << 20,
+            ..Channel::new(0x10, "blocks")
+        };
+        assert_eq!(channel(&paced, "blocks").ok(), Some(wanted));
     }
 
     #[test]

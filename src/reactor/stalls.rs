@@ -4,6 +4,7 @@
 
 use super::conn::Conn;
 use super::engine::Core;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::bus::backlog::{Backlog, ChannelStats, Waiting};
@@ -13,6 +14,8 @@ use std::time::Duration;
 
 /// A channel is told to stall at most so often in each direction.
 const NEWS_PERIOD: Duration = Duration::from_secs(60);
+/// Between two looks at a link, however short the setting is.
+const LOOK_MIN: Duration = Duration::from_millis(1);
 
 /// What a connection remembers of its stalls.
 #[derive(Debug)]
@@ -34,6 +37,9 @@ struct Stall {
     is_told: bool,
     told_at: Option<Time>,
 }
+
+// Two for each lane: little beside what else a link keeps of it (`settings/memory.rs`).
+const _: () = assert!(2 * size_of::<Stall>() <= sizes::LANE / 8);
 
 impl Default for Watch {
     fn default() -> Watch {
@@ -138,7 +144,7 @@ impl Core {
                 let age = age.unwrap_or_default();
                 let again = if age < after { after - age } else { after / 2 };
                 if messages > 0 {
-                    conn.watch.at = conn.watch.at.min(now + again);
+                    conn.watch.at = conn.watch.at.min(now + again.max(LOOK_MIN));
                 }
                 if messages == 0 || age < after || is_ours {
                     if let Some(since) = conn.watch.end(lane, direction) {

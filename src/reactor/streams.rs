@@ -339,8 +339,8 @@ impl Core {
         }
         let Some(session) = conn.session.as_mut() else { return Ok(()) };
         let is_capped = self.down.rate() > 0 || self.seats[conn.seat].down.rate() > 0;
-        // Late, we were stopped, or had no processor: whatever came meanwhile has not been read.
-        let is_late = session.is_open() && session.deadline().is_some_and(|at| now.since(at) >= DUE_LATE);
+        // Late: we were stopped, or had no processor, and whatever came meanwhile has not been read. The first moment only means at once.
+        let is_late = session.is_open() && session.deadline().is_some_and(|at| at > Time::ZERO && now.since(at) >= DUE_LATE);
         if conn.paused_since.is_some() || conn.is_readable && (is_capped || is_late) {
             // We do not read it, or not yet, because its tokens are used up: an answer may wait in the socket.
             session.resume(now);

@@ -12,7 +12,7 @@ use super::intake::{ControlMessage, Intake, Reply, Word};
 use super::lanes::Lanes;
 use super::local::{Allowances, Local};
 use super::pace::Pace;
-use super::patience::Patience;
+use super::patience::{Patience, Rest};
 use crate::base::channel::{Channel, ChannelId, Kind};
 use crate::base::limits::{BY_REFERENCE_MIN, KEPT_PIECES_MAX};
 use crate::base::reason::CloseReason;
@@ -93,13 +93,24 @@ pub struct Arrivals {
     partials: u64,
     /// Bytes of all segments so far.
     heard: u64,
+    rest: Rest,
 }
 
 impl Arrivals {
     pub fn new(local: Arc<Local>, now: Time) -> Arrivals {
         let inlets = local.channels.iter().map(|channel| Inlet::new(channel, now)).collect();
         let account = local.profile.pot.account();
-        Arrivals { local, inlets, account, touched: 0, due: 0, paced: 0, partials: 0, heard: 0 }
+        Arrivals {
+            local,
+            inlets,
+            account,
+            touched: 0,
+            due: 0,
+            paced: 0,
+            partials: 0,
+            heard: 0,
+            rest: Rest { bytes: 0, grew: now },
+        }
     }
 
     /// Takes the segments of one data record. `lanes` gets the credit that the peer grants.
@@ -196,6 +207,20 @@ impl Arrivals {
         }
     }
 
+    /// So many bytes of a record that is not whole are there, `is_new` if others were before.
+    pub fn note_rest(&mut self, now: Time, bytes: usize, is_new: bool) {
+        if is_new || bytes != self.rest.bytes {
+            self.rest = Rest { bytes, grew: now };
+        }
+    }
+
+    /// When the message under way on a lane is late; never while its sender may wait for credit.
+    fn late_at(&self, lane: usize) -> Time {
+        let Inlet { partial, credit, piece_min, .. } = &self.inlets[lane];
+        let until = |partial: &Partial| partial.patience.until(self.rest, &self.local.profile.timeouts);
+        if credit < piece_min { Time::MAX } else { partial.as_ref().map_or(Time::MAX, until) }
+    }
+
     /// Bytes were withheld from us by our own doing, and come again.
     pub fn resume(&mut self, now: Time) {
         for lane in bits(self.partials) {
@@ -211,7 +236,7 @@ impl Arrivals {
     /// `MessageTimeout` when a message did not go on although it could.
     pub fn handle_deadline(&mut self, now: Time) -> Result<(), CloseReason> {
         self.pace(now);
-        let is_late = bits(self.partials).any(|lane| self.inlets[lane].late_at() <= now);
+        let is_late = bits(self.partials).any(|lane| self.late_at(lane) <= now);
         if is_late { Err(CloseReason::MessageTimeout) } else { Ok(()) }
     }
 
@@ -220,7 +245,7 @@ impl Arrivals {
         if self.partials | self.paced == 0 {
             return Time::MAX;
         }
-        let late = bits(self.partials).map(|lane| self.inlets[lane].late_at());
+        let late = bits(self.partials).map(|lane| self.late_at(lane));
         let paced = bits(self.paced).filter_map(|lane| self.inlets[lane].pace.as_ref().map(|pace| pace.next));
         late.chain(paced).min().unwrap_or(Time::MAX)
     }
@@ -372,12 +397,6 @@ impl Inlet {
             partial: None,
             kept: Vec::new(),
         }
-    }
-
-    /// When the message under way is late; never while its sender may wait for credit.
-    fn late_at(&self) -> Time {
-        let until = self.partial.as_ref().map_or(Time::MAX, |partial| partial.patience.until());
-        if self.credit < self.piece_min { Time::MAX } else { until }
     }
 
     /// True for what goes to the application's queue in its order; a request is counted until we have answered it.

@@ -110,6 +110,7 @@ impl Keyed {
                     traffic.liveness.note_rest(cx.now, 0);
                 }
                 traffic.liveness.note_rest(cx.now, input.len() - used);
+                traffic.arrivals.note_rest(cx.now, input.len() - used, used > 0);
             }
         }
         result.inspect_err(|reason| self.close(*reason))

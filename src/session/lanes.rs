@@ -11,6 +11,7 @@
 use super::dialect::LaneState;
 use super::local::Local;
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::flow::batch::{Note, Pending, Removed, Ticket};
 use crate::flow::shares::{Shares, bits};
@@ -45,6 +46,9 @@ struct Lane {
     /// The most that it may send in one turn while others wait, bytes.
     turn_max: usize,
 }
+
+// `settings/memory.rs` counts with it.
+const _: () = assert!(size_of::<Lane>() <= sizes::LANE / 4);
 
 /// What a lane may send in one go, bytes.
 #[derive(Clone, Copy, Debug)]
