@@ -166,14 +166,14 @@ const C_MACROS: &str = r"
 #define BOWLINE_NOWAIT INT64_C(0)
 
 /** The beginning of each struct that may grow. */
-#define BOWLINE_CHANNEL_DESC_INIT { sizeof(bowline_channel_desc), 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL }
+#define BOWLINE_CHANNEL_DESC_INIT { sizeof(bowline_channel_desc), 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0 }
 #define BOWLINE_KEY_INFO_INIT { sizeof(bowline_key_info), 0, NULL, NULL, NULL, NULL, NULL }
 #define BOWLINE_SEND_OPTS_INIT { sizeof(bowline_send_opts), 0, 0, 0, 0, 0, NULL }
 #define BOWLINE_ADDR_INIT { 0, 0, 0, 0, { 0 } }
 #define BOWLINE_PEER_INFO_INIT { \
     sizeof(bowline_peer_info), 0, 0, { { 0 } }, BOWLINE_ADDR_INIT, BOWLINE_ADDR_INIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
 #define BOWLINE_METRICS_INIT { \
-    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 ";
 
 const C_CONVENTIONS: &str = r"/*

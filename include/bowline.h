@@ -51,14 +51,14 @@
 #define BOWLINE_NOWAIT INT64_C(0)
 
 /** The beginning of each struct that may grow. */
-#define BOWLINE_CHANNEL_DESC_INIT { sizeof(bowline_channel_desc), 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL }
+#define BOWLINE_CHANNEL_DESC_INIT { sizeof(bowline_channel_desc), 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0 }
 #define BOWLINE_KEY_INFO_INIT { sizeof(bowline_key_info), 0, NULL, NULL, NULL, NULL, NULL }
 #define BOWLINE_SEND_OPTS_INIT { sizeof(bowline_send_opts), 0, 0, 0, 0, 0, NULL }
 #define BOWLINE_ADDR_INIT { 0, 0, 0, 0, { 0 } }
 #define BOWLINE_PEER_INFO_INIT { \
     sizeof(bowline_peer_info), 0, 0, { { 0 } }, BOWLINE_ADDR_INIT, BOWLINE_ADDR_INIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
 #define BOWLINE_METRICS_INIT { \
-    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 
 /**
@@ -454,6 +454,17 @@ enum bowline_event_kind
      * there are, tag = links that are wanted, data = the capability. Not again within 10 minutes.
      */
     BOWLINE_EV_ROLE_SHORT = 19,
+    /**
+     * Messages of a channel have waited for channel.stall_after: peer, channel, tag = nanoseconds that the oldest has waited at least,
+     * detail = BOWLINE_DIRECTION_INBOUND if nobody polls them, BOWLINE_DIRECTION_OUTBOUND if the peer does not take them, data = how
+     * many they are, as text. Once for each time that it happens, and not again within a minute.
+     */
+    BOWLINE_EV_CHANNEL_STALLED = 17,
+    /**
+     * A channel of which CHANNEL_STALLED was told goes on: peer, channel, detail, tag = nanoseconds that it lasted. When the link closes
+     * instead, PEER_DISCONNECTED is all that comes.
+     */
+    BOWLINE_EV_CHANNEL_RESUMED = 18,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -592,11 +603,11 @@ typedef struct bowline_channel_desc {
      */
     uint32_t max_message;
     /**
-     * Must be 0: limits on inbound messages per second are BOWLINE_E_UNSUPPORTED in this version.
+     * Messages that one peer may send per second, of any kind; it waits rather than that it is closed. 0: no limit.
      */
     uint32_t rate_msgs_per_s;
     /**
-     * Must be 0, as rate_msgs_per_s.
+     * Of these, so many may come at once, at least 4. 0: what a second brings.
      */
     uint32_t rate_burst;
     /**
@@ -623,6 +634,18 @@ typedef struct bowline_channel_desc {
      * Label for logs and metrics: 1 to 32 printable ASCII characters without spaces. Copied.
      */
     const char *name;
+    /**
+     * Bytes that one peer may send per second, headers included, from 1,024 on; it waits. 0: no limit.
+     */
+    uint64_t rate_bytes_per_s;
+    /**
+     * Of these, so many may come at once, at least 1,024; no more are ever under way. 0: what a second brings.
+     */
+    uint32_t rate_bytes_burst;
+    /**
+     * 0.
+     */
+    uint32_t reserved;
 } bowline_channel_desc;
 
 /**
@@ -904,7 +927,7 @@ typedef struct bowline_metrics {
      */
     uint64_t msgs_dropped_in;
     /**
-     * Messages not sent before their deadline; there are no deadlines in this version.
+     * Messages whose time to live was over before they were sent.
      */
     uint64_t msgs_expired;
     /**
@@ -947,6 +970,26 @@ typedef struct bowline_metrics {
      * Events about dials and refusals that were dropped because nobody polled.
      */
     uint64_t events_dropped;
+    /**
+     * Messages that were not taken for sending because their channel's queue was full, at once or until the wait was over.
+     */
+    uint64_t msgs_refused;
+    /**
+     * Messages that gave way to newer ones in a full queue.
+     */
+    uint64_t msgs_displaced;
+    /**
+     * Messages that their senders took back.
+     */
+    uint64_t msgs_canceled;
+    /**
+     * Messages of peers of which a part had come when their link closed.
+     */
+    uint64_t msgs_unfinished;
+    /**
+     * Times that a channel of a link began to stall; also those that were not told.
+     */
+    uint64_t stalls;
 } bowline_metrics;
 
 #ifdef __cplusplus

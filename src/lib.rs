@@ -67,13 +67,14 @@ pub mod wire;
 pub mod workers;
 
 pub use base::address::{Address, Host};
-pub use base::channel::{Channel, ChannelId, Kind, Overflow};
+pub use base::channel::{Channel, ChannelId, Kind, Overflow, RateFault};
 pub use base::link_id::LinkId;
 pub use base::peer::PeerId;
 pub use base::quota::{Quota, QuotaError, RoleQuota};
 pub use base::reason::{Blame, CloseReason};
 pub use base::time::Time;
 pub use base::verdict::Direction;
+pub use bus::backlog::{ChannelStats, Waiting};
 pub use bus::counters::{LinkStats, Stats};
 pub use bus::event::{Down, Event, Message, NodeState, Response, Sent, Up};
 pub use bus::fate::Fate;

@@ -345,16 +345,16 @@ fn messages_in_pieces_cost_alike_on_both_sides() {
 fn a_peer_that_sends_more_messages_than_announced_breaks_its_credit() {
     let (theirs, _) = counted(1_000, 100_000);
     let mut lanes = Lanes::new(&theirs, &theirs.profile.hello);
-    let mut arrivals = Arrivals::new(Arc::clone(&theirs));
+    let mut arrivals = Arrivals::new(Arc::clone(&theirs), Time::ZERO);
     let (channel, kind) = (ChannelId(FIRST_CHANNEL), Kind::Message);
     let mut record = Vec::new();
     segment::write(&mut record, Head { channel, kind, request: 0, total: 0, is_first: true, is_last: true }, b"");
     assert_eq!(record.len(), 5);
     let mut intake = Intake::default();
     for _ in 0..1_000 {
-        assert_eq!(arrivals.take(&record, &mut lanes, &mut intake), Ok(()));
+        assert_eq!(arrivals.take(Time::ZERO, &record, &mut lanes, &mut intake), Ok(()));
     }
-    assert_eq!(arrivals.take(&record, &mut lanes, &mut intake), Err(CloseReason::CreditExceeded));
+    assert_eq!(arrivals.take(Time::ZERO, &record, &mut lanes, &mut intake), Err(CloseReason::CreditExceeded));
 }
 
 /// Defect 3 of `pqueue.go`: it drained everything into its output before it took new input, so that no two messages ever met.

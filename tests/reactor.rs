@@ -310,3 +310,23 @@ fn a_link_that_is_not_open_holds_one_record_at_most() {
         assert!(rig.counters.read().turns < 1_000, "it does not spin");
     }
 }
+
+#[test]
+fn who_spoke_while_we_were_stopped_is_not_late() {
+    for (said, closes) in [(&b"x"[..], false), (b"", true)] {
+        let mut rig = Rig::new(|_| {});
+        let (mut peer, link) = rig.greeted();
+        rig.echo(&mut peer, b"+d");
+        peer.write_all(said).expect("sent");
+        // No turn comes for far longer than the deadline: the process had no processor, or was stopped.
+        std::thread::park_timeout(ECHO_DEADLINE + Duration::from_millis(1_100));
+        let begin = rig.now();
+        let mut closed = None;
+        rig.turn_until(|rig| {
+            let reason = |r| if let Report::Closed { link: l, reason, .. } = r { (l == link).then_some(reason) } else { None };
+            closed = closed.or_else(|| rig.reports.try_iter().find_map(reason));
+            closed.is_some() || rig.now().since(begin) > ECHO_DEADLINE / 2
+        });
+        assert_eq!(closed, closes.then_some(CloseReason::PingTimeout));
+    }
+}

@@ -501,12 +501,13 @@ fn never_answer(bed: &Bed, target: &Target) -> Option<CloseReason> {
 }
 
 fn silences() -> Vec<Silence> {
-    use CloseReason::{HandshakeTimeout, PingTimeout};
+    use CloseReason::{HandshakeTimeout, MessageTimeout, PingTimeout};
     let row = |what, settings, after_ms, seen, act| Silence { what, settings, after_ms, seen, act };
     const FIRST: &[(&str, &str)] = &[("handshake.first_timeout", "1s")];
     const WHOLE: &[(&str, &str)] = &[("handshake.timeout", "3s")];
     const PINGS: &[(&str, &str)] = &[("ping.accept_period", "2s"), ("ping.period", "2s"), ("ping.timeout", "2s")];
     const RECORDS: &[(&str, &str)] = &[("link.record_timeout", "1s")];
+    const MESSAGES: &[(&str, &str)] = &[("link.record_timeout", "1s"), ("link.message_timeout", "1s")];
     vec![
         row("a connection without a word", FIRST, 1_000, None, |bed, at| never_open(bed, at, |_| {})),
         row("half a first message", FIRST, 1_000, None, |bed, at| never_open(bed, at, |wire| wire.say(b"BOWLINE1\x01\x01"))),
@@ -525,6 +526,16 @@ fn silences() -> Vec<Silence> {
                 let record = rogue.sealed(RecordType::Ping as u8, &[1; 8]);
                 rogue.wire.say(&record[..9]);
             })
+        }),
+        row("half a message", MESSAGES, 1_000, Some(MessageTimeout), |bed, at| {
+            let mut rogue = Rogue::open(at.at, &at.us, &hello());
+            let link = bed.up(rogue.id);
+            data(&mut rogue, &part(bulk().id, Kind::Message, 50_000, &[7; 10_000]));
+            let told = rogue.until_closed();
+            let (down, greylisted) = bed.down_and_greylisted(link);
+            assert_eq!((down.reason, greylisted), (MessageTimeout, (Some(rogue.id), MessageTimeout)));
+            assert_eq!(bed.node.stats().messages_unfinished, 1);
+            told
         }),
         row("no answer to a dial", WHOLE, 3_000, Some(HandshakeTimeout), never_answer),
     ]

@@ -12,6 +12,7 @@ use bowline::{base, flow, wire};
 #[path = "../src/bus"]
 #[allow(dead_code, reason = "the models use a part of what the mailboxes offer")]
 mod bus {
+    pub mod backlog;
     pub mod bell;
     pub mod command;
     pub mod counters;

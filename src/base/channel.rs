@@ -94,6 +94,44 @@ pub struct Channel {
     pub requests_max: u32,
     /// What gives way when the send queue is full.
     pub overflow: Overflow,
+    /// Bytes a second that one peer may send us on this channel, headers included; 0: no limit. It acts by credit: the peer waits.
+    pub rate_bytes: u64,
+    /// Of these, so many may come at once, and no more are ever under way; 0: what a second brings.
+    pub burst_bytes: u32,
+    /// Messages a second that one peer may send us on this channel, of any kind; 0: no limit. It acts like the other.
+    pub rate_messages: u32,
+    /// Of these, so many may come at once; 0: what a second brings.
+    pub burst_messages: u32,
+}
+
+/// A limit on what a channel takes that no link could keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateFault {
+    Bytes(u64),
+    BurstBytes(u32),
+    BurstMessages(u32),
+    /// A burst without its rate: of what.
+    BurstAlone(&'static str),
+}
+
+impl fmt::Display for RateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RateFault::Bytes(rate) => {
+                let (least, most) = (limits::RATE_MIN, limits::RATE_MAX);
+                write!(f, "a limit of {rate} bytes a second; {least} to {most} are allowed, or 0 for none")
+            }
+            RateFault::BurstBytes(burst) => {
+                let (least, most) = (limits::BURST_BYTES_MIN, i32::MAX);
+                write!(f, "a burst of {burst} bytes; {least} to {most} are allowed, or 0 for what a second brings")
+            }
+            RateFault::BurstMessages(burst) => {
+                let least = limits::RECEIVE_MESSAGES_MIN;
+                write!(f, "a burst of {burst} messages; at least {least} are needed, or 0 for what a second brings")
+            }
+            RateFault::BurstAlone(what) => write!(f, "a burst of {what} without a limit: set how many a second, or leave both 0"),
+        }
+    }
 }
 
 impl Channel {
@@ -112,14 +150,58 @@ impl Channel {
             bytes_per_turn: 0,
             requests_max: limits::REQUESTS_DEFAULT,
             overflow: Overflow::Refuse,
+            rate_bytes: 0,
+            burst_bytes: 0,
+            rate_messages: 0,
+            burst_messages: 0,
         }
     }
 
-    /// What a segment costs its sender at least, so that no more than `receive_queue_messages` fit into `receive_queue_bytes`; 0 if every
+    /// The most segment bytes that a peer may have under way to us: its first credit. With a rate no more than may come at once.
+    pub fn window(&self) -> u32 {
+        self.receive_queue_bytes.min(self.bytes_at_once().unwrap_or(u32::MAX))
+    }
+
+    /// Bytes that may come at once, if there is a rate.
+    pub fn bytes_at_once(&self) -> Option<u32> {
+        let second = u32::try_from(self.rate_bytes).unwrap_or(u32::MAX).max(limits::BURST_BYTES_MIN);
+        (self.rate_bytes > 0).then_some(if self.burst_bytes == 0 { second } else { self.burst_bytes })
+    }
+
+    /// Messages that may come at once, if there is a rate.
+    pub fn messages_at_once(&self) -> Option<u32> {
+        let second = self.rate_messages.max(limits::RECEIVE_MESSAGES_MIN);
+        (self.rate_messages > 0).then_some(if self.burst_messages == 0 { second } else { self.burst_messages })
+    }
+
+    /// Whether the rates and bursts can be kept.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn check_rates(&self) -> Result<(), RateFault> {
+        if self.rate_bytes > 0 && !(limits::RATE_MIN..=limits::RATE_MAX).contains(&self.rate_bytes) {
+            return Err(RateFault::Bytes(self.rate_bytes));
+        }
+        if self.burst_bytes > 0 && !(limits::BURST_BYTES_MIN..=i32::MAX as u32).contains(&self.burst_bytes) {
+            return Err(RateFault::BurstBytes(self.burst_bytes));
+        }
+        if (1..limits::RECEIVE_MESSAGES_MIN).contains(&self.burst_messages) {
+            return Err(RateFault::BurstMessages(self.burst_messages));
+        }
+        let alone = [(self.rate_bytes, self.burst_bytes, "bytes"), (self.rate_messages.into(), self.burst_messages, "messages")];
+        match alone.iter().find(|(rate, burst, _)| *rate == 0 && *burst > 0) {
+            Some((_, _, what)) => Err(RateFault::BurstAlone(what)),
+            None => Ok(()),
+        }
+    }
+
+    /// What a segment costs its sender at least, so that no more messages than may wait, or come at once, fit into the window; 0 if every
     /// segment does.
     pub fn segment_cost_min(&self) -> u32 {
-        let count = self.receive_queue_messages.max(limits::RECEIVE_MESSAGES_MIN);
-        let cost = self.receive_queue_bytes.div_ceil(count).min(self.receive_queue_bytes / limits::RECEIVE_MESSAGES_MIN);
+        let window = self.window();
+        let count =
+            self.receive_queue_messages.min(self.messages_at_once().unwrap_or(u32::MAX)).max(limits::RECEIVE_MESSAGES_MIN);
+        let cost = window.div_ceil(count).min(window / limits::RECEIVE_MESSAGES_MIN);
         if cost as usize <= limits::SEGMENT_HEADER { 0 } else { cost }
     }
 }

@@ -57,6 +57,8 @@ pub const RECEIVE_QUEUE_BYTES_DEFAULT: u32 = 2 << 20;
 pub const RECEIVE_QUEUE_MESSAGES_DEFAULT: u32 = 32_768;
 /// Fewer would cost each a larger part of the window than is always granted for a message under way.
 pub const RECEIVE_MESSAGES_MIN: u32 = 4;
+/// Bytes of a rate-limited channel that may come at once, at least: the smallest first credit that a Hello may announce.
+pub const BURST_BYTES_MIN: u32 = 1_024;
 /// Requests of one peer on one channel that may wait for an answer, unless the channel says otherwise: at 100 ms an answer, 640 a second.
 pub const REQUESTS_DEFAULT: u32 = 64;
 /// The most that a channel may allow, and the most that are asked of a peer which allows more: each has a row in a table at both ends.

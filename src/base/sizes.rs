@@ -13,7 +13,7 @@ pub const WAITING: usize = 12;
 /// What one that waits to be sent has beside it, if it expires or has a tag.
 pub const NOTE: usize = 40;
 /// What of a link and of the queues' boxes each channel takes, beside messages.
-pub const LANE: usize = 512;
+pub const LANE: usize = 1_536;
 /// An event, a report, a control message on its way to exchange, an order to the reactor; beside what they point to.
 pub const EVENT: usize = 128;
 /// What became of a send or request, on its way to who is told; and a request of ours that has no answer, with its number.

@@ -72,6 +72,10 @@ impl Calls<'_> {
         if !displaced.is_empty() {
             self.tell_displaced(link, &displaced);
         }
+        if sent == Err(PushError::Full) {
+            self.counters.messages_refused.add(1);
+            link.drops(lane).inspect(|drops| drops.refused.add(1));
+        }
         if sent? {
             self.bell.ring_for(link.id);
         }

@@ -1,6 +1,7 @@
 //! What workers and callers ask of the reactor. One bounded channel carries it (`limits::COMMANDS_MAX`); senders may block, the
 //! reactor never does.
 
+use super::backlog::ChannelStats;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -9,6 +10,7 @@ use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Verdict;
 use bytes::Bytes;
+use crossbeam_channel::Sender;
 use std::net::SocketAddr;
 
 /// One order to the reactor. Orders for a link that is gone are dropped: its `Closed` is already on its way.
@@ -33,6 +35,8 @@ pub enum Command {
     SetLinkRates { link: LinkId, up: u64, down: u64 },
     /// A link's share of what all links move together, beside others of weight 1. A word of lower rank than the last one comes too late.
     SetWeight { link: LinkId, weight: u32, rank: u64 },
+    /// Say what waits on the link's channels, as far as the reactor has it: one answer, at the end of the turn at the latest.
+    Inspect { link: LinkId, answer: Sender<Vec<ChannelStats>> },
     /// End a link; a goodbye with the reason is sent if it is open.
     Close { link: LinkId, reason: CloseReason },
     /// Close the listeners; links stay.

@@ -111,6 +111,14 @@ counters! {
     messages_cancelled,
     /// Messages that gave way to newer ones, as their channel's overflow policy says.
     messages_displaced,
+    /// Messages that were not taken for sending because their channel's queue was full, at once or until their wait was over.
+    messages_refused,
+    /// Messages of peers of which a part had come when their link ended.
+    messages_unfinished,
+    /// Messages of the node's own channels that were dropped: too many waited for a peer, or their link had ended.
+    controls_dropped,
+    /// Times that a channel of a link began to stall, in either direction; also those of which no notice was given.
+    stalls,
     /// Messages, requests and answers that a typed channel's codec made nothing of.
     messages_malformed,
     /// Requests without an answer by their deadline.

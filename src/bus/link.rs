@@ -1,6 +1,7 @@
 //! One open link's mailbox towards the network: what callers want sent, and credit that receivers give back. The only mutable thing
 //! that a caller and the reactor share. It never touches a socket; callers push, the reactor collects.
 
+use super::backlog::{Backlog, Drops};
 use super::counters::LinkCounters;
 use super::requests::Requests;
 use super::sync::{Change, Lock};
@@ -9,6 +10,7 @@ use crate::base::limits::{BY_REFERENCE_MIN, LAST_WORD_BYTES, REQUESTS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::flow::batch::{Note, Pending, Removed};
@@ -87,7 +89,11 @@ struct Lane {
     /// Last words on requests that may wait beyond the bounds above: so many requests of the peer can be without an answer.
     last_words: usize,
     overflow: Overflow,
+    drops: Drops,
 }
+
+// `settings/memory.rs` counts with it: a lane, its messages' container, the credit to grant.
+const _: () = assert!(size_of::<Lane>() + size_of::<Pending>() + size_of::<u32>() <= sizes::LANE / 4);
 
 /// An open link. Shared by the reactor, the roster and the event queues.
 #[derive(Debug)]
@@ -144,6 +150,7 @@ impl Lane {
             && let Some(removed) = pending.take_first(|waiting| waiting.kind == Kind::Message)
         {
             displaced.push(removed);
+            self.drops.displaced.add(1);
         }
     }
 }
@@ -168,6 +175,7 @@ impl Link {
                 queue_messages: channel.send_queue_messages as usize,
                 last_words: channel.requests_max as usize,
                 overflow: channel.overflow,
+                drops: Drops::default(),
             }
         };
         let lanes: Box<[Lane]> = channels.iter().map(lane).collect();
@@ -196,6 +204,11 @@ impl Link {
     /// The lane of a channel, if both sides have it.
     pub fn lane(&self, channel: ChannelId) -> Option<usize> {
         self.lanes.iter().position(|lane| lane.channel == channel && lane.message_bytes_max.is_some())
+    }
+
+    /// What could not be sent on this lane.
+    pub fn drops(&self, lane: usize) -> Option<&Drops> {
+        self.lanes.get(lane).map(|lane| &lane.drops)
     }
 
     /// Requests of ours on this lane that the peer lets wait for its answer.
@@ -282,10 +295,12 @@ impl Link {
         self.push_parcel(lane, &parcel, None, &mut Vec::new()).unwrap_or(false)
     }
 
-    /// No message in the mailbox expires and no request is late before. The reactor asks whenever the bell rang for the link.
-    pub fn soonest(&self) -> Time {
+    /// No message in the mailbox expires and no request is late before. The reactor asks whenever the bell rang for the link, and so
+    /// sees since when messages wait.
+    pub fn look(&self, now: Time) -> Time {
         let mut mail = self.mail.lock();
         mail.is_alarmed = false;
+        mail.pending.iter_mut().for_each(|pending| pending.look(now));
         let soonest = mail.pending.iter().map(Pending::soonest).min().unwrap_or(Time::MAX);
         drop(mail);
         soonest.min(self.requests.soonest())
@@ -294,7 +309,10 @@ impl Link {
     /// Takes out the messages whose note `pick` picks: expired or cancelled. Drop what it returns without a lock.
     pub fn take_out(&self, mut pick: impl FnMut(&Note) -> bool) -> Vec<Removed> {
         let mut mail = self.mail.lock();
-        let removed: Vec<Removed> = mail.pending.iter_mut().flat_map(|pending| pending.take_out(false, &mut pick)).collect();
+        let mut removed = Vec::new();
+        for (lane, pending) in mail.pending.iter_mut().enumerate() {
+            removed.extend(pending.take_out(false, &mut pick).into_iter().map(|gone| Removed { lane, ..gone }));
+        }
         if mail.waiting > 0 && !removed.is_empty() {
             self.room.notify_all();
         }
@@ -348,6 +366,16 @@ impl Link {
     pub fn refuse_new(&self, reason: CloseReason) {
         self.mail.lock().closed.get_or_insert(reason);
         self.room.notify_all();
+    }
+
+    /// What waits in the mailbox, lane by lane (not what the reactor has in hand).
+    pub fn backlogs(&self, now: Time) -> Vec<Backlog> {
+        let mut mail = self.mail.lock();
+        let backlog = |pending: &mut Pending| {
+            pending.look(now);
+            Backlog { messages: pending.len() as u64, bytes: pending.bytes() as u64, since: pending.since() }
+        };
+        mail.pending.iter_mut().map(backlog).collect()
     }
 
     /// Bytes that wait in the mailbox, over all lanes (not those the reactor has in hand).

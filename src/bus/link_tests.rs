@@ -24,6 +24,10 @@ const CHAT: Channel = Channel {
     bytes_per_turn: 0,
     requests_max: 4,
     overflow: Overflow::Refuse,
+    rate_bytes: 0,
+    burst_bytes: 0,
+    rate_messages: 0,
+    burst_messages: 0,
 };
 
 /// A link on which the peer has CHAT, with a smaller largest message, and not the second channel.

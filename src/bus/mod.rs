@@ -1,5 +1,6 @@
 //! Mailboxes between threads: links, event queues, commands, the bell. The only shared mutable things besides the pool.
 
+pub mod backlog;
 pub mod bell;
 pub mod calls;
 pub mod command;

@@ -1,10 +1,13 @@
 //! What a machine wants done. A machine fills it under the pool's lock; the pump carries it out after the lock is released.
 
 use super::command::Command;
+use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::verdict::Direction;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// A slow thing, done by a thread that may block. The result comes back as an input of the machine that asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +44,11 @@ pub enum Notice {
     RoleShort { capability: String, wanted: usize, linked: usize },
     /// A round of maintenance that was asked for has ended, with so many links; `is_stuck` if it could not get them into bounds.
     RoundEnded { ticket: u64, links: usize, is_stuck: bool },
+    /// Messages of a channel have waited for `channel.stall_after`. Inbound: nobody here takes them. Outbound: the peer gives no credit
+    /// or does not read. `age` is that of the oldest, at least. Told once for each time that it happens, and not again within a minute.
+    Stalled { link: LinkId, peer: PeerId, channel: ChannelId, direction: Direction, age: Duration, messages: u64, bytes: u64 },
+    /// A channel of which `Stalled` was told goes on, after so long. If the link closes instead, its Down is all that comes.
+    StallOver { link: LinkId, peer: PeerId, channel: ChannelId, direction: Direction, lasted: Duration },
 }
 
 /// A link has opened, or has ended at whatever stage, for callers that wait for it. Almost always nobody does.

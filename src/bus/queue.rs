@@ -5,6 +5,7 @@
 //! ring. A Down whose Up was taken always waits: links take turns and each Down takes one, so that no more of them wait than twice
 //! the links that can be open and the stories together, whoever polls however slowly.
 
+use super::backlog::Backlog;
 use super::event::{Down, Event, Message, NodeState, Up};
 use super::fate::News;
 use super::link::{Link, PushError};
@@ -156,6 +157,17 @@ impl Queue {
             turns.push_back(link);
         }
         self.tell(inner);
+    }
+
+    /// Adds what of an open link waits here to be taken, by channel. Of messages that came close together the age is that of the first.
+    pub fn backlogs(&self, link: LinkId, into: &mut BTreeMap<ChannelId, Backlog>) {
+        let inner = self.inner.lock();
+        for batch in inner.boxes.get(&link).iter().flat_map(|of_link| &of_link.batches) {
+            let (messages, bytes) = (batch.entries.len() - batch.next, batch.waiting.len() + batch.taken.len() - batch.start);
+            let waits = Backlog { messages: messages as u64, bytes: bytes as u64, since: Some(batch.at) };
+            let sum = into.entry(batch.channel).or_default();
+            *sum = sum.and(waits);
+        }
     }
 
     /// The node sends a message to itself. At most so many messages and bytes of a channel wait; one of any size is taken when none does.

@@ -1,13 +1,17 @@
 //! Which queue gets what: each channel is bound to one queue, everything else goes to the main queue. Fixed before the node starts.
 
+use super::backlog::Backlog;
 use super::event::{Down, NodeState, Up};
 use super::fate::News;
 use super::link::Link;
+use super::outbox::Notice;
 use super::queue::Queue;
 use crate::base::channel::ChannelId;
 use crate::base::limits;
+use crate::base::link_id::LinkId;
 use crate::base::time::Time;
 use crate::flow::batch::{Batch, Ticket};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 // The worst case of memory counts with it.
@@ -75,6 +79,18 @@ impl Routes {
     /// The queue that gets the messages of `channel`.
     pub fn queue_of(&self, channel: ChannelId) -> &Queue {
         &self.queues[self.of(channel)]
+    }
+
+    /// What of an open link waits to be taken, by channel.
+    pub fn backlogs(&self, link: LinkId) -> BTreeMap<ChannelId, Backlog> {
+        let mut backlogs = BTreeMap::new();
+        self.queues.iter().for_each(|queue| queue.backlogs(link, &mut backlogs));
+        backlogs
+    }
+
+    /// Tells the application of something that belongs to no link's story.
+    pub fn notify(&self, notice: Notice) {
+        self.main().notify(notice);
     }
 
     /// Hands on what became of sends and requests; `news` comes back empty.

@@ -71,9 +71,9 @@ pub struct bowline_channel_desc {
     pub flags: u8,
     /// Largest message in bytes, in either direction; a larger one is refused here and is a protocol fault of a peer. 0: 1 MiB.
     pub max_message: u32,
-    /// Must be 0: limits on inbound messages per second are BOWLINE_E_UNSUPPORTED in this version.
+    /// Messages that one peer may send per second, of any kind; it waits rather than that it is closed. 0: no limit.
     pub rate_msgs_per_s: u32,
-    /// Must be 0, as rate_msgs_per_s.
+    /// Of these, so many may come at once, at least 4. 0: what a second brings.
     pub rate_burst: u32,
     /// Messages that may wait to be sent on one link. 0: 16,384.
     pub send_queue_msgs: u32,
@@ -87,11 +87,17 @@ pub struct bowline_channel_desc {
     pub recv_queue_bytes: u64,
     /// Label for logs and metrics: 1 to 32 printable ASCII characters without spaces. Copied.
     pub name: *const c_char,
+    /// Bytes that one peer may send per second, headers included, from 1,024 on; it waits. 0: no limit.
+    pub rate_bytes_per_s: u64,
+    /// Of these, so many may come at once, at least 1,024; no more are ever under way. 0: what a second brings.
+    pub rate_bytes_burst: u32,
+    /// 0.
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C) without padding (asserted below), begins with struct_size, and holds integers and a pointer only.
 unsafe impl Growing for bowline_channel_desc {
-    const FIRST: usize = 56;
+    const FIRST: usize = 72;
 }
 
 /// What a key of the configuration is.
@@ -365,10 +371,9 @@ pub unsafe extern "C" fn bowline_config_add_channel(
 
 /// The channel that a descriptor describes. What this version cannot do is refused, never ignored.
 fn channel(desc: &bowline_channel_desc, name: &str) -> Result<Channel, Failure> {
-    let unsupported =
-        [("flags", u32::from(desc.flags)), ("rate_msgs_per_s", desc.rate_msgs_per_s), ("rate_burst", desc.rate_burst)];
+    let unsupported = [("flags", u32::from(desc.flags)), ("reserved", desc.reserved)];
     if let Some((member, value)) = unsupported.iter().find(|(_, value)| *value != 0) {
-        let says = format!("bowline_channel_desc.{member} is {value}: this version has no such limit, leave it 0");
+        let says = format!("bowline_channel_desc.{member} is {value}: this version knows no other value than 0");
         return Err(Failure::new(bowline_result::BOWLINE_E_UNSUPPORTED, says));
     }
     let defaults = Channel::new(desc.id, name);
@@ -388,6 +393,10 @@ fn channel(desc: &bowline_channel_desc, name: &str) -> Result<Channel, Failure> 
         receive_queue_messages: bytes("recv_queue_msgs", desc.recv_queue_msgs.into(), defaults.receive_queue_messages)?,
         bytes_per_turn: desc.turn_bytes,
         receive_queue_bytes: bytes("recv_queue_bytes", desc.recv_queue_bytes, defaults.receive_queue_bytes)?,
+        rate_bytes: desc.rate_bytes_per_s,
+        burst_bytes: desc.rate_bytes_burst,
+        rate_messages: desc.rate_msgs_per_s,
+        burst_messages: desc.rate_burst,
         ..defaults
     })
 }
@@ -424,7 +433,7 @@ mod tests {
 
     fn desc() -> bowline_channel_desc {
         bowline_channel_desc {
-            struct_size: 56,
+            struct_size: 72,
             id: 0x10,
             priority: 1,
             flags: 0,
@@ -437,6 +446,9 @@ mod tests {
             send_queue_bytes: 0,
             recv_queue_bytes: 0,
             name: std::ptr::null(),
+            rate_bytes_per_s: 0,
+            rate_bytes_burst: 0,
+            reserved: 0,
         }
     }
 
@@ -450,15 +462,26 @@ mod tests {
         let set = bowline_channel_desc { recv_queue_msgs: 5_000, turn_bytes: 200, ..desc() };
         let wanted = Channel { receive_queue_messages: 5_000, bytes_per_turn: 200, ..Channel::new(0x10, "blocks") };
         assert_eq!(channel(&set, "blocks").ok(), Some(wanted));
+        let paced = bowline_channel_desc {
+            rate_msgs_per_s: 10,
+            rate_burst: 20,
+            rate_bytes_per_s: 5_000_000_000,
+            rate_bytes_burst: 1 << 20,
+            ..desc()
+        };
+        let wanted = Channel {
+            rate_messages: 10,
+            burst_messages: 20,
+            rate_bytes: 5_000_000_000,
+            burst_bytes: 1 << 20,
+            ..Channel::new(0x10, "blocks")
+        };
+        assert_eq!(channel(&paced, "blocks").ok(), Some(wanted));
     }
 
     #[test]
     fn what_is_not_supported_is_refused_and_named() {
-        let wishes = [
-            bowline_channel_desc { flags: 1, ..desc() },
-            bowline_channel_desc { rate_msgs_per_s: 1, ..desc() },
-            bowline_channel_desc { rate_burst: 1, ..desc() },
-        ];
+        let wishes = [bowline_channel_desc { flags: 1, ..desc() }, bowline_channel_desc { reserved: 1, ..desc() }];
         for wish in wishes {
             let failure = channel(&wish, "blocks").expect_err("not supported");
             assert_eq!(failure.code, bowline_result::BOWLINE_E_UNSUPPORTED);

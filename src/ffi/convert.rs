@@ -141,6 +141,7 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         | R::PanicContained => BOWLINE_E_PROTOCOL,
         R::ScoreTooLow
         | R::TooManyRequests
+        | R::MessageTimeout
         | R::ControlFlood
         | R::ControlNotRead
         | R::PexTooOften

@@ -4,7 +4,8 @@ use super::b_errors::bowline_result;
 use super::convert::of_reason;
 use super::e_node::bowline_state;
 use super::g_messages::bowline_msg;
-use crate::base::channel::Kind;
+use crate::base::channel::{ChannelId, Kind};
+use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
@@ -68,6 +69,13 @@ pub enum bowline_event_kind {
     /// Too few links lead to peers with a capability that pool.roles names, and nobody else with it can be dialed now: detail = links that
     /// there are, tag = links that are wanted, data = the capability. Not again within 10 minutes.
     BOWLINE_EV_ROLE_SHORT = 19,
+    /// Messages of a channel have waited for channel.stall_after: peer, channel, tag = nanoseconds that the oldest has waited at least,
+    /// detail = BOWLINE_DIRECTION_INBOUND if nobody polls them, BOWLINE_DIRECTION_OUTBOUND if the peer does not take them, data = how
+    /// many they are, as text. Once for each time that it happens, and not again within a minute.
+    BOWLINE_EV_CHANNEL_STALLED = 17,
+    /// A channel of which CHANNEL_STALLED was told goes on: peer, channel, detail, tag = nanoseconds that it lasted. When the link closes
+    /// instead, PEER_DISCONNECTED is all that comes.
+    BOWLINE_EV_CHANNEL_RESUMED = 18,
 }
 
 /// Kind of the event that ends a round of maintenance.
@@ -245,10 +253,48 @@ fn of_notice(notice: Notice) -> bowline_event {
             let event = bowline_event::new(K::BOWLINE_EV_ROLE_SHORT).with_text(&capability);
             bowline_event { tag: wanted as u64, detail: u32::try_from(linked).unwrap_or(u32::MAX), ..event }
         }
+        Notice::Stalled { link, channel, direction, age, messages, bytes, .. } => bowline_event {
+            tag: u64::try_from(age.as_nanos()).unwrap_or(u64::MAX),
+            ..of_stall(K::BOWLINE_EV_CHANNEL_STALLED, link, channel, direction)
+                .with_text(&format!("{messages} messages, {bytes} bytes"))
+        },
+        Notice::StallOver { link, channel, direction, lasted, .. } => bowline_event {
+            tag: u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX),
+            ..of_stall(K::BOWLINE_EV_CHANNEL_RESUMED, link, channel, direction)
+        },
         // The header gets a name for it together with the call that asks for a round.
         Notice::RoundEnded { ticket, links, .. } => {
             let detail = u32::try_from(links).unwrap_or(u32::MAX);
             bowline_event { kind: ROUND_ENDED, tag: ticket, detail, ..bowline_event::NONE }
         }
+    }
+}
+
+fn of_stall(kind: bowline_event_kind, link: LinkId, channel: ChannelId, direction: Direction) -> bowline_event {
+    let detail = match direction {
+        Direction::Inbound => BOWLINE_DIRECTION_INBOUND,
+        Direction::Outbound => BOWLINE_DIRECTION_OUTBOUND,
+    };
+    bowline_event { peer: link.as_u64(), channel: channel.0, detail, ..bowline_event::new(kind) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::peer::PeerId;
+    use std::time::Duration;
+
+    #[test]
+    fn stalls_say_which_channel_of_which_peer_and_for_how_long() {
+        let (link, peer, channel) = (LinkId::from_u64(7), PeerId::from_bytes([1; 32]), ChannelId(0x11));
+        let (direction, age) = (Direction::Outbound, Duration::from_secs(5));
+        let event = of_notice(Notice::Stalled { link, peer, channel, direction, age, messages: 3, bytes: 40 });
+        assert_eq!((event.kind, event.peer, event.channel), (17, 7, 0x11));
+        assert_eq!((event.tag, event.detail), (5_000_000_000, BOWLINE_DIRECTION_OUTBOUND));
+        assert_eq!(event.len, "3 messages, 40 bytes".len());
+        // SAFETY: nobody else has the message of an event that was made here.
+        unsafe { crate::ffi::g_messages::bowline_msg_free(event.msg) };
+        let event = of_notice(Notice::StallOver { link, peer, channel, direction: Direction::Inbound, lasted: age });
+        assert_eq!((event.kind, event.detail, event.tag), (18, BOWLINE_DIRECTION_INBOUND, 5_000_000_000));
     }
 }

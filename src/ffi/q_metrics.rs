@@ -36,7 +36,7 @@ pub struct bowline_metrics {
     pub msgs_out: u64,
     /// Messages of peers that are gone, dropped because nobody polled them and too many waited (see bowline_queue).
     pub msgs_dropped_in: u64,
-    /// Messages not sent before their deadline; there are no deadlines in this version.
+    /// Messages whose time to live was over before they were sent.
     pub msgs_expired: u64,
     /// Messages above their channel's limit; not counted in this version.
     pub msgs_too_big: u64,
@@ -58,11 +58,21 @@ pub struct bowline_metrics {
     pub msgs_unsent: u64,
     /// Events about dials and refusals that were dropped because nobody polled.
     pub events_dropped: u64,
+    /// Messages that were not taken for sending because their channel's queue was full, at once or until the wait was over.
+    pub msgs_refused: u64,
+    /// Messages that gave way to newer ones in a full queue.
+    pub msgs_displaced: u64,
+    /// Messages that their senders took back.
+    pub msgs_canceled: u64,
+    /// Messages of peers of which a part had come when their link closed.
+    pub msgs_unfinished: u64,
+    /// Times that a channel of a link began to stall; also those that were not told.
+    pub stalls: u64,
 }
 
 // SAFETY: repr(C) without padding (asserted by a test), begins with struct_size, and holds integers only.
 unsafe impl Growing for bowline_metrics {
-    const FIRST: usize = 184;
+    const FIRST: usize = 224;
 }
 
 /// What a node has counted so far.
@@ -93,7 +103,7 @@ pub unsafe extern "C" fn bowline_metrics_get(node: *const bowline_node, out: *mu
             msgs_in: stats.messages_in,
             msgs_out: stats.messages_out,
             msgs_dropped_in: stats.messages_unseen,
-            msgs_expired: 0,
+            msgs_expired: stats.messages_expired,
             msgs_too_big: 0,
             requests_pending: 0,
             requests_timeout: 0,
@@ -104,6 +114,11 @@ pub unsafe extern "C" fn bowline_metrics_get(node: *const bowline_node, out: *mu
             addrs_known: stats.points_known,
             msgs_unsent: stats.messages_unsent,
             events_dropped: stats.notices_dropped,
+            msgs_refused: stats.messages_refused,
+            msgs_displaced: stats.messages_displaced,
+            msgs_canceled: stats.messages_cancelled,
+            msgs_unfinished: stats.messages_unfinished,
+            stalls: stats.stalls,
         });
         Ok(())
     })

@@ -73,6 +73,8 @@ pub struct Removed {
     pub note: Option<Note>,
     pub len: u32,
     pub body: Option<Bytes>,
+    /// Where it waited; whoever removes it from several queues says so.
+    pub lane: usize,
 }
 
 const _: () = assert!(size_of::<Entry>() <= sizes::ENTRY && size_of::<Waiting>() <= sizes::WAITING);
@@ -97,6 +99,10 @@ pub struct Pending {
     /// Entries behind `next` that are gone, and their bytes in the buffer.
     gone: usize,
     gone_bytes: usize,
+    /// The message at the front waits at least since then, if anybody has looked.
+    since: Option<Time>,
+    /// And all that wait, once they were handed on.
+    handed_on: Option<Time>,
 }
 
 impl Default for Pending {
@@ -112,6 +118,8 @@ impl Default for Pending {
             at: 0,
             gone: 0,
             gone_bytes: 0,
+            since: None,
+            handed_on: None,
         }
     }
 }
@@ -164,6 +172,24 @@ impl Pending {
         self.soonest
     }
 
+    /// Notes since when the message at the front waits. Senders read no clock for it: who takes messages out looks at them.
+    pub fn look(&mut self, now: Time) {
+        if !self.is_empty() {
+            self.since.get_or_insert(now);
+        }
+    }
+
+    /// As `look`; nothing is added any more, so that all of them wait at least since now.
+    pub fn hand_on(&mut self, now: Time) {
+        self.look(now);
+        self.handed_on = Some(now);
+    }
+
+    /// The message at the front waits at least since then, as far as anybody has looked.
+    pub fn since(&self) -> Option<Time> {
+        self.since
+    }
+
     /// The message at the front: its head, and its bytes.
     pub fn front(&self) -> Option<(Waiting, &[u8])> {
         let head = *self.entries.get(self.next)?;
@@ -182,7 +208,7 @@ impl Pending {
         let note = if head.has_note { self.notes.pop_front() } else { None };
         let body = self.pass(head);
         self.pass_gone();
-        Removed { note, len: head.len, body }
+        Removed { note, len: head.len, body, lane: 0 }
     }
 
     /// Removes the message at the front, which was sent whole. Gives the ticket of who wants to hear of it.
@@ -196,6 +222,7 @@ impl Pending {
         self.total -= head.len as usize;
         self.at += head.len as usize;
         self.next += 1;
+        self.since = self.handed_on;
         if self.next == self.entries.len() {
             self.clear();
         }
@@ -218,7 +245,7 @@ impl Pending {
                     self.gone += 1;
                     let body = entry.by_reference.then(|| std::mem::take(&mut self.large[large]));
                     self.gone_bytes += if entry.by_reference { 0 } else { entry.len as usize };
-                    removed.push(Removed { note: Some(note), len: entry.len, body });
+                    removed.push(Removed { note: Some(note), len: entry.len, body, lane: 0 });
                 } else {
                     self.soonest = self.soonest.min(note.expires);
                     self.notes.push_back(note);
@@ -252,7 +279,7 @@ impl Pending {
         self.total -= entry.len as usize;
         self.gone_bytes += if entry.by_reference { 0 } else { entry.len as usize };
         let body = entry.by_reference.then(|| std::mem::take(&mut self.large[large]));
-        Removed { note, len: entry.len, body }
+        Removed { note, len: entry.len, body, lane: 0 }
     }
 
     /// Closes the gaps when they take more room than what waits.
@@ -268,6 +295,7 @@ impl Pending {
         let body = if head.by_reference { self.large.pop_front() } else { None };
         self.at += if head.by_reference { 0 } else { head.len as usize };
         self.next += 1;
+        self.since = self.handed_on;
         if self.next == self.entries.len() {
             self.clear();
         }
@@ -312,6 +340,7 @@ impl Pending {
         self.notes.clear();
         self.total = 0;
         (self.next, self.at, self.gone, self.gone_bytes, self.soonest) = (0, 0, 0, 0, Time::MAX);
+        (self.since, self.handed_on) = (None, None);
     }
 }
 
@@ -358,6 +387,28 @@ mod tests {
         }
         assert!(pending.large.capacity() < 1_024 && pending.entries.capacity() < 1_024);
         assert_eq!(pending.front().map(|(_, body)| body), Some(&b"stuck"[..]));
+    }
+
+    #[test]
+    fn the_age_of_the_front_is_never_said_too_high() {
+        let at = Time::from_nanos;
+        let mut pending = Pending::default();
+        pending.look(at(1));
+        assert_eq!(pending.since(), None, "nothing waits");
+        (0..3).for_each(|_| pending.push(Kind::Message, 0, b"x"));
+        pending.look(at(5));
+        pending.look(at(6));
+        assert_eq!(pending.since(), Some(at(5)));
+        let _ = pending.pop();
+        assert_eq!(pending.since(), None, "the next may have come later");
+        pending.look(at(7));
+        pending.hand_on(at(9));
+        assert_eq!(pending.since(), Some(at(7)));
+        let _ = pending.pop();
+        assert_eq!(pending.since(), Some(at(9)), "it was there when they were handed on");
+        let _ = pending.pop();
+        pending.push(Kind::Message, 0, b"y");
+        assert_eq!(pending.since(), None);
     }
 
     /// A queue that says by itself what it should hold: number, bytes, expiry.

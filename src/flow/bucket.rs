@@ -65,6 +65,11 @@ impl TokenBucket {
         TokenBucket { rate, capacity, tokens: capacity, carry: 0, at: now }
     }
 
+    /// A full bucket that holds `burst` bytes (or of whatever else it counts), instead of what suits the turns of links.
+    pub fn with_burst(now: Time, rate: u64, burst: u64) -> TokenBucket {
+        TokenBucket { capacity: burst, tokens: burst, ..TokenBucket::new(now, rate) }
+    }
+
     /// A bucket that never refuses.
     pub fn unlimited() -> TokenBucket {
         TokenBucket::new(Time::ZERO, 0)

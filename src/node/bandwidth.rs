@@ -1,11 +1,14 @@
-//! Rates and weights of links while the node runs. Part of the node's face: it checks what is asked and orders it from the reactor; any
-//! thread may call it, none of the calls waits for bytes.
+//! Rates and weights of links while the node runs, and how their channels stand. Part of the node's face: it checks what is asked and
+//! orders it from the reactor; any thread may call it, none of the calls waits for bytes.
 
 use super::error::Error;
 use super::node::Node;
+use crate::base::limits::STOP_TIMEOUT;
 use crate::base::link_id::LinkId;
+use crate::bus::backlog::ChannelStats;
 use crate::bus::command::Command;
 use crate::settings::check::check_link_rates;
+use crossbeam_channel::bounded;
 
 impl Node {
     /// Sets how many bytes a second all links together may send and receive from now on; 0: no limit. It holds until the node stops; a
@@ -42,6 +45,20 @@ impl Node {
             return Err(Error::Weight(weight, max));
         }
         self.order_for(link, Command::SetWeight { link, weight, rank: u64::MAX })
+    }
+
+    /// How each channel of the application stands on an open link: what waits in both directions and for how long, credit, and what could
+    /// not be sent.
+    ///
+    /// # Errors
+    /// `NoLink`, `State`, `Stopped`, `Failed`; `Timeout` if the reactor does not answer.
+    ///
+    /// # Blocks
+    /// For a turn of the reactor; at most 5 s.
+    pub fn channel_stats(&self, link: LinkId) -> Result<Vec<ChannelStats>, Error> {
+        let (answer, stats) = bounded(1);
+        self.order_for(link, Command::Inspect { link, answer })?;
+        stats.recv_timeout(STOP_TIMEOUT).map_err(|error| if error.is_timeout() { Error::Timeout } else { Error::NoLink(link) })
     }
 
     fn order_for(&self, link: LinkId, command: Command) -> Result<(), Error> {

@@ -213,6 +213,7 @@ impl Builder {
                 channel.bytes_per_turn
             ));
         }
+        channel.check_rates().map_err(|fault| format!("{id}: {fault}"))?;
         if self.metadata.len() > HELLO_BYTES_MAX {
             return Err(format!("{} bytes of metadata do not fit a Hello of {HELLO_BYTES_MAX}", self.metadata.len()));
         }

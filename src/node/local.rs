@@ -9,6 +9,7 @@ use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::bus::event::{Event, Message, Sent};
 use crate::bus::fate::{Fate, News};
+use crate::bus::link::PushError;
 use crate::bus::requests::{AskError, Asker, Outcome};
 use crate::flow::batch::Ticket;
 use crate::wire::refusal::Refusal;
@@ -43,14 +44,19 @@ impl Shared {
         wait: Option<Option<Duration>>,
     ) -> Result<(), SendError> {
         let sent = self.try_push_own(channel, kind, request, body, None);
-        match (sent, wait) {
+        let sent = match (sent, wait) {
             (Err(SendError::Full), Some(wait)) => {
                 // The clock is read only by those who wait.
                 let deadline = self.clock.deadline(wait);
                 self.try_push_own(channel, kind, request, body, Some(deadline))
             }
             (sent, _) => sent,
-        }
+        };
+        sent.inspect_err(|error| self.count_full(error))
+    }
+
+    fn count_full(&self, error: &SendError) {
+        self.counters.messages_refused.add(u64::from(*error == SendError::Full));
     }
 
     fn try_push_own(
@@ -68,7 +74,11 @@ impl Shared {
         let (link, peer, at) = (LinkId::LOCAL, self.own, self.clock.now());
         let message = Message { link, peer, channel, kind, request, at, body: body.clone() };
         let max = (bounds.send_queue_messages as usize, bytes_max);
-        self.routes.queue_of(channel).push_local(message, max, deadline).map_err(|error| self.refused(error, channel, len))
+        self.routes.queue_of(channel).push_local(message, max, deadline).map_err(|error| match error {
+            // Who waits asks again: it is counted when it is over.
+            PushError::Full => SendError::Full,
+            error => self.refused(error, channel, len),
+        })
     }
 
     /// Tells the sender of a message to this node itself that it is there.
@@ -103,6 +113,7 @@ impl Shared {
             Err(error) => match own.cancel(channel, number) {
                 Some(_) => {
                     own.forget(channel, number);
+                    self.count_full(&error);
                     own.withdraw(channel, number);
                     Err(error.into())
                 }

@@ -249,6 +249,7 @@ fn fail(shared: &Arc<Shared>, text: String) {
     let mut news = Vec::new();
     for link in shared.roster.all() {
         let left = link.close(CloseReason::Internal);
+        shared.counters.messages_unsent.add(left.messages as u64);
         News::end(&link, left, CloseReason::Internal, &mut news);
     }
     shared.routes.post(&mut news);

@@ -18,11 +18,17 @@ impl Core {
         if let Some(link) = conn.link.take() {
             let mut left = link.close(reason);
             left.noted.append(&mut conn.lost);
+            let (messages, bytes) = std::mem::take(&mut conn.lost_unsent);
+            left.messages += messages;
+            left.bytes += bytes;
             if let Some(session) = &mut conn.session {
                 let (messages, bytes) = session.unsent();
                 left.messages += messages;
                 left.bytes += bytes;
                 left.noted.append(&mut session.take_out(true, &mut |_| true));
+                let lanes = 0..self.dialects.channels().len();
+                let unfinished = lanes.filter(|lane| session.lane(*lane).is_unfinished).count();
+                self.ports.counters.messages_unfinished.add(unfinished as u64);
             }
             let (unsent_messages, unsent_bytes) = (left.messages as u64, left.bytes as u64);
             self.note_end(conn, &link, left, reason);
@@ -70,7 +76,7 @@ impl Engine {
         let spoke = matches!(conn.stage, Stage::Speaking);
         core.part(conn, reason);
         conn.stage = Stage::Lingering;
-        conn.control.clear();
+        core.drop_control(conn);
         conn.paused_since = None;
         conn.tail = Vec::new();
         if let Some(mut session) = conn.session.take().filter(|_| spoke && is_stream_whole(reason)) {

@@ -1,6 +1,7 @@
 //! One connection as the reactor keeps it: stream state, session, mailbox, bytes on their way. Only the engine touches it.
 
 use super::limits::Limits;
+use super::stalls::Watch;
 use crate::base::address::Address;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -52,6 +53,10 @@ pub struct Conn {
     pub sealed: Vec<Ticket>,
     /// Messages that a session had which panicked.
     pub lost: Vec<Removed>,
+    /// How many it had, and their bytes.
+    pub lost_unsent: (usize, usize),
+    /// What waits on its channels for too long.
+    pub watch: Watch,
     /// Messages were left in the mailbox when it was collected, because their lane was busy.
     pub is_mail_left: bool,
     /// Bytes read and not yet used: an incomplete message, or what waits for a verdict.
@@ -116,6 +121,8 @@ impl Conn {
             expires: Time::MAX,
             sealed: Vec::new(),
             lost: Vec::new(),
+            lost_unsent: (0, 0),
+            watch: Watch::default(),
             is_mail_left: false,
             tail: Vec::new(),
             is_tail_fresh: false,
@@ -184,6 +191,7 @@ impl Conn {
         };
         let paused = self.paused_since.map(|since| since + stall);
         let expiry = Some(self.soonest()).filter(|at| *at < Time::MAX);
-        [self.stage_deadline, session, self.stalls_at(write_stall), paused, expiry].into_iter().flatten().min()
+        let watch = Some(self.watch.at).filter(|at| *at < Time::MAX && self.is_open());
+        [self.stage_deadline, session, self.stalls_at(write_stall), paused, expiry, watch].into_iter().flatten().min()
     }
 }

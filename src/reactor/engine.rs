@@ -287,11 +287,14 @@ impl Engine {
             }
             Command::Greet { link } => self.step(link, net, Core::greet),
             Command::Judge { link, verdict } => self.step(link, net, |core, conn| core.judge(conn, verdict)),
-            Command::Say { link, channel, kind, request, body } => self.step(link, net, |_, conn| match &mut conn.session {
+            Command::Say { link, channel, kind, request, body } => self.step(link, net, |core, conn| match &mut conn.session {
                 Some(session) if conn.link.is_some() => match session.say(channel, kind, request, body) {
                     // The socket would take more: what waits, waits for our own tokens or turn. The peer is not to blame; this message
                     // is lost, and whoever misses it asks again.
-                    Err(CloseReason::ControlNotRead) if conn.is_writable => Ok(()),
+                    Err(CloseReason::ControlNotRead) if conn.is_writable => {
+                        core.ports.counters.controls_dropped.add(1);
+                        Ok(())
+                    }
                     // Nor for a channel that it has not announced: it is just not told, and does not answer.
                     Err(CloseReason::UnknownChannel) => Ok(()),
                     said => said,
@@ -313,6 +316,11 @@ impl Engine {
             }),
             Command::SetWeight { link, weight, rank } => self.step(link, net, |core, conn| {
                 core.set_weight(conn, weight, rank);
+                Ok(())
+            }),
+            Command::Inspect { link, answer } => self.step(link, net, |core, conn| {
+                // Who does not wait any more needs no answer; who gets none knows that the link is gone.
+                core.channel_stats(conn).map(|stats| answer.try_send(stats));
                 Ok(())
             }),
             Command::Close { link, reason } => self.dismiss(link, reason, net),
@@ -343,7 +351,11 @@ impl Engine {
             let Some(id) = self.core.mail.pop() else { break };
             if let Some(conn) = self.conns.get_mut(&id) {
                 conn.has_mail = true;
-                conn.expires = conn.link.as_ref().map_or(Time::MAX, |link| link.soonest());
+                let now = self.core.ambient.now;
+                conn.expires = conn.link.as_ref().map_or(Time::MAX, |link| link.look(now));
+                if !conn.is_writable && conn.is_open() {
+                    conn.watch.begin(now, self.core.limits.stall_after);
+                }
                 self.core.settle(conn);
             }
         }

@@ -49,7 +49,7 @@ impl Core {
             link.requests.release(over.channel, over.request);
             News::complete(&link, over, Outcome::TimedOut, 0, &mut self.news);
         }
-        conn.expires = link.soonest();
+        conn.expires = link.look(now);
     }
 
     /// Tells whose requests to the node itself are late.
@@ -92,6 +92,11 @@ impl Core {
             removed.append(&mut session.take_out(false, &mut pick));
         }
         let messages = removed.iter().filter(|removed| removed.note.is_some_and(|note| note.request == 0)).count() as u64;
+        for gone in removed.iter().filter(|removed| removed.note.is_some_and(|note| note.request == 0)) {
+            let Some(drops) = link.drops(gone.lane) else { continue };
+            let count = if fate == Fate::Expired { &drops.expired } else { &drops.cancelled };
+            count.add(1);
+        }
         match fate {
             Fate::Expired => self.ports.counters.messages_expired.add(messages),
             _ => self.ports.counters.messages_cancelled.add(messages),

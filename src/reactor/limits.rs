@@ -20,6 +20,8 @@ pub struct Limits {
     pub write_stall_timeout: Duration,
     /// A link that we do not read for so long, because nobody took its control messages, is closed.
     pub stall_timeout: Duration,
+    /// A channel on which messages have waited for so long stalls, and that is told; zero: never.
+    pub stall_after: Duration,
     /// After a goodbye or a nack, how long a socket may take to send it.
     pub linger: Duration,
     /// Where dials come from, if not left to the system.
@@ -53,6 +55,7 @@ impl Limits {
             greet_timeout: GREET_TIMEOUT,
             write_stall_timeout: settings.link_write_stall_timeout,
             stall_timeout: settings.link_stall_timeout,
+            stall_after: settings.channel_stall_after,
             linger: LINGER,
             dial_from: settings.dial_from,
             down: settings.bandwidth_down,
@@ -79,5 +82,7 @@ pub const TURN_COMMANDS: usize = 256;
 pub const TURN_ACCEPTS: usize = 64;
 /// When to look again whether there is room for a dial, or for a control message that exchange had none for: nobody rings for that.
 pub const ROOM_RETRY: Duration = Duration::from_millis(10);
+/// A deadline that is served so much later was missed by us: a loop that has the processor serves it within milliseconds.
+pub const DUE_LATE: Duration = Duration::from_secs(1);
 /// Bytes that a lingering link may still send us before its socket is closed hard.
 pub const LINGER_BYTES: usize = 1_024 * 1_024;

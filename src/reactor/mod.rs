@@ -10,5 +10,6 @@ pub mod native;
 pub mod net;
 mod opening;
 mod rates;
+mod stalls;
 mod streams;
 mod timers;

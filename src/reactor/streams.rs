@@ -4,7 +4,7 @@
 use super::conn::{Conn, Stage};
 use super::engine::Core;
 use super::fates::owe;
-use super::limits::{ARRIVED_MAX, ARRIVED_WAIT, LINGER_BYTES};
+use super::limits::{ARRIVED_MAX, ARRIVED_WAIT, DUE_LATE, LINGER_BYTES};
 use super::net::Net;
 use crate::base::limits::{READ_BUFFER, RECORD_LENGTH_FIELD, RECORD_LENGTH_MAX};
 use crate::base::reason::CloseReason;
@@ -107,9 +107,11 @@ impl Core {
                 log::error!(target: "bowline::reactor", "{}: a panic while decoding was contained: {text}", conn.id);
             }
             self.intake = Intake::default();
-            // Whatever state it left off in, only one thing is asked of it again, contained like this: whose messages it still had. So it
-            // has no last words, and what it had not sealed is not counted as unsent.
+            // Whatever state it left off in, only one thing is asked of it again, contained like this: which messages it still had. So it
+            // has no last words.
             let session = conn.session.take();
+            let unsent = catch_unwind(AssertUnwindSafe(|| session.as_ref().map(|session| session.unsent())));
+            conn.lost_unsent = unsent.ok().flatten().unwrap_or_default();
             let lost = catch_unwind(AssertUnwindSafe(|| session.map(|mut session| session.take_out(true, &mut |_| true))));
             conn.lost = lost.ok().flatten().unwrap_or_default();
             Err(CloseReason::PanicContained)
@@ -143,6 +145,7 @@ impl Core {
             if self.arrived.is_empty() {
                 self.arrived_since = self.ambient.now;
             }
+            conn.watch.begin(self.ambient.now, self.limits.stall_after);
             self.arrived_bytes += payload;
             match self.arrived.last_mut().filter(|(last, _)| last.id == conn.id) {
                 Some((_, batches)) => batches.append(&mut self.intake.batches),
@@ -178,7 +181,7 @@ impl Core {
     /// Hands control messages to exchange as far as it has room; the link is not read while some are left.
     pub(super) fn hand_control(&mut self, conn: &mut Conn) {
         let Some(peer) = conn.link.as_ref().map(|link| link.peer) else {
-            conn.control.clear();
+            self.drop_control(conn);
             return;
         };
         while let Some(message) = conn.control.pop_front() {
@@ -202,6 +205,12 @@ impl Core {
         {
             session.resume(self.ambient.now);
         }
+    }
+
+    /// Drops control messages of a link that has ended.
+    pub(super) fn drop_control(&mut self, conn: &mut Conn) {
+        self.ports.counters.controls_dropped.add(conn.control.len() as u64);
+        conn.control.clear();
     }
 
     /// Fills the socket from the session and the mailbox, at most `bytes_max`. Gives the bytes moved beside the result.
@@ -264,6 +273,7 @@ impl Core {
             conn.has_mail = false;
             let channels = self.dialects.channels();
             let (mut messages, mut payload) = (0, 0);
+            let now = self.ambient.now;
             conn.is_mail_left = link.collect(|lane, pending, taken| {
                 if *taken > 0 {
                     session.grant(channels[lane].id, std::mem::take(taken));
@@ -271,8 +281,10 @@ impl Core {
                 if !pending.is_empty() && session.is_drained(lane) {
                     messages += pending.len() as u64;
                     payload += pending.bytes() as u64;
+                    pending.hand_on(now);
                     session.refill(lane, pending);
                 }
+                pending.look(now);
             });
             if messages > 0 {
                 link.counters.messages_out.add(messages);
@@ -282,6 +294,10 @@ impl Core {
         }
         session.poll_write(self.ambient.now, &mut conn.out, budget);
         session.take_sealed(&mut conn.sealed);
+        let is_watched = conn.watch.at < Time::MAX || conn.link.is_none();
+        if !is_watched && (conn.is_mail_left || session.unsent().0 > 0) {
+            conn.watch.begin(self.ambient.now, self.limits.stall_after);
+        }
     }
 
     /// Reads and forgets what a peer still sends on a link that has ended, so that our last words are not lost in a reset.
@@ -321,9 +337,14 @@ impl Core {
         if conn.soonest() <= now {
             self.expire(conn);
         }
+        if conn.watch.at <= now {
+            self.look_for_stalls(conn);
+        }
         let Some(session) = conn.session.as_mut() else { return Ok(()) };
-        let is_throttled = conn.is_readable && (self.down.rate() > 0 || self.seats[conn.seat].down.rate() > 0);
-        if conn.paused_since.is_some() || is_throttled {
+        let is_capped = self.down.rate() > 0 || self.seats[conn.seat].down.rate() > 0;
+        // Late: we were stopped, or had no processor, and whatever came meanwhile has not been read. The first moment only means at once.
+        let is_late = session.is_open() && session.deadline().is_some_and(|at| at > Time::ZERO && now.since(at) >= DUE_LATE);
+        if conn.paused_since.is_some() || conn.is_readable && (is_capped || is_late) {
             // We do not read it, or not yet, because its tokens are used up: an answer may wait in the socket.
             session.resume(now);
         }

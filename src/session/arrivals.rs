@@ -3,16 +3,24 @@
 //!
 //! Credit: a segment costs its whole length, or what we announced as the least if that is more, which bounds the number of messages. The cost of a small message is granted back when the application took it. Of a message under
 //! way at most half of the window is kept back until then, the rest is granted on arrival: so a message may be larger than the window, and
-//! a sender always gets a quarter of the window to go on with.
+//! a sender always gets a quarter of the window to go on with. On a channel with a rate, grants wait for its tokens (`pace.rs`).
+//!
+//! A message that is under way has a limited time (`patience.rs`). It runs only while the peer has credit to go on.
 
+use super::dialect::LaneState;
 use super::intake::{ControlMessage, Intake, Reply, Word};
 use super::lanes::Lanes;
 use super::local::{Allowances, Local};
-use crate::base::channel::{ChannelId, Kind};
+use super::pace::Pace;
+use super::patience::{Patience, Rest};
+use crate::base::channel::{Channel, ChannelId, Kind};
 use crate::base::limits::{BY_REFERENCE_MIN, KEPT_PIECES_MAX};
 use crate::base::reason::CloseReason;
+use crate::base::sizes;
+use crate::base::time::Time;
 use crate::flow::batch::{Batch, Entry};
 use crate::flow::pot::Account;
+use crate::flow::shares::bits;
 use crate::wire::refusal::Refusal;
 use crate::wire::segment::{self, CREDIT_SEGMENT, Segment};
 use bytes::Bytes;
@@ -31,6 +39,10 @@ struct Inlet {
     window: u32,
     /// What a segment costs at least.
     cost_min: u32,
+    /// With less credit than this the peer may wait instead of going on with a message.
+    piece_min: u32,
+    /// The channel's rates, if it has any.
+    pace: Option<Box<Pace>>,
     /// Segment bytes that the peer may still send.
     credit: u32,
     /// Segment bytes that can be granted and have not been.
@@ -58,7 +70,11 @@ struct Partial {
     held: u32,
     /// Bytes charged to the link's account: all from the second segment on.
     charged: u64,
+    patience: Patience,
 }
+
+// `settings/memory.rs` counts with it: this is the larger part of what a link keeps of a channel.
+const _: () = assert!(size_of::<Inlet>() + size_of::<Pace>() <= sizes::LANE / 2);
 
 /// See the file's head.
 #[derive(Debug)]
@@ -71,37 +87,41 @@ pub struct Arrivals {
     touched: u64,
     /// Bits of the lanes whose credit is to be granted.
     due: u64,
+    /// Bits of the lanes whose credit waits for tokens.
+    paced: u64,
+    /// Bits of the lanes with a message under way.
+    partials: u64,
+    /// Bytes of all segments so far.
+    heard: u64,
+    rest: Rest,
 }
 
 impl Arrivals {
-    pub fn new(local: Arc<Local>) -> Arrivals {
-        let inlet = |channel: &crate::base::channel::Channel| Inlet {
-            channel: channel.id,
-            message_bytes_max: channel.message_bytes_max,
-            window: channel.receive_queue_bytes,
-            cost_min: channel.segment_cost_min(),
-            credit: channel.receive_queue_bytes,
-            owed: 0,
-            batch: None,
-            is_own: channel.id.is_own(),
-            requests_max: channel.requests_max,
-            unanswered: BTreeSet::new(),
-            partial: None,
-            kept: Vec::new(),
-        };
-        let inlets = local.channels.iter().map(inlet).collect();
+    pub fn new(local: Arc<Local>, now: Time) -> Arrivals {
+        let inlets = local.channels.iter().map(|channel| Inlet::new(channel, now)).collect();
         let account = local.profile.pot.account();
-        Arrivals { local, inlets, account, touched: 0, due: 0 }
+        Arrivals {
+            local,
+            inlets,
+            account,
+            touched: 0,
+            due: 0,
+            paced: 0,
+            partials: 0,
+            heard: 0,
+            rest: Rest { bytes: 0, grew: now },
+        }
     }
 
     /// Takes the segments of one data record. `lanes` gets the credit that the peer grants.
     ///
     /// # Errors
     /// The rule that the peer broke, or `OutOfMemory`.
-    pub fn take(&mut self, mut rest: &[u8], lanes: &mut Lanes, intake: &mut Intake) -> Result<(), CloseReason> {
+    pub fn take(&mut self, now: Time, mut rest: &[u8], lanes: &mut Lanes, intake: &mut Intake) -> Result<(), CloseReason> {
         if rest.is_empty() {
             return Err(CloseReason::BadSegment);
         }
+        self.heard += rest.len() as u64;
         while !rest.is_empty() {
             let (segment, after) = segment::take(rest).map_err(|_| CloseReason::BadSegment)?;
             let len = (rest.len() - after.len()) as u32;
@@ -109,7 +129,7 @@ impl Arrivals {
                 Segment::Whole { channel, kind, request, bytes } => {
                     let lane = self.lane(channel, lanes)?;
                     let inlet = &mut self.inlets[lane];
-                    let cost = inlet.pay(len)?;
+                    let cost = inlet.pay(now, len, true)?;
                     if inlet.partial.is_some() {
                         return Err(CloseReason::BadSegment);
                     }
@@ -127,16 +147,18 @@ impl Arrivals {
                     } else {
                         inlet.reply(intake, kind, request, Bytes::copy_from_slice(bytes), cost)?;
                     }
-                    self.note_due(lane);
+                    self.note_due(now, lane);
                 }
                 Segment::First { channel, kind, request, total, bytes } => {
                     let lane = self.lane(channel, lanes)?;
-                    self.begin(lane, len, Partial { kind, request, total, bytes: Vec::new(), held: 0, charged: 0 }, bytes)?;
+                    let patience = Patience::new(now, self.heard, &self.local.profile.timeouts);
+                    let partial = Partial { kind, request, total, bytes: Vec::new(), held: 0, charged: 0, patience };
+                    self.begin(now, lane, len, partial, bytes)?;
                 }
                 Segment::Next { channel, kind, is_last, bytes } => {
                     let lane = self.lane(channel, lanes)?;
-                    self.go_on(lane, len, kind, bytes)?;
-                    self.end_if_whole(lane, is_last, intake)?;
+                    self.go_on(now, lane, len, kind, bytes)?;
+                    self.end_if_whole(now, lane, is_last, intake)?;
                 }
                 Segment::Credit { channel, bytes } => {
                     let lane = self.lane(channel, lanes)?;
@@ -162,14 +184,76 @@ impl Arrivals {
         self.inlets[lane].unanswered.remove(&request);
     }
 
-    /// The application took messages that cost so much.
+    /// The application took messages that cost so much. Where a rate holds the grant back, `pace` finds out until when.
     pub fn grant(&mut self, channel: ChannelId, bytes: u32) {
         let Some(lane) = self.local.lane(channel) else { return };
         let inlet = &mut self.inlets[lane];
         // Never more than what the peer has sent: a grant beyond that would be against our own rule.
         let under_way = inlet.window.saturating_sub(inlet.credit).saturating_sub(inlet.owed);
         inlet.owed += bytes.min(under_way);
-        self.note_due(lane);
+        match &mut inlet.pace {
+            Some(pace) => {
+                pace.next = Time::ZERO;
+                self.paced |= 1 << lane;
+            }
+            None => self.note_due(Time::ZERO, lane),
+        }
+    }
+
+    /// Looks for tokens where credit waits for them.
+    pub fn pace(&mut self, now: Time) {
+        for lane in bits(self.paced) {
+            self.note_due(now, lane);
+        }
+    }
+
+    /// So many bytes of a record that is not whole are there, `is_new` if others were before.
+    pub fn note_rest(&mut self, now: Time, bytes: usize, is_new: bool) {
+        if is_new || bytes != self.rest.bytes {
+            self.rest = Rest { bytes, grew: now };
+        }
+    }
+
+    /// When the message under way on a lane is late; never while its sender may wait for credit.
+    fn late_at(&self, lane: usize) -> Time {
+        let Inlet { partial, credit, piece_min, .. } = &self.inlets[lane];
+        let until = |partial: &Partial| partial.patience.until(self.rest, &self.local.profile.timeouts);
+        if credit < piece_min { Time::MAX } else { partial.as_ref().map_or(Time::MAX, until) }
+    }
+
+    /// Bytes were withheld from us by our own doing, and come again.
+    pub fn resume(&mut self, now: Time) {
+        for lane in bits(self.partials) {
+            if let Some(partial) = &mut self.inlets[lane].partial {
+                partial.patience.resume(now, self.heard, &self.local.profile.timeouts);
+            }
+        }
+    }
+
+    /// Time has passed.
+    ///
+    /// # Errors
+    /// `MessageTimeout` when a message did not go on although it could.
+    pub fn handle_deadline(&mut self, now: Time) -> Result<(), CloseReason> {
+        self.pace(now);
+        let is_late = bits(self.partials).any(|lane| self.late_at(lane) <= now);
+        if is_late { Err(CloseReason::MessageTimeout) } else { Ok(()) }
+    }
+
+    /// When to call `handle_deadline`.
+    pub fn deadline(&self) -> Time {
+        if self.partials | self.paced == 0 {
+            return Time::MAX;
+        }
+        let late = bits(self.partials).map(|lane| self.late_at(lane));
+        let paced = bits(self.paced).filter_map(|lane| self.inlets[lane].pace.as_ref().map(|pace| pace.next));
+        late.chain(paced).min().unwrap_or(Time::MAX)
+    }
+
+    /// Adds how the incoming side of a lane stands.
+    pub fn describe(&self, lane: usize, state: LaneState) -> LaneState {
+        let credit_in = self.inlets.get(lane).map_or(0, |inlet| inlet.credit);
+        LaneState { credit_in, is_unfinished: self.partials & 1 << lane != 0, ..state }
     }
 
     /// True if credit is to be sent.
@@ -178,13 +262,25 @@ impl Arrivals {
     }
 
     /// Appends the credit segments that are due, while `out` stays within `limit` bytes.
-    pub fn write_credits(&mut self, out: &mut Vec<u8>, limit: usize) {
+    pub fn write_credits(&mut self, now: Time, out: &mut Vec<u8>, limit: usize) {
         while self.due != 0 && out.len() + CREDIT_SEGMENT <= limit {
-            let inlet = &mut self.inlets[self.due.trailing_zeros() as usize];
+            let lane = self.due.trailing_zeros() as usize;
             self.due &= self.due - 1;
-            segment::write_credit(out, inlet.channel, inlet.owed);
-            inlet.credit += inlet.owed;
-            inlet.owed = 0;
+            let inlet = &mut self.inlets[lane];
+            let bytes = inlet.pace.as_ref().map_or(inlet.owed, |pace| pace.grantable(now, inlet.credit, inlet.owed));
+            if bytes == 0 {
+                continue;
+            }
+            segment::write_credit(out, inlet.channel, bytes);
+            let was_short = inlet.credit < inlet.piece_min;
+            inlet.credit += bytes;
+            inlet.owed -= bytes;
+            if let Some(partial) = inlet.partial.as_mut().filter(|_| was_short) {
+                partial.patience.renew(now, &self.local.profile.timeouts);
+            }
+            if inlet.pace.is_some() {
+                self.note_due(now, lane);
+            }
         }
     }
 
@@ -196,16 +292,23 @@ impl Arrivals {
 
     /// Marks a lane whose credit should be granted: a quarter of the window has gathered, or the peer has hardly any left.
     #[inline]
-    fn note_due(&mut self, lane: usize) {
-        let inlet = &self.inlets[lane];
-        if inlet.owed >= inlet.window / 4 || inlet.owed > 0 && inlet.credit < CREDIT_LOW {
-            self.due |= 1 << lane;
-        }
+    fn note_due(&mut self, now: Time, lane: usize) {
+        let inlet = &mut self.inlets[lane];
+        let is_wanted = inlet.owed >= inlet.window / 4 || inlet.owed > 0 && inlet.credit < CREDIT_LOW;
+        let (bit, credit, owed) = (1 << lane, inlet.credit, inlet.owed);
+        let Some(pace) = &mut inlet.pace else {
+            self.due |= if is_wanted { bit } else { 0 };
+            return;
+        };
+        let wait = if is_wanted { pace.next_at(now, credit, owed) } else { None };
+        pace.next = wait.unwrap_or(Time::MAX);
+        self.due = if is_wanted && wait.is_none() { self.due | bit } else { self.due & !bit };
+        self.paced = if wait.is_some() { self.paced | bit } else { self.paced & !bit };
     }
 
-    fn begin(&mut self, lane: usize, len: u32, mut partial: Partial, bytes: &[u8]) -> Result<(), CloseReason> {
+    fn begin(&mut self, now: Time, lane: usize, len: u32, mut partial: Partial, bytes: &[u8]) -> Result<(), CloseReason> {
         let inlet = &mut self.inlets[lane];
-        let cost = inlet.pay(len)?;
+        let cost = inlet.pay(now, len, true)?;
         if inlet.partial.is_some() {
             return Err(CloseReason::BadSegment);
         }
@@ -216,13 +319,14 @@ impl Arrivals {
         partial.append(bytes);
         inlet.hold(&mut partial, cost);
         inlet.partial = Some(partial);
-        self.note_due(lane);
+        self.partials |= 1 << lane;
+        self.note_due(now, lane);
         Ok(())
     }
 
-    fn go_on(&mut self, lane: usize, len: u32, kind: Kind, bytes: &[u8]) -> Result<(), CloseReason> {
+    fn go_on(&mut self, now: Time, lane: usize, len: u32, kind: Kind, bytes: &[u8]) -> Result<(), CloseReason> {
         let inlet = &mut self.inlets[lane];
-        let cost = inlet.pay(len)?;
+        let cost = inlet.pay(now, len, false)?;
         let Some(mut partial) = inlet.partial.take() else { return Err(CloseReason::BadSegment) };
         if partial.kind != kind || partial.bytes.len() + bytes.len() > partial.total as usize {
             return Err(CloseReason::BadSegment);
@@ -232,14 +336,15 @@ impl Arrivals {
         }
         partial.charged += bytes.len() as u64;
         partial.append(bytes);
+        partial.patience.grow(now, bytes.len(), self.heard, &self.local.profile.timeouts);
         inlet.hold(&mut partial, cost);
         inlet.partial = Some(partial);
-        self.note_due(lane);
+        self.note_due(now, lane);
         Ok(())
     }
 
     /// Hands a message on if all of it is there; the last segment must be the one that completes it.
-    fn end_if_whole(&mut self, lane: usize, is_last: bool, intake: &mut Intake) -> Result<(), CloseReason> {
+    fn end_if_whole(&mut self, now: Time, lane: usize, is_last: bool, intake: &mut Intake) -> Result<(), CloseReason> {
         let inlet = &mut self.inlets[lane];
         let is_whole = inlet.partial.as_ref().is_some_and(|partial| partial.bytes.len() == partial.total as usize);
         if is_whole != is_last {
@@ -247,15 +352,16 @@ impl Arrivals {
         }
         let Some(partial) = inlet.partial.take_if(|_| is_whole) else { return Ok(()) };
         let Partial { kind, request, bytes, held, charged, .. } = partial;
+        self.partials &= !(1 << lane);
         self.account.release(charged);
         if inlet.is_own {
             let control = ControlMessage { channel: inlet.channel, kind, request, body: bytes };
             push_control(intake, control, &self.local.profile.allowances)?;
             inlet.owed += held;
-            self.note_due(lane);
+            self.note_due(now, lane);
         } else if !inlet.is_for_queue(kind, request)? {
             inlet.reply(intake, kind, request, Bytes::from(bytes), held)?;
-            self.note_due(lane);
+            self.note_due(now, lane);
         } else if bytes.len() < BY_REFERENCE_MIN {
             append(inlet.open_batch(intake), kind, request, &bytes, held);
             self.touched |= 1 << lane;
@@ -272,6 +378,27 @@ impl Arrivals {
 }
 
 impl Inlet {
+    fn new(channel: &Channel, now: Time) -> Inlet {
+        let (window, cost_min) = (channel.window(), channel.segment_cost_min());
+        let piece_min = CREDIT_LOW.min(window / 4).max(cost_min);
+        Inlet {
+            channel: channel.id,
+            message_bytes_max: channel.message_bytes_max,
+            window,
+            cost_min,
+            piece_min,
+            pace: Pace::of(channel, piece_min, now),
+            credit: window,
+            owed: 0,
+            batch: None,
+            is_own: channel.id.is_own(),
+            requests_max: channel.requests_max,
+            unanswered: BTreeSet::new(),
+            partial: None,
+            kept: Vec::new(),
+        }
+    }
+
     /// True for what goes to the application's queue in its order; a request is counted until we have answered it.
     #[inline]
     fn is_for_queue(&mut self, kind: Kind, request: u32) -> Result<bool, CloseReason> {
@@ -307,11 +434,14 @@ impl Inlet {
         0
     }
 
-    /// A segment of so many bytes has come; returns what it costs.
+    /// A segment of so many bytes has come, the first of a message or not; returns what it costs.
     #[inline]
-    fn pay(&mut self, len: u32) -> Result<u32, CloseReason> {
+    fn pay(&mut self, now: Time, len: u32, begins: bool) -> Result<u32, CloseReason> {
         let cost = len.max(self.cost_min);
         self.credit = self.credit.checked_sub(cost).ok_or(CloseReason::CreditExceeded)?;
+        if let Some(pace) = &mut self.pace {
+            pace.note(now, cost, begins);
+        }
         Ok(cost)
     }
 

@@ -2,7 +2,7 @@
 //! step to the state that it belongs to. The reactor makes one per connection and drives it through `Dialect`.
 
 use super::agreed::Agreed;
-use super::dialect::{Context, Dialect, Signal};
+use super::dialect::{Context, Dialect, LaneState, Signal};
 use super::handshake_initiator::{self, Initiator};
 use super::handshake_responder::{self, Responder};
 use super::intake::Intake;
@@ -264,6 +264,10 @@ impl Dialect for Bowline {
         self.keyed().and_then(Keyed::lanes).map_or((0, 0), Lanes::unsent)
     }
 
+    fn lane(&self, lane: usize) -> LaneState {
+        self.keyed().map_or_else(LaneState::default, |keyed| keyed.lane(lane))
+    }
+
     fn take_sealed(&mut self, into: &mut Vec<Ticket>) {
         if let Some(lanes) = self.keyed_mut().and_then(Keyed::lanes_mut) {
             lanes.take_sealed(into);
@@ -279,8 +283,8 @@ impl Dialect for Bowline {
     }
 
     fn resume(&mut self, now: Time) {
-        if let Some(liveness) = self.keyed_mut().and_then(Keyed::liveness_mut) {
-            liveness.resume(now);
+        if let Some(keyed) = self.keyed_mut() {
+            keyed.resume(now);
         }
     }
 
@@ -305,7 +309,7 @@ impl Dialect for Bowline {
             (_, Some(_)) => None,
             // A puzzle wants its next slice at once.
             (Phase::Asking(initiator), _) if initiator.is_solving() => Some(Time::ZERO),
-            _ => self.opening_deadline().or_else(|| self.keyed().and_then(Keyed::liveness).map(Liveness::deadline)),
+            _ => self.opening_deadline().or_else(|| self.keyed().and_then(Keyed::deadline)),
         }
     }
 

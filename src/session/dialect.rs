@@ -40,6 +40,23 @@ pub enum Signal {
     Told { motive: Option<CloseReason>, alternatives: Vec<Address> },
 }
 
+/// A lane at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneState {
+    /// Messages that wait in the session to be sealed, and their bytes; one of which a part is sealed counts whole.
+    pub messages: usize,
+    pub bytes: usize,
+    /// The first of them waits at least since then.
+    pub since: Option<Time>,
+    /// True if the peer's credit lets it send.
+    pub is_sendable: bool,
+    /// Bytes that we may send, and that the peer may send. In a dialect without credit, 0.
+    pub credit_out: u32,
+    pub credit_in: u32,
+    /// A message of the peer has begun to arrive and is not whole.
+    pub is_unfinished: bool,
+}
+
 /// One connection's protocol. Methods are of four kinds: `handle_*` for what happened, verbs for what the owner wants, `poll_*` for
 /// what comes out, getters. After the first error every `handle_*` returns the same error.
 pub trait Dialect: Send {
@@ -76,6 +93,9 @@ pub trait Dialect: Send {
 
     /// Messages and bytes that were given to lanes and have not been sealed (for the report of a close).
     fn unsent(&self) -> (usize, usize);
+
+    /// How a lane stands.
+    fn lane(&self, lane: usize) -> LaneState;
 
     /// Moves the tickets of messages that were sealed whole since the last call to the end of `into`, in their order.
     fn take_sealed(&mut self, into: &mut Vec<Ticket>);

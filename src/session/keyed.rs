@@ -8,7 +8,7 @@
 
 use super::agreed::Agreed;
 use super::arrivals::Arrivals;
-use super::dialect::{Context, Signal};
+use super::dialect::{Context, LaneState, Signal};
 use super::intake::Intake;
 use super::lanes::Lanes;
 use super::liveness::Liveness;
@@ -110,6 +110,7 @@ impl Keyed {
                     traffic.liveness.note_rest(cx.now, 0);
                 }
                 traffic.liveness.note_rest(cx.now, input.len() - used);
+                traffic.arrivals.note_rest(cx.now, input.len() - used, used > 0);
             }
         }
         result.inspect_err(|reason| self.close(*reason))
@@ -122,7 +123,7 @@ impl Keyed {
             Verdict::Admit => {
                 let traffic = Traffic {
                     lanes: Lanes::new(&self.local, hello),
-                    arrivals: Arrivals::new(Arc::clone(&self.local)),
+                    arrivals: Arrivals::new(Arc::clone(&self.local), now),
                     liveness: Liveness::new(now, self.local.profile.timeouts, self.local.profile.allowances),
                 };
                 self.stage = Stage::Open(Box::new(traffic));
@@ -145,7 +146,7 @@ impl Keyed {
 
     pub fn handle_deadline(&mut self, now: Time) -> Result<(), CloseReason> {
         let Stage::Open(traffic) = &mut self.stage else { return Ok(()) };
-        let result = traffic.liveness.handle_deadline(now);
+        let result = traffic.liveness.handle_deadline(now).and_then(|()| traffic.arrivals.handle_deadline(now));
         result.inspect_err(|reason| self.close(*reason))
     }
 
@@ -199,10 +200,27 @@ impl Keyed {
         }
     }
 
-    pub fn liveness_mut(&mut self) -> Option<&mut Liveness> {
-        match &mut self.stage {
-            Stage::Open(traffic) => Some(&mut traffic.liveness),
+    /// Bytes were withheld from us by our own doing, and come again.
+    pub fn resume(&mut self, now: Time) {
+        if let Stage::Open(traffic) = &mut self.stage {
+            traffic.liveness.resume(now);
+            traffic.arrivals.resume(now);
+        }
+    }
+
+    /// When to call `handle_deadline`.
+    pub fn deadline(&self) -> Option<Time> {
+        match &self.stage {
+            Stage::Open(traffic) => Some(traffic.liveness.deadline().min(traffic.arrivals.deadline())),
             Stage::Greeting | Stage::Judged(_) => None,
+        }
+    }
+
+    /// How a lane stands.
+    pub fn lane(&self, lane: usize) -> LaneState {
+        match &self.stage {
+            Stage::Open(traffic) => traffic.arrivals.describe(lane, traffic.lanes.describe(lane)),
+            Stage::Greeting | Stage::Judged(_) => LaneState::default(),
         }
     }
 
@@ -227,6 +245,7 @@ impl Keyed {
             return;
         }
         let Stage::Open(traffic) = &mut self.stage else { return };
+        traffic.arrivals.pace(now);
         let (pong, ping) = (traffic.liveness.take_pong(), traffic.liveness.take_ping(now));
         if let Some(token) = pong {
             self.seal(out, RecordType::Pong, &token);
@@ -235,7 +254,7 @@ impl Keyed {
             self.seal(out, RecordType::Ping, &token);
         }
         let frame = self.frame_within(budget);
-        while out.len() - begin < budget && self.seal_data(out, frame) && frame == self.frame_full {}
+        while out.len() - begin < budget && self.seal_data(now, out, frame) && frame == self.frame_full {}
     }
 
     /// Plaintext bytes of a record that leaves no more than `budget` sealed bytes, within reason.
@@ -288,7 +307,7 @@ impl Keyed {
         match kind {
             RecordType::Data => {
                 let before = intake.control.len();
-                traffic.arrivals.take(body, &mut traffic.lanes, intake)?;
+                traffic.arrivals.take(now, body, &mut traffic.lanes, intake)?;
                 traffic.liveness.handle_controls(now, intake.control.len() - before)
             }
             RecordType::Ping => traffic.liveness.handle_ping(now, token(body)?),
@@ -340,7 +359,7 @@ impl Keyed {
     }
 
     /// Seals one data record of at most `frame` bytes if there is anything for it.
-    fn seal_data(&mut self, out: &mut Vec<u8>, frame: usize) -> bool {
+    fn seal_data(&mut self, now: Time, out: &mut Vec<u8>, frame: usize) -> bool {
         let Stage::Open(traffic) = &mut self.stage else { return false };
         if !traffic.has_segments() {
             return false;
@@ -349,7 +368,7 @@ impl Keyed {
         let limit = begin + RECORD_OVERHEAD + frame;
         out.reserve(RECORD_OVERHEAD + frame);
         out.extend_from_slice(&HEAD_OF_DATA);
-        traffic.arrivals.write_credits(out, limit);
+        traffic.arrivals.write_credits(now, out, limit);
         traffic.lanes.pack(out, limit);
         for (lane, request) in traffic.lanes.take_answered() {
             traffic.arrivals.note_answered(lane, request);

@@ -8,8 +8,10 @@
 //! room for a piece of each of 62. It pays for that later: its lane then waits until its share has come up to it, 17 full records at most.
 //! Who has a limit per turn gets no more of a record while others wait, and what it does not use of its share is gone.
 
+use super::dialect::LaneState;
 use super::local::Local;
 use crate::base::channel::{ChannelId, Kind};
+use crate::base::sizes;
 use crate::base::time::Time;
 use crate::flow::batch::{Note, Pending, Removed, Ticket};
 use crate::flow::shares::{Shares, bits};
@@ -44,6 +46,9 @@ struct Lane {
     /// The most that it may send in one turn while others wait, bytes.
     turn_max: usize,
 }
+
+// `settings/memory.rs` counts with it.
+const _: () = assert!(size_of::<Lane>() <= sizes::LANE / 4);
 
 /// What a lane may send in one go, bytes.
 #[derive(Clone, Copy, Debug)]
@@ -167,6 +172,14 @@ impl Lanes {
         application.fold(self.left.unsendable, |(count, bytes), lane| (count + lane.queue.len(), bytes + lane.queue.bytes()))
     }
 
+    /// How the outgoing side of a lane stands.
+    pub fn describe(&self, lane: usize) -> LaneState {
+        let Some(lane) = self.lanes.get(lane) else { return LaneState::default() };
+        let Lane { queue, credit, .. } = lane;
+        let (messages, bytes, since) = (queue.len(), queue.bytes(), queue.since());
+        LaneState { messages, bytes, since, is_sendable: lane.is_sendable(), credit_out: *credit, ..LaneState::default() }
+    }
+
     /// Moves the tickets of messages that were sealed whole since the last call to the end of `into`.
     pub fn take_sealed(&mut self, into: &mut Vec<Ticket>) {
         into.append(&mut self.left.sealed);
@@ -183,7 +196,8 @@ impl Lanes {
         let mut removed = if is_over { std::mem::take(&mut self.left.unsent) } else { Vec::new() };
         for lane in 0..self.lanes.len() {
             let slot = &mut self.lanes[lane];
-            removed.append(&mut slot.queue.take_out(slot.sent > 0 && !is_over, &mut *pick));
+            let gone = slot.queue.take_out(slot.sent > 0 && !is_over, &mut *pick);
+            removed.extend(gone.into_iter().map(|gone| Removed { lane, ..gone }));
             if is_over {
                 // Of what is at the front now nothing was sealed, whatever was of the one before.
                 slot.queue.clear();

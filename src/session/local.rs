@@ -2,7 +2,7 @@
 //! The node builds it from its settings; the reactor and the sessions read it.
 
 use crate::base::address::Address;
-use crate::base::channel::{Channel, ChannelId};
+use crate::base::channel::{Channel, ChannelId, RateFault};
 use crate::base::limits::{
     CHANNELS_MAX, DISCOVER_BYTES_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX, PEX_BYTES_MAX, TURN_BYTES_MIN, VERSION_MAX,
     VERSION_MIN,
@@ -29,10 +29,14 @@ pub struct Timeouts {
     pub pong: Duration,
     /// A record that has begun to arrive and stands still for so long ends the link.
     pub record: Duration,
+    /// A message that has begun to arrive and of which nothing more comes for so long ends the link.
+    pub message: Duration,
+    /// And so many bytes of it a second must come over time; 0: any byte is enough.
+    pub message_rate_min: u64,
 }
 
 impl Default for Timeouts {
-    /// Security reference 1.1 (T1, T4, T20): 5 s, 3 s, 30 s, 60 s, 30 s.
+    /// Security reference 1.1 (T1, T4, T20): 5 s, 3 s, 30 s, 60 s, 30 s. The settings table says where the last two come from.
     fn default() -> Timeouts {
         Timeouts {
             handshake: Duration::from_secs(5),
@@ -40,6 +44,8 @@ impl Default for Timeouts {
             ping: Duration::from_secs(30),
             pong: Duration::from_secs(60),
             record: Duration::from_secs(30),
+            message: Duration::from_secs(60),
+            message_rate_min: 100,
         }
     }
 }
@@ -127,6 +133,8 @@ impl Profile {
                 ping: settings.ping_period,
                 pong: settings.ping_timeout,
                 record: settings.link_record_timeout,
+                message: settings.link_message_timeout,
+                message_rate_min: settings.link_message_rate_min,
             },
             allowances: Allowances {
                 ping: settings.ping_accept_period,
@@ -161,6 +169,8 @@ pub enum LocalError {
     Priority(ChannelId),
     #[error("{0}: {1} bytes per turn; at least {TURN_BYTES_MIN} are needed, or 0 for a share by priority")]
     Turn(ChannelId, u32),
+    #[error("{0}: {1}")]
+    Rate(ChannelId, RateFault),
     #[error(transparent)]
     Hello(#[from] HelloError),
 }
@@ -206,6 +216,9 @@ impl Local {
         if let Some(channel) = profile.channels.iter().find(|channel| (1..TURN_BYTES_MIN).contains(&channel.bytes_per_turn)) {
             return Err(LocalError::Turn(channel.id, channel.bytes_per_turn));
         }
+        if let Some((id, fault)) = profile.channels.iter().find_map(|channel| Some((channel.id, channel.check_rates().err()?))) {
+            return Err(LocalError::Rate(id, fault));
+        }
         let channels: Vec<Channel> = own_channels().into_iter().chain(profile.channels.iter().cloned()).collect();
         profile.hello.channels = channels.iter().map(offer).collect();
         let hello_bytes = profile.hello.encode()?;
@@ -249,7 +262,7 @@ fn offer(channel: &Channel) -> ChannelOffer {
         id: channel.id,
         name: channel.name.clone(),
         message_bytes_max: channel.message_bytes_max,
-        credit: channel.receive_queue_bytes,
+        credit: channel.window(),
         requests_max: channel.requests_max,
         segment_cost_min: channel.segment_cost_min(),
     }
@@ -331,6 +344,10 @@ mod tests {
         assert!(fault(|p| p.channels = vec![Channel { priority: 0, ..Channel::new(0x20, "x") }]).contains("priority 0"));
         let slow = Channel { bytes_per_turn: 63, ..Channel::new(0x20, "x") };
         assert!(fault(|p| p.channels = vec![slow.clone()]).starts_with("channel 0x20: 63 bytes per turn; at least 64"));
+        let pressed = Channel { rate_bytes: 1_023, ..Channel::new(0x20, "x") };
+        assert!(
+            fault(|p| p.channels = vec![pressed.clone()]).starts_with("channel 0x20: a limit of 1023 bytes a second; 1024 to")
+        );
         assert!(fault(|p| p.channels = vec![Channel::new(0x20, "x"); 2]).contains("announced twice"));
         assert!(fault(|p| p.channels = (0..63).map(|i| Channel::new(0x20 + i, "x")).collect()).contains("channels: 65 > 64"));
     }

@@ -13,3 +13,5 @@ pub mod keyed;
 pub mod lanes;
 pub mod liveness;
 pub mod local;
+pub mod pace;
+pub mod patience;

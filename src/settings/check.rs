@@ -162,6 +162,7 @@ impl Settings {
             ordered("handshake.first_timeout", &self.handshake_first_timeout, "handshake.timeout", &self.handshake_timeout),
             ordered("ping.accept_period", &self.ping_accept_period, "ping.period", &self.ping_period),
             ordered("ping.period", &self.ping_period, "ping.timeout", &self.ping_timeout),
+            ordered("link.record_timeout", &self.link_record_timeout, "link.message_timeout", &self.link_message_timeout),
             rising("score.warn", &self.score_warn, "score.greylist", &self.score_greylist),
             rising("score.greylist", &self.score_greylist, "score.ban", &self.score_ban),
             rising("score.warn", &self.score_warn, "score.ban", &self.score_ban),

@@ -261,7 +261,7 @@ fn queued_to_self(channel: &Channel) -> u64 {
 fn queued_to_take(channel: &Channel) -> u64 {
     let cost = limits::SEGMENT_HEADER.max(channel.segment_cost_min() as usize);
     let each = grown(sizes::ENTRY) + grown(cost - limits::SEGMENT_HEADER);
-    let small = u64::from(channel.receive_queue_bytes).div_ceil(cost as u64) * each as u64;
+    let small = u64::from(channel.window()).div_ceil(cost as u64) * each as u64;
     // A request stands in two tables until it is answered, by number, and by channel and number.
     let requests = u64::from(channel.requests_max) * (in_tree(4) + in_tree(8)) as u64;
     small.max(2 * u64::from(channel.message_bytes_max)) + requests

@@ -245,6 +245,14 @@ settings! {
     "link.notsent_lowat" link_notsent_lowat: u64 = "0", range("0", "1GiB"), "bytes", "Linux tcp(7); off, as in the kernel", "the kernel's only";
     /// Time for one record to arrive once it has begun.
     "link.record_timeout" link_record_timeout: Duration = "30s", range("100ms", "24h"), "time", "threat T20", "none";
+    /// A message that has begun to arrive and of which nothing more comes for so long ends its link. Only time counts in which the peer
+    /// may send on that channel and in which we read the link.
+    "link.message_timeout" link_message_timeout: Duration = "60s", range("100ms", "24h"), "time", "bowline: twice link.record_timeout, in which an honest peer's turn comes", "none";
+    /// Over time such a message must bring so many bytes a second, or its link ends as well; 0: any byte is enough.
+    "link.message_rate_min" link_message_rate_min: u64 = "100", range("0", "1GiB"), "bytes/s", "bowline: a piece of 1 KiB in 17 full records at 1 Mbit/s", "none";
+    /// When messages of a channel have waited so long for the application, or for a peer that gives no credit or does not read, that is
+    /// told as a stall; 0s: never.
+    "channel.stall_after" channel_stall_after: Duration = "5s", range("0s", "24h"), "time", "bowline: far above any round trip, far below link.write_stall_timeout", "none";
     /// Messages of address exchange and discovery that a peer may send per second, over time; more are a flood, which ends the link.
     "control.rate" control_rate: u32 = "20", range("1", "100000"), "messages/s", "threat T38b", "none";
     /// Of these, so many may come at once.

@@ -20,7 +20,7 @@ use bowline::reactor::engine::{Dialects, Engine, Next, Ports};
 use bowline::reactor::limits::Limits;
 use bowline::reactor::mio_net::MioNet;
 use bowline::reactor::net::{Net, Ready};
-use bowline::session::dialect::{Context, Dialect, Signal};
+use bowline::session::dialect::{Context, Dialect, LaneState, Signal};
 use bowline::session::gate::Gate;
 use bowline::session::intake::{ControlMessage, Intake};
 use bowline::wire::hello::{ChannelOffer, Hello};
@@ -128,6 +128,9 @@ impl Dialect for Echo {
     fn unsent(&self) -> (usize, usize) {
         self.assert_whole();
         (0, 0)
+    }
+    fn lane(&self, _: usize) -> LaneState {
+        LaneState { is_sendable: !self.has_no_credit, ..LaneState::default() }
     }
     fn take_sealed(&mut self, _: &mut Vec<Ticket>) {}
     fn take_out(&mut self, _: bool, _: &mut dyn FnMut(&Note) -> bool) -> Vec<Removed> {
@@ -262,6 +265,7 @@ impl Rig {
             greet_timeout: Duration::from_secs(5),
             write_stall_timeout: Duration::from_secs(5),
             stall_timeout: Duration::from_secs(5),
+            stall_after: Duration::from_secs(5),
             linger: Duration::from_secs(1),
             dial_from: None,
             down: 0,
