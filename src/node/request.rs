@@ -6,6 +6,7 @@ use super::node::Node;
 use super::queue::Queue;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
+use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::fate::News;
@@ -23,6 +24,25 @@ pub struct RequestId {
     pub link: LinkId,
     pub channel: ChannelId,
     pub number: u32,
+}
+
+/// The answer in an outcome.
+pub(super) fn answer_of(outcome: Outcome) -> Result<Bytes, RequestError> {
+    match outcome {
+        Outcome::Answer(answer) => Ok(answer),
+        Outcome::Refused(refusal) => Err(RequestError::Refused(refusal)),
+        Outcome::TimedOut => Err(RequestError::TimedOut),
+        Outcome::Cancelled => Err(RequestError::Cancelled),
+        Outcome::Closed(reason) => Err(RequestError::Closed(reason)),
+    }
+}
+
+/// Why the table of requests took none.
+pub(super) fn not_asked(error: AskError, channel: ChannelId) -> RequestError {
+    match error {
+        AskError::Closed(reason) => RequestError::Closed(reason),
+        AskError::TooMany { max } => RequestError::TooMany { channel, max },
+    }
 }
 
 /// What one request is made of.
@@ -64,13 +84,7 @@ impl Node {
         let ask = Ask { link, channel, message, late, deadline: Some(shared.clock.deadline(Some(timeout))) };
         self.ask(&ask, Asker::Call(tell))?;
         // The reactor completes every request, at the latest when it is late; a node that fails drops the other end.
-        match told.recv().unwrap_or(Outcome::Closed(crate::base::reason::CloseReason::Internal)) {
-            Outcome::Answer(answer) => Ok(answer),
-            Outcome::Refused(refusal) => Err(RequestError::Refused(refusal)),
-            Outcome::TimedOut => Err(RequestError::TimedOut),
-            Outcome::Cancelled => Err(RequestError::Cancelled),
-            Outcome::Closed(reason) => Err(RequestError::Closed(reason)),
-        }
+        answer_of(told.recv().unwrap_or(Outcome::Closed(CloseReason::Internal)))
     }
 
     /// Begins a request without waiting. Exactly one `Event::Response` with `tag` follows in `queue` (`None`: the main queue) if this
@@ -173,10 +187,8 @@ impl Node {
         let link = shared.roster.find(ask.link).ok_or(SendError::UnknownLink(ask.link))?;
         let lane = link.lane(ask.channel).filter(|_| !ask.channel.is_own()).ok_or(SendError::NoChannel(ask.channel))?;
         let max = link.requests_max(lane);
-        let number = link.requests.ask(ask.channel, max, ask.late, asker).map_err(|error| match error {
-            AskError::Closed(reason) => RequestError::Closed(reason),
-            AskError::TooMany { max } => RequestError::TooMany { channel: ask.channel, max },
-        })?;
+        let asked = link.requests.ask(ask.channel, max, ask.late, asker);
+        let number = asked.map_err(|error| not_asked(error, ask.channel))?;
         let note = Note { expires: ask.late, ticket: None, request: number };
         let body = Body::Bytes(ask.message);
         let parcel = Parcel { kind: Kind::Request, request: number, note: Some(note), ..Parcel::message(body) };
