@@ -25,6 +25,11 @@ impl Budget {
         Budget { share, common, common_each: common / 2 }
     }
 
+    /// Bytes that one account can have while the others have no more than their shares.
+    pub const fn each(&self) -> u64 {
+        self.share.saturating_add(self.common_each)
+    }
+
     /// Bytes that so many accounts can charge together.
     pub const fn bytes(&self, accounts: u64) -> u64 {
         self.common.saturating_add(self.share.saturating_mul(accounts))
@@ -121,10 +126,11 @@ mod tests {
     fn a_division_adds_up() {
         let budget = Budget::divide(256 << 20, 100);
         assert_eq!((budget.share, budget.common), (512 << 10, 206 << 20));
-        assert!(budget.common_each >= 100 << 20, "the largest message fits");
+        assert!(budget.each() >= 100 << 20, "the largest message fits");
         for (bytes, accounts) in [(0, 0), (0, 5), (1 << 20, 100), (7, 3), (u64::MAX, 16_384)] {
             let budget = Budget::divide(bytes, accounts);
             assert_eq!(budget.bytes(accounts.max(1)), bytes, "{accounts} accounts");
+            assert!(budget.each() >= bytes / 4, "{accounts} accounts");
         }
     }
 

@@ -258,4 +258,19 @@ mod tests {
         let text = full.expect("so many fit").channel(Channel::new(0x99, "late")).err().map(|error| error.to_string());
         assert!(text.is_some_and(|text| text.contains("at most 62 channels")));
     }
+    /// Else each such message would end its link.
+    #[test]
+    fn a_largest_message_that_memory_has_no_room_for_is_refused() {
+        let built = |memory| {
+            let identity =
+                crate::node::identity_file::generate(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+            let set = [("network.name", "test"), ("network.pow_bits", "0"), ("discovery.bootstrap", "true")];
+            let set = set.into_iter().chain([("memory.messages_max", memory)]);
+            let builder = set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("in range"));
+            let huge = Channel { message_bytes_max: 100 << 20, ..Channel::new(0x10, "huge") };
+            builder.identity(identity).channel(huge).expect("a channel").build().err().map(|error| error.to_string())
+        };
+        assert!(built("64MiB").is_some_and(|text| text.contains("memory.messages_max: 419430400 there is enough")));
+        assert_eq!((built("256MiB"), built("400MiB")), (None, None));
+    }
 }

@@ -2,6 +2,7 @@
 //! socket or serialises; only who waits for room blocks. Senders and requests call it for `LinkId::LOCAL`.
 
 use super::error::{RequestError, SendError};
+use super::request::not_asked;
 use super::shared::Shared;
 use crate::base::channel::{Channel, ChannelId, Kind};
 use crate::base::link_id::LinkId;
@@ -10,7 +11,7 @@ use crate::base::time::Time;
 use crate::bus::event::{Event, Message, Sent};
 use crate::bus::fate::{Fate, News};
 use crate::bus::link::PushError;
-use crate::bus::requests::{AskError, Asker, Outcome};
+use crate::bus::requests::{Asker, Outcome};
 use crate::flow::batch::Ticket;
 use crate::wire::refusal::Refusal;
 use bytes::Bytes;
@@ -97,10 +98,7 @@ impl Shared {
         asker: Asker,
     ) -> Result<u32, RequestError> {
         let (own, max) = (&self.roster.own, self.own_channel(channel)?.requests_max);
-        let number = own.ask(channel, max, late, asker).map_err(|error| match error {
-            AskError::Closed(reason) => RequestError::Closed(reason),
-            AskError::TooMany { max } => RequestError::TooMany { channel, max },
-        })?;
+        let number = own.ask(channel, max, late, asker).map_err(|error| not_asked(error, channel))?;
         // The reactor tells who is late. It has set its timer to what it knows of; whoever asked for something sooner has rung.
         if own.soonest() == late {
             self.bell.ring_for(LinkId::LOCAL);

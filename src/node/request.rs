@@ -6,6 +6,7 @@ use super::node::Node;
 use super::queue::Queue;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
+use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::bus::calls::{self, NotAnswered, NotAsked};
 use crate::bus::command::Command;
@@ -22,6 +23,25 @@ pub struct RequestId {
     pub link: LinkId,
     pub channel: ChannelId,
     pub number: u32,
+}
+
+/// The answer in an outcome.
+pub(super) fn answer_of(outcome: Outcome) -> Result<Bytes, RequestError> {
+    match outcome {
+        Outcome::Answer(answer) => Ok(answer),
+        Outcome::Refused(refusal) => Err(RequestError::Refused(refusal)),
+        Outcome::TimedOut => Err(RequestError::TimedOut),
+        Outcome::Cancelled => Err(RequestError::Cancelled),
+        Outcome::Closed(reason) => Err(RequestError::Closed(reason)),
+    }
+}
+
+/// Why the table of requests took none.
+pub(super) fn not_asked(error: AskError, channel: ChannelId) -> RequestError {
+    match error {
+        AskError::Closed(reason) => RequestError::Closed(reason),
+        AskError::TooMany { max } => RequestError::TooMany { channel, max },
+    }
 }
 
 /// What one request is made of.
@@ -63,13 +83,7 @@ impl Node {
         let ask = Ask { link, channel, message, late, timeout: Some(timeout) };
         self.ask(&ask, Asker::Call(tell))?;
         // The reactor completes every request, at the latest when it is late; a node that fails drops the other end.
-        match told.recv().unwrap_or(Outcome::Closed(crate::base::reason::CloseReason::Internal)) {
-            Outcome::Answer(answer) => Ok(answer),
-            Outcome::Refused(refusal) => Err(RequestError::Refused(refusal)),
-            Outcome::TimedOut => Err(RequestError::TimedOut),
-            Outcome::Cancelled => Err(RequestError::Cancelled),
-            Outcome::Closed(reason) => Err(RequestError::Closed(reason)),
-        }
+        answer_of(told.recv().unwrap_or(Outcome::Closed(CloseReason::Internal)))
     }
 
     /// Begins a request without waiting. Exactly one `Event::Response` with `tag` follows in `queue` (`None`: the main queue) if this
@@ -175,8 +189,7 @@ impl Node {
         let deadline = deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant);
         let asking = calls::Ask { channel: ask.channel, lane, message: ask.message, late: ask.late, deadline };
         shared.calls().ask(&link, &asking, asker).map_err(|error| match error {
-            NotAsked::Refused(AskError::Closed(reason)) => RequestError::Closed(reason),
-            NotAsked::Refused(AskError::TooMany { max }) => RequestError::TooMany { channel: ask.channel, max },
+            NotAsked::Refused(error) => not_asked(error, ask.channel),
             NotAsked::NotSent(error) => shared.refused(error, ask.channel, ask.message.len()).into(),
         })
     }

@@ -17,6 +17,7 @@ use crate::bus::report::{Control, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::bus::sync::Lock;
+use crate::flow::pot::Budget;
 use crate::reactor::engine::{Engine, Ports};
 use crate::reactor::limits::Limits;
 use crate::reactor::mio_net::MioNet;
@@ -75,6 +76,15 @@ impl Thread {
 
 /// Who we are towards peers.
 pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
+    let budget = Budget::divide(plan.settings.memory_messages_max, plan.settings.bounds().max.into());
+    if let Some(channel) = plan.channels.iter().find(|channel| u64::from(channel.message_bytes_max) > budget.each()) {
+        let (id, largest, each) = (channel.id, channel.message_bytes_max, budget.each());
+        // A quarter of the budget is there for each peer, however many there are.
+        let enough = 4 * u64::from(largest);
+        return Err(Error::Channel(format!(
+            "{id}: largest message {largest} bytes, but one peer gets {each} of memory.messages_max: {enough} there is enough"
+        )));
+    }
     let profile = Profile::of(&plan.settings, plan.identity.clone(), &plan.channels, &plan.hello, listening);
     Local::new(profile).map_err(|error| Error::Channel(error.to_string()))
 }

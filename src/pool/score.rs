@@ -188,6 +188,8 @@ struct Record {
     /// What its metadata is worth: replaced by each introduction, so that reconnecting adds nothing.
     metadata: i32,
     stage: Stage,
+    /// When the ban ends that it has come to, if that ends by itself.
+    ban_ends: Option<Time>,
     warned_at: Option<Time>,
     causes: VecDeque<Cause>,
 }
@@ -209,12 +211,13 @@ impl Record {
     }
 
     /// Leaves the stages that the score has risen out of: to half of where they begin, so that one that wavers is told once. While the
-    /// lists still keep the peer out it stays where it is; when it is back from the greylist, it may be put there again.
-    fn rise(&mut self, value: i32, is_kept_out: bool, rules: &Rules) {
+    /// lists still keep the peer out it stays where it is; when it has served its time, it may be put there again.
+    fn rise(&mut self, now: Time, value: i32, is_kept_out: bool, rules: &Rules) {
         if is_kept_out {
             return;
         }
-        if self.stage == Stage::Greylisted {
+        let is_served = self.ban_ends.is_some_and(|end| end <= now);
+        if self.stage == Stage::Greylisted || self.stage == Stage::Banned && is_served {
             self.stage = Stage::Warned;
         }
         while self.stage > Stage::Fine && rules.begins(self.stage).is_none_or(|begins| value > begins / 2) {
@@ -303,7 +306,7 @@ impl Scores {
         let (rules, tick) = (self.rules, self.rules.tick_of(now));
         let record = self.records.entry(peer).or_default();
         self.is_changed = true;
-        record.rise(record.value(tick), is_kept_out, &rules);
+        record.rise(now, record.value(tick), is_kept_out, &rules);
         match by {
             Move::Report { delta, why } => {
                 let delta = delta.clamp(-SCORE_MAX, SCORE_MAX);
@@ -327,12 +330,14 @@ impl Scores {
             }
         }
         let value = record.value(tick);
-        record.rise(value, is_kept_out, &rules);
+        record.rise(now, value, is_kept_out, &rules);
         let reached = rules.stage_of(value);
         if is_exempt || reached <= record.stage {
             return None;
         }
         record.stage = reached;
+        let ends = reached == Stage::Banned && !rules.ban_time.is_zero();
+        record.ban_ends = ends.then(|| now + rules.ban_time);
         if reached == Stage::Warned {
             let is_repeated = record.warned_at.is_some_and(|at| now.since(at) < WARN_PAUSE);
             record.warned_at = Some(now);
@@ -386,7 +391,11 @@ impl Scores {
         let parts = (i64::from(saved.thousandths) * POINT / 1_000).clamp(-most, most);
         let faded = Fading { parts, tick: 0 }.at(ticks);
         let earned = Fading { parts: faded.parts, tick: self.rules.tick_of(now) };
-        self.records.insert(saved.peer, Record { earned, stage: saved.stage, ..Record::default() });
+        let ban_ends = match saved.left {
+            Some(Left::For(left)) => Some(now + left),
+            Some(Left::Ever) | None => None,
+        };
+        self.records.insert(saved.peer, Record { earned, stage: saved.stage, ban_ends, ..Record::default() });
     }
 
     /// When all places are taken, those go first of whom nothing bad is known, the least known first; then the least bad.

@@ -207,6 +207,24 @@ fn each_threshold_acts_once_until_the_score_has_risen_by_half() {
     assert_eq!(report(&mut Scores::new(off), after(0), 1, -1_000), None, "0 is never");
 }
 
+/// A ban that ended by itself is served: the next bad verdict may bring another. One that the operator lifted is not.
+#[test]
+fn who_has_served_a_ban_can_be_banned_again() {
+    let rules = Rules { ban_time: Duration::from_secs(60), ..rules() };
+    let change = |scores: &mut Scores, seconds, is_kept_out| {
+        scores.change(after(seconds), peer(1), Move::Report { delta: -900, why: "lies" }, is_kept_out, false)
+    };
+    let mut scores = Scores::new(rules);
+    assert_eq!(change(&mut scores, 0, false), Some(Stage::Banned));
+    assert_eq!(change(&mut scores, 1, true), None, "it is kept out");
+    assert_eq!(change(&mut scores, 30, false), None, "it was lifted");
+    assert_eq!(change(&mut scores, 60, false), Some(Stage::Banned), "it was served");
+    let left = Some(Left::For(Duration::from_secs(10)));
+    scores.restore(after(100), Duration::ZERO, &Saved { peer: peer(1), thousandths: -900_000, stage: Stage::Banned, left });
+    assert_eq!(change(&mut scores, 109, false), None);
+    assert_eq!(change(&mut scores, 110, false), Some(Stage::Banned));
+}
+
 #[test]
 fn faults_cost_more_each_time_and_other_ends_nothing() {
     let mut bench = Bench::with(Policy { greylist_timeout: Duration::from_secs(1), ..policy() });

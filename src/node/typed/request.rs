@@ -9,7 +9,7 @@ use crate::base::peer::PeerId;
 use crate::base::time::Time;
 use crate::bus::requests::Outcome;
 use crate::node::error::RequestError;
-use crate::node::request::RequestId;
+use crate::node::request::{RequestId, answer_of};
 use crate::wire::refusal::{MALFORMED, NOT_ANSWERED, Refusal};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -167,17 +167,14 @@ impl<P: Protocol> Outlet<P> {
 impl<P: Protocol> Core<P> {
     /// What became of a request, with the answer read.
     pub fn outcome(&self, link: LinkId, outcome: Outcome) -> Result<P::Answer, RequestError> {
-        match outcome {
-            Outcome::Answer(number) if link == LinkId::LOCAL => match self.depot.take(&number) {
-                Some(Value::Answer(answer)) => Ok(answer),
-                // Each number is given to one asker, who takes its value once.
-                _ => Err(RequestError::NoRequest),
-            },
-            Outcome::Answer(bytes) => self.decode(link, &bytes).map_err(|malformed| RequestError::Malformed(malformed.0)),
-            Outcome::Refused(refusal) => Err(RequestError::Refused(refusal)),
-            Outcome::TimedOut => Err(RequestError::TimedOut),
-            Outcome::Cancelled => Err(RequestError::Cancelled),
-            Outcome::Closed(reason) => Err(RequestError::Closed(reason)),
+        let answer = answer_of(outcome)?;
+        if link != LinkId::LOCAL {
+            return self.decode(link, &answer).map_err(|malformed| RequestError::Malformed(malformed.0));
+        }
+        match self.depot.take(&answer) {
+            Some(Value::Answer(answer)) => Ok(answer),
+            // Each number is given to one asker, who takes its value once.
+            _ => Err(RequestError::NoRequest),
         }
     }
 }
