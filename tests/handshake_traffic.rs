@@ -34,7 +34,7 @@ fn message(rng: &mut Rng, channel: &Channel) -> Message {
     let request = if kind.has_request_id() { rng.next_u64() as u32 } else { 0 };
     match kind {
         Kind::Cancel => body.clear(),
-        Kind::Error => body = Refusal { code: rng.next_u64() as u32, text: "x".repeat(rng.index(300)) }.encode(),
+        Kind::Error => body = Refusal { code: rng.next_u64() as u32, text: "x".repeat(rng.index(300)) }.encode(usize::MAX),
         Kind::Message | Kind::Request | Kind::Response => {}
     }
     (channel.id, kind, request, body)

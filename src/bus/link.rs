@@ -211,6 +211,11 @@ impl Link {
         self.lanes.get(lane).map(|lane| &lane.drops)
     }
 
+    /// The largest message that both sides allow; `None` if the peer lacks the channel.
+    pub fn message_bytes_max(&self, lane: usize) -> Option<u32> {
+        self.lanes.get(lane)?.message_bytes_max
+    }
+
     /// Requests of ours on this lane that the peer lets wait for its answer.
     pub fn requests_max(&self, lane: usize) -> u32 {
         self.lanes.get(lane).map_or(0, |lane| lane.requests_max)

@@ -4,14 +4,15 @@ use super::error::Error;
 use super::node::Node;
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::limits::{
-    CAPABILITIES_MAX, CHANNELS_MAX, HELLO_BYTES_MAX, LAST_WORD_BYTES, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, QUOTAS_MAX,
-    RECEIVE_MESSAGES_MIN, REQUESTS_MAX, TURN_BYTES_MIN,
+    CAPABILITIES_MAX, CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, QUOTAS_MAX, RECEIVE_MESSAGES_MIN,
+    REQUESTS_MAX, TURN_BYTES_MIN,
 };
 use crate::base::quota::{self, Quota, QuotaError, RoleQuota};
 use crate::base::text::{is_name, shown};
 use crate::crypto::identity::Identity;
 use crate::settings::table::Settings;
 use crate::wire::hello::Capability;
+use crate::wire::refusal::REFUSAL_BYTES_MIN;
 use std::sync::Arc;
 
 /// What the application makes of a peer's metadata.
@@ -201,9 +202,9 @@ impl Builder {
         if channel.requests_max > REQUESTS_MAX {
             return Err(format!("{id}: {} requests without an answer, at most {REQUESTS_MAX} are allowed", channel.requests_max));
         }
-        if channel.requests_max > 0 && (channel.message_bytes_max as usize) < LAST_WORD_BYTES {
+        if channel.requests_max > 0 && channel.message_bytes_max < REFUSAL_BYTES_MIN {
             return Err(format!(
-                "{id}: largest message {} bytes, at least {LAST_WORD_BYTES} where requests are served, or 0 requests",
+                "{id}: largest message {} bytes, at least {REFUSAL_BYTES_MIN} where requests are served, or 0 requests",
                 channel.message_bytes_max
             ));
         }
@@ -233,14 +234,15 @@ mod tests {
             let builder = Builder::new().channel(Channel::new(0x20, "other")).expect("a channel");
             builder.channel(channel).err().expect("it cannot work").to_string()
         };
-        let faults: [(fn(&mut Channel), &str); 14] = [
+        type Fault = (fn(&mut Channel), &'static str);
+        let faults: [Fault; 14] = [
             (|c| c.id = ChannelId(0x0f), "application channels begin at 0x10"),
             (|c| c.id = ChannelId(0x20), "declared twice"),
             (|c| c.name = "a b".to_owned(), "1 to 32 printable ASCII characters without spaces"),
             (|c| c.priority = 0, "a weight of 1 to 255"),
             (|c| c.message_bytes_max = 0, "1 to 104857600 are allowed"),
             (|c| c.message_bytes_max = (100 << 20) + 1, "1 to 104857600 are allowed"),
-            (|c| c.message_bytes_max = 63, "at least 64 where requests are served"),
+            (|c| c.message_bytes_max = 3, "at least 4 where requests are served"),
             (|c| c.send_queue_bytes = 0, "at least one byte and one message"),
             (|c| c.send_queue_messages = 0, "at least one byte and one message"),
             (|c| c.receive_queue_bytes = 65_535, "65536 to 2147483647 are allowed"),

@@ -158,7 +158,7 @@ impl Node {
     }
 
     /// Answers a request with the reason why it is not served: a number below 0xffffff00 of the application's own, and a text of at most
-    /// 256 bytes (a longer one is cut).
+    /// 256 bytes (what is longer, or more than the channel's largest message, is cut).
     ///
     /// # Errors
     /// As `respond`; `Code` for a number that is bowline's own.
@@ -172,8 +172,26 @@ impl Node {
         if code >= OWN_CODES {
             return Err(RequestError::Code(code));
         }
+        self.refuse_for(request, code, text, Some(timeout))
+    }
+
+    /// `refuse` with any number; without a time-out as `answer`. The text is cut to what the channel takes.
+    pub(super) fn refuse_for(
+        &self,
+        request: RequestId,
+        code: u32,
+        text: &str,
+        timeout: Option<Duration>,
+    ) -> Result<(), RequestError> {
+        let shared = self.open_for_sending()?;
+        let max = if request.link == LinkId::LOCAL {
+            shared.own_channel(request.channel)?.message_bytes_max
+        } else {
+            let link = shared.roster.find(request.link).ok_or(RequestError::NoRequest)?;
+            link.lane(request.channel).and_then(|lane| link.message_bytes_max(lane)).ok_or(RequestError::NoRequest)?
+        };
         let refusal = Refusal { code, text: text.to_owned() };
-        self.answer(request, Kind::Error, &Bytes::from(refusal.encode()), Some(timeout))
+        self.answer(request, Kind::Error, &Bytes::from(refusal.encode(max as usize)), timeout)
     }
 
     /// Enters a request in the link's table and queues it.

@@ -168,7 +168,7 @@ impl World {
         request: u32,
         answer: Result<&Bytes, &Refusal>,
     ) -> Result<(), NotDone> {
-        let refusal = answer.err().map(|refusal| Bytes::from(refusal.encode()));
+        let refusal = answer.err().map(|refusal| Bytes::from(refusal.encode(usize::MAX)));
         let kind = if refusal.is_some() { Kind::Error } else { Kind::Response };
         let body = refusal.as_ref().or(answer.ok()).ok_or(NotDone::NoRequest)?;
         let parcel = Parcel { kind, request, ..Parcel::message(Body::Bytes(body)) };

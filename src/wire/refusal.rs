@@ -2,6 +2,8 @@
 
 /// Bytes of the text; what is longer is cut off when writing and malformed when reading.
 pub const TEXT_BYTES_MAX: usize = 256;
+/// What a refusal takes at least: its number.
+pub const REFUSAL_BYTES_MIN: u32 = 4;
 /// Numbers from here on are bowline's own; an application uses those below.
 pub const OWN_CODES: u32 = 0xffff_ff00;
 /// The application let the request go without an answer.
@@ -17,9 +19,9 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The number, u32 big-endian, and the text.
-    pub fn encode(&self) -> Vec<u8> {
-        let most = TEXT_BYTES_MAX.min(self.text.len());
+    /// The number, u32 big-endian, and of the text what `max` bytes have room for; `max` is at least `REFUSAL_BYTES_MIN`.
+    pub fn encode(&self, max: usize) -> Vec<u8> {
+        let most = TEXT_BYTES_MAX.min(self.text.len()).min(max.saturating_sub(REFUSAL_BYTES_MIN as usize));
         let end = (0..=most).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
         [&self.code.to_be_bytes(), &self.text.as_bytes()[..end]].concat()
     }
@@ -40,10 +42,12 @@ mod tests {
     #[test]
     fn a_long_text_is_cut_between_characters() {
         let refusal = Refusal { code: 7, text: "ä".repeat(200) };
-        let read = Refusal::decode(&refusal.encode()).expect("its own bytes");
+        let read = Refusal::decode(&refusal.encode(usize::MAX)).expect("its own bytes");
         assert_eq!((read.code, read.text), (7, "ä".repeat(128)));
         let odd = Refusal { code: 7, text: format!("x{}", "ä".repeat(200)) };
-        assert_eq!(Refusal::decode(&odd.encode()).expect("its own bytes").text.len(), 255);
+        assert_eq!(Refusal::decode(&odd.encode(usize::MAX)).expect("its own bytes").text.len(), 255);
+        assert_eq!(Refusal::decode(&odd.encode(8)), Some(Refusal { code: 7, text: "xä".to_owned() }), "no byte of the next fits");
+        assert_eq!(Refusal::decode(&odd.encode(4)), Some(Refusal { code: 7, text: String::new() }));
     }
 
     #[test]
@@ -58,13 +62,13 @@ mod tests {
         #[test]
         fn short_texts_come_back(code: u32, text in ".{0,64}") {
             let refusal = Refusal { code, text };
-            prop_assert_eq!(Refusal::decode(&refusal.encode()), Some(refusal));
+            prop_assert_eq!(Refusal::decode(&refusal.encode(usize::MAX)), Some(refusal));
         }
 
         #[test]
         fn any_bytes_are_read_without_harm(bytes: Vec<u8>) {
             if let Some(refusal) = Refusal::decode(&bytes) {
-                prop_assert_eq!(refusal.encode(), bytes);
+                prop_assert_eq!(refusal.encode(usize::MAX), bytes);
             }
         }
     }

@@ -243,7 +243,7 @@ impl End {
         for Reply { channel, request, word, cost } in std::mem::take(&mut self.intake.replies) {
             let (kind, body) = match word {
                 Word::Answer(body) => (Kind::Response, body.to_vec()),
-                Word::Refused(refusal) => (Kind::Error, refusal.encode()),
+                Word::Refused(refusal) => (Kind::Error, refusal.encode(usize::MAX)),
                 Word::Cancel => (Kind::Cancel, Vec::new()),
             };
             self.received.push((channel, kind, request, body));

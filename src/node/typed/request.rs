@@ -10,8 +10,7 @@ use crate::base::time::Time;
 use crate::bus::requests::Outcome;
 use crate::node::error::RequestError;
 use crate::node::request::{RequestId, answer_of};
-use crate::wire::refusal::{MALFORMED, NOT_ANSWERED, Refusal};
-use bytes::Bytes;
+use crate::wire::refusal::{MALFORMED, NOT_ANSWERED};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -92,9 +91,8 @@ impl<P: Protocol> Reply<P> {
     /// Tells the asker, without waiting, what bowline itself has to say.
     fn say(&mut self, code: u32, text: &str) {
         if let Some(id) = self.id.take() {
-            let refusal = Refusal { code, text: text.to_owned() };
             // The asker may be gone, and the node too.
-            let _ = self.core.node.answer(id, Kind::Error, &Bytes::from(refusal.encode()), None);
+            let _ = self.core.node.refuse_for(id, code, text, None);
         }
     }
 }
