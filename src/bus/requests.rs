@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! asked:  ask() ──► waits ──► answered() | expired() | cancel() | close()     one of them, once
-//!                              expired() and cancel() keep the place until forget(): the peer counts the request until it is told
+//!                              expired() and cancel() keep the place until forget(), and that until queued() or not_queued(): the peer
+//!                              counts the request until it is told
 //! owed:   owe() ──► owed  ──► settle()  | withdraw() | close()                settle() says true once
 //! ```
 
@@ -58,6 +59,8 @@ struct Asked {
     deadline: Time,
     /// `None`: it is over, and the peer has not been told so. It keeps its place, because the peer counts it.
     asker: Option<Asker>,
+    /// False while who asks still waits for room in the send queue: until then nobody can know what the peer will get.
+    is_queued: bool,
 }
 
 const _: () = assert!(size_of::<(u32, Asked)>() <= sizes::ASKED);
@@ -96,7 +99,7 @@ impl Default for Inner {
 }
 
 impl Requests {
-    /// Takes the number of a new request; the caller sends it next. The peer allows `max` without an answer on this channel.
+    /// Takes the number of a new request; the caller queues it next and says so by `queued` or `not_queued`. The peer allows `max` without an answer on this channel.
     ///
     /// # Errors
     /// Why not now; the asker hears nothing then.
@@ -118,7 +121,7 @@ impl Requests {
         }
         inner.last = request;
         inner.soonest = inner.soonest.min(deadline);
-        inner.asked.insert(request, Asked { channel, deadline, asker: Some(asker) });
+        inner.asked.insert(request, Asked { channel, deadline, asker: Some(asker), is_queued: false });
         Ok(request)
     }
 
@@ -126,7 +129,24 @@ impl Requests {
     pub fn answered(&self, channel: ChannelId, request: u32) -> Option<Over> {
         let mut inner = self.inner.lock();
         let over = inner.over(channel, request);
-        inner.forget(channel, request);
+        inner.remove(channel, request);
+        over
+    }
+
+    /// The request is in the send queue. False if it is over already, so that it is to be withdrawn.
+    pub fn queued(&self, channel: ChannelId, request: u32) -> bool {
+        let mut inner = self.inner.lock();
+        // One that is not there was answered.
+        let Some(asked) = inner.asked.get_mut(&request).filter(|asked| asked.channel == channel) else { return true };
+        asked.is_queued = true;
+        asked.asker.is_some()
+    }
+
+    /// The request found no room and never will: it is over, unless it was (`None`).
+    pub fn not_queued(&self, channel: ChannelId, request: u32) -> Option<Over> {
+        let mut inner = self.inner.lock();
+        let over = inner.over(channel, request);
+        inner.remove(channel, request);
         over
     }
 
@@ -199,7 +219,13 @@ impl Inner {
     }
 
     fn forget(&mut self, channel: ChannelId, request: u32) {
-        if self.asked.get(&request).is_some_and(|asked| asked.channel == channel && asked.asker.is_none()) {
+        if self.asked.get(&request).is_some_and(|asked| asked.asker.is_none() && asked.is_queued) {
+            self.remove(channel, request);
+        }
+    }
+
+    fn remove(&mut self, channel: ChannelId, request: u32) {
+        if self.asked.get(&request).is_some_and(|asked| asked.channel == channel) {
             self.asked.remove(&request);
         }
     }

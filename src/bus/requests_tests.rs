@@ -38,6 +38,7 @@ fn what_is_over_keeps_its_place_until_the_peer_can_be_told() {
     let full = |requests: &Requests| requests.ask(A, 2, Time::MAX, asker(9)) == Err(AskError::TooMany { max: 2 });
     let first = requests.ask(A, 2, Time::MAX, asker(0)).expect("there is room");
     let late = requests.ask(A, 2, at(5), asker(1)).expect("there is room");
+    assert!(requests.queued(A, first) && requests.queued(A, late));
     requests.forget(A, first);
     assert!(requests.cancel(B, first).is_none(), "another channel's");
     assert!(requests.cancel(A, first).is_some() && requests.cancel(A, first).is_none());
@@ -79,6 +80,28 @@ fn an_answer_is_given_once() {
     assert!(!requests.settle(B, 7), "the peer took it back");
 }
 
+/// Who asks waits for room meanwhile: it may still be queued, behind what tells the peer that it is over.
+#[test]
+fn what_is_over_before_it_is_queued_keeps_its_place_until_that_is_settled() {
+    let requests = Requests::default();
+    let is_full = || requests.ask(A, 1, Time::MAX, asker(9)) == Err(AskError::TooMany { max: 1 });
+    for is_queued in [true, false] {
+        let late = requests.ask(A, 1, at(5), asker(0)).expect("there is room");
+        assert_eq!(requests.expired(at(5)).len(), 1);
+        requests.forget(A, late);
+        assert!(is_full(), "it may be on its way");
+        if is_queued {
+            assert!(!requests.queued(A, late), "it is to be withdrawn");
+            assert!(is_full());
+            requests.forget(A, late);
+        } else {
+            assert!(requests.not_queued(A, late).is_none(), "its outcome was told");
+        }
+    }
+    let waiting = requests.ask(A, 1, Time::MAX, asker(1)).expect("there is room");
+    assert!(requests.not_queued(A, waiting).is_some() && requests.waiting() == (0, 0));
+}
+
 proptest! {
     #[test]
     fn every_request_is_over_exactly_once(steps in prop::collection::vec((0_u8..5, 0_u64..60, 0_usize..8), 1..300)) {
@@ -108,6 +131,7 @@ proptest! {
                 }
             };
             for ended in ended {
+                requests.queued(A, ended.request);
                 requests.forget(A, ended.request);
                 let (tag, _) = waiting.remove(&ended.request).expect("it waited");
                 prop_assert_eq!(tag, tag_of(&ended.asker));

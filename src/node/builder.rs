@@ -190,13 +190,14 @@ mod tests {
 
     #[test]
     fn a_channel_that_cannot_work_is_refused_and_says_what_would_do() {
-        let fault = |change: fn(&mut Channel)| {
+        type Change = fn(&mut Channel);
+        let fault = |change: Change| {
             let mut channel = Channel::new(0x10, "chat");
             change(&mut channel);
             let builder = Builder::new().channel(Channel::new(0x20, "other")).expect("a channel");
             builder.channel(channel).err().expect("it cannot work").to_string()
         };
-        let faults: [(fn(&mut Channel), &str); 14] = [
+        let faults: [(Change, &str); 14] = [
             (|c| c.id = ChannelId(0x0f), "application channels begin at 0x10"),
             (|c| c.id = ChannelId(0x20), "declared twice"),
             (|c| c.name = "a b".to_owned(), "1 to 32 printable ASCII characters without spaces"),

@@ -96,11 +96,14 @@ impl Shared {
         // It may be answered before `push_local` has returned.
         own.owe(channel, number);
         match self.try_push_own(channel, Kind::Request, number, message, deadline) {
-            Ok(()) => Ok(number),
+            Ok(()) => {
+                own.queued(channel, number);
+                own.forget(channel, number);
+                Ok(number)
+            }
             // If it is over already, its outcome is on the way: then it was accepted.
-            Err(error) => match own.cancel(channel, number) {
+            Err(error) => match own.not_queued(channel, number) {
                 Some(_) => {
-                    own.forget(channel, number);
                     own.withdraw(channel, number);
                     Err(error.into())
                 }

@@ -193,13 +193,15 @@ impl Node {
         let body = Body::Bytes(ask.message);
         let parcel = Parcel { kind: Kind::Request, request: number, note: Some(note), ..Parcel::message(body) };
         match shared.push(&link, lane, &parcel, ask.deadline) {
-            Ok(()) => Ok(number),
-            // If it is over already, its outcome is on the way: then it was accepted.
-            Err(error) => match link.requests.cancel(ask.channel, number) {
-                Some(_) => {
-                    link.requests.forget(ask.channel, number);
-                    Err(shared.refused(error, ask.channel, ask.message.len()).into())
+            Ok(()) => {
+                if !link.requests.queued(ask.channel, number) {
+                    shared.order(Command::Withdraw { link: link.id, channel: ask.channel, request: number });
                 }
+                Ok(number)
+            }
+            // If it is over already, its outcome is on the way: then it was accepted.
+            Err(error) => match link.requests.not_queued(ask.channel, number) {
+                Some(_) => Err(shared.refused(error, ask.channel, ask.message.len()).into()),
                 None => Ok(number),
             },
         }
