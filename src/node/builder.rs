@@ -4,8 +4,7 @@ use super::error::Error;
 use super::node::Node;
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::limits::{
-    CHANNELS_MAX, HELLO_BYTES_MAX, LAST_WORD_BYTES, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, RECEIVE_MESSAGES_MIN, REQUESTS_MAX,
-    TURN_BYTES_MIN,
+    CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX, RECEIVE_MESSAGES_MIN, REQUESTS_MAX, TURN_BYTES_MIN,
 };
 use crate::crypto::identity::Identity;
 use crate::settings::table::Settings;
@@ -165,12 +164,6 @@ impl Builder {
         if channel.requests_max > REQUESTS_MAX {
             return Err(format!("{id}: {} requests without an answer, at most {REQUESTS_MAX} are allowed", channel.requests_max));
         }
-        if channel.requests_max > 0 && (channel.message_bytes_max as usize) < LAST_WORD_BYTES {
-            return Err(format!(
-                "{id}: largest message {} bytes, at least {LAST_WORD_BYTES} where requests are served, or 0 requests",
-                channel.message_bytes_max
-            ));
-        }
         if (1..TURN_BYTES_MIN).contains(&channel.bytes_per_turn) {
             return Err(format!(
                 "{id}: {} bytes per turn, at least {TURN_BYTES_MIN} are needed, or 0 for a share by priority",
@@ -197,14 +190,13 @@ mod tests {
             let builder = Builder::new().channel(Channel::new(0x20, "other")).expect("a channel");
             builder.channel(channel).err().expect("it cannot work").to_string()
         };
-        let faults: [(Change, &str); 14] = [
+        let faults: [(Change, &str); 13] = [
             (|c| c.id = ChannelId(0x0f), "application channels begin at 0x10"),
             (|c| c.id = ChannelId(0x20), "declared twice"),
             (|c| c.name = "a b".to_owned(), "1 to 32 printable ASCII characters without spaces"),
             (|c| c.priority = 0, "a weight of 1 to 255"),
             (|c| c.message_bytes_max = 0, "1 to 104857600 are allowed"),
             (|c| c.message_bytes_max = (100 << 20) + 1, "1 to 104857600 are allowed"),
-            (|c| c.message_bytes_max = 63, "at least 64 where requests are served"),
             (|c| c.send_queue_bytes = 0, "at least one byte and one message"),
             (|c| c.send_queue_messages = 0, "at least one byte and one message"),
             (|c| c.receive_queue_bytes = 65_535, "65536 to 2147483647 are allowed"),

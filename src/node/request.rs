@@ -10,7 +10,7 @@ use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::fate::News;
-use crate::bus::link::{Body, Parcel};
+use crate::bus::link::{Body, Parcel, PushError};
 use crate::bus::requests::{AskError, Asker, Outcome};
 use crate::flow::batch::Note;
 use crate::wire::refusal::{OWN_CODES, Refusal};
@@ -230,8 +230,8 @@ impl Node {
         let parcel = Parcel { kind, request: number, is_forced, ..Parcel::message(Body::Bytes(answer)) };
         let deadline = timeout.map(|timeout| shared.clock.deadline(Some(timeout)));
         shared.push(&link, lane, &parcel, deadline).map_err(|error| {
-            // Nothing was sent: it may still be answered, unless this was the last word on it.
-            if !is_forced {
+            // Nothing was sent: it may still be answered, unless this was the last word on it and there are too many of those.
+            if !is_forced || error != PushError::Full {
                 link.requests.owe(channel, number);
             }
             shared.refused(error, channel, answer.len()).into()

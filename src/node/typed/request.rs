@@ -8,7 +8,7 @@ use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::time::Time;
 use crate::bus::requests::Outcome;
-use crate::node::error::RequestError;
+use crate::node::error::{RequestError, SendError};
 use crate::node::request::{RequestId, answer_of};
 use crate::wire::refusal::{MALFORMED, NOT_ANSWERED, Refusal};
 use bytes::Bytes;
@@ -92,9 +92,14 @@ impl<P: Protocol> Reply<P> {
     /// Tells the asker, without waiting, what bowline itself has to say.
     fn say(&mut self, code: u32, text: &str) {
         if let Some(id) = self.id.take() {
-            let refusal = Refusal { code, text: text.to_owned() };
-            // The asker may be gone, and the node too.
-            let _ = self.core.node.answer(id, Kind::Error, &Bytes::from(refusal.encode()), None);
+            let say = |text: &str| {
+                let refusal = Refusal { code, text: text.to_owned() };
+                self.core.node.answer(id, Kind::Error, &Bytes::from(refusal.encode()), None)
+            };
+            // Where messages are smaller than that sentence the number alone must do. The asker may be gone, and the node too.
+            if let Err(RequestError::Send(SendError::TooBig { .. })) = say(text) {
+                let _ = say("");
+            }
         }
     }
 }
