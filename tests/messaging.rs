@@ -409,3 +409,77 @@ fn cometbft_wdrr_a_reactor_with_nothing_it_may_send_does_not_spin() {
     let turns = (a.stats().turns - before.0, b.stats().turns - before.1);
     assert!(turns.0 < 50 && turns.1 < 50, "{turns:?} turns in a second");
 }
+
+/// Answers two requests of three, until nothing has come for a while.
+fn answer_most(node: &Node) {
+    let mut count = 0;
+    while let Ok(event) = node.recv_timeout(Duration::from_secs(1)) {
+        let Some(asked) = message(event).filter(|message| message.kind == Kind::Request) else { continue };
+        count += 1;
+        if count % 3 != 0 {
+            // It may be withdrawn, or find no room.
+            let _ = node.respond(id(&asked), &Bytes::from(vec![0; 5_000]), Duration::ZERO);
+        }
+    }
+}
+
+/// Asks, sends and takes back with deadlines that are about to pass; returns how many fates and outcomes are owed to it.
+fn hurry(node: &Node, link: LinkId, end: Instant, mut seed: u64) -> u64 {
+    let mut owed = 0;
+    while Instant::now() < end {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let random = seed >> 33;
+        let body = Bytes::from(vec![0; (random % 20_000) as usize]);
+        let channel = [TIGHT, OLDEST, NEWEST][(random % 3) as usize];
+        let soon = |micros| Duration::from_micros(random % micros);
+        match random % 5 {
+            // Whatever becomes of it, it returns.
+            0 | 1 => drop(node.request(link, channel, &body, soon(5_000))),
+            2 => {
+                let asked = node.start_request(link, channel, &body, soon(5_000), random, None).ok();
+                owed += u64::from(asked.is_some());
+                asked.filter(|_| random.is_multiple_of(2)).map(|asked| node.cancel_request(asked));
+            }
+            _ => {
+                let ttl = (random.is_multiple_of(2)).then(|| soon(3_000));
+                let options = SendOptions { tag: Some(random), ttl, wait: soon(900), queue: None };
+                owed += u64::from(node.send_with(link, channel, &body, &options).is_ok());
+                if random.is_multiple_of(7) {
+                    node.cancel(link, random);
+                }
+            }
+        }
+    }
+    owed
+}
+
+/// Neither side ever counts more requests than the other allows, or the link would end; and nobody waits in vain.
+#[test]
+fn haste_ends_no_link_and_each_fate_is_told_once() {
+    let (a, b, link) = pair();
+    let end = Instant::now() + Duration::from_secs(3);
+    let answerer = {
+        let b = b.clone();
+        std::thread::spawn(move || answer_most(&b))
+    };
+    let hasty = (1..7_u64).map(|seed| {
+        let a = a.clone();
+        std::thread::spawn(move || hurry(&a, link, end, seed))
+    });
+    let hasty: Vec<_> = hasty.collect();
+    let mut told = 0;
+    let mut tell = |event: Event| {
+        assert!(!matches!(event, Event::Down(_)), "{event:?}");
+        told += u64::from(matches!(event, Event::Sent(_) | Event::Response(_)));
+    };
+    while Instant::now() < end {
+        a.recv_timeout(Duration::from_millis(50)).into_iter().for_each(&mut tell);
+    }
+    let owed: u64 = hasty.into_iter().map(|thread| thread.join().expect("no panic")).sum();
+    // All is sent or expired long before this.
+    while let Ok(event) = a.recv_timeout(Duration::from_secs(2)) {
+        tell(event);
+    }
+    answerer.join().expect("no panic");
+    assert_eq!(told, owed);
+}

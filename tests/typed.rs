@@ -332,6 +332,21 @@ fn what_one_channel_sent_another_cannot_take_back() {
     }
 }
 
+#[test]
+fn who_is_not_answered_hears_so_however_small_messages_are() {
+    let tiny = Channel { message_bytes_max: 10, ..channel() };
+    let far = started(builder().channel(tiny.clone()).expect("a channel"));
+    let (builder, declared) = builder().typed::<Chat>(tiny, Counting::default()).expect("a channel");
+    let node = started(builder);
+    let owner = node.own(declared).expect("its own");
+    let link = dial(&far, &node).expect("a link");
+    far.start_request(link, CHAT, &Bytes::new(), PATIENCE, 1, None).expect("it is asked");
+    drop(wait(&owner, incoming));
+    let outcome = wait_raw(&far, |event| if let Event::Response(response) = event { Some(response.outcome) } else { None });
+    let Outcome::Refused(Refusal { code, text }) = outcome else { panic!("{outcome:?} came instead") };
+    assert_eq!((code, text.len()), (0xffff_ff00, 6), "of the sentence there is what has room");
+}
+
 /// What carries a value within the node is no message, so the bound on messages is none for it.
 #[test]
 fn a_value_reaches_the_node_itself_however_small_messages_are() {
