@@ -398,15 +398,18 @@ impl Scores {
         self.records.insert(saved.peer, Record { earned, stage: saved.stage, ban_ends, ..Record::default() });
     }
 
-    /// When all places are taken, those go first of whom nothing bad is known, the least known first; then the least bad.
+    /// When all places are taken, those go first of whom nothing bad is known, the least known first; then the least bad. If more than half
+    /// are bad it is the other way round: identities cost little, and many bad ones must not push the good ones out.
     fn make_room(&mut self, now: Time, newcomer: &PeerId) {
         if self.records.len() < SCORES_MAX || self.records.contains_key(newcomer) {
             return;
         }
         let tick = self.rules.tick_of(now);
+        let is_bad = |record: &Record| record.stage == Stage::Banned || record.value(tick) < 0;
+        let is_crowded = self.records.values().filter(|record| is_bad(record)).count() > SCORES_MAX / 2;
         let order = |(peer, record): (&PeerId, &Record)| {
             let value = record.value(tick);
-            ((record.stage == Stage::Banned, value < 0, value.unsigned_abs()), *peer)
+            ((is_bad(record) != is_crowded, record.stage == Stage::Banned, value.unsigned_abs()), *peer)
         };
         let mut worth: Vec<_> = self.records.iter().map(order).collect();
         worth.sort_unstable();

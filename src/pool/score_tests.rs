@@ -309,6 +309,20 @@ fn when_all_places_are_taken_bad_scores_are_kept() {
     assert_eq!(scores.value(after(0), &peer(10_999)), 900);
 }
 
+/// Or whoever has many identities could have the good ones forgotten.
+#[test]
+fn many_bad_ones_push_out_their_like_and_not_the_good() {
+    let mut scores = Scores::new(rules());
+    for number in 0..100 {
+        report(&mut scores, after(0), number, 10);
+    }
+    for number in 0..2 * SCORES_MAX as u16 {
+        report(&mut scores, after(0), 1_000 + number, -50 - i32::from(number % 900));
+        assert!(scores.len() <= SCORES_MAX);
+    }
+    assert!((0..100).all(|number| scores.value(after(0), &peer(number)) == 10));
+}
+
 #[test]
 fn a_restart_keeps_scores_bans_and_greylistings_and_believes_no_clock() {
     let mut bench = Bench::new();
