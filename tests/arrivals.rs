@@ -154,23 +154,41 @@ fn while_we_do_not_read_no_time_passes_but_for_who_sends_other_things_instead() 
     assert!(inbound.is_late(seconds(119)), "6 MB of another channel, and not a byte of this message");
 }
 
-#[test]
-fn a_session_says_why_it_ends() {
-    let side = |seed| local(Profile { channels: vec![Channel::new(CHANNEL, "c")], ..profile(seed) });
+/// A part of a message comes, perhaps something else at a later moment, and then nothing more. How that ended, and what the peer was told.
+fn broken_off(other_at: Option<u64>) -> (Option<CloseReason>, Option<CloseReason>) {
+    let channels = vec![Channel::new(CHANNEL, "c"), Channel::new(0x21, "other")];
+    let side = |seed| local(Profile { channels: channels.clone(), ..profile(seed) });
     let mut pair = Pair::of(&side(1), &side(2)).open();
     let mut pending = Pending::default();
     pending.push(Kind::Message, 0, &[1; 100_000]);
     pair.a.give(LANE, &mut pending);
-    let wrote = pair.a.write(pair.now, 1);
-    assert!(wrote.len() < 100_000, "a part");
+    let mut wrote = pair.a.write(pair.now, 1 << 20);
+    // Cut off where a record ends: the second stays behind.
+    let first = 2 + usize::from(u16::from_be_bytes([wrote[0], wrote[1]]));
+    let rest = wrote.split_off(first);
+    assert!(!rest.is_empty(), "a part");
     pair.b.deliver(pair.now, &wrote);
-    let late = Time::ZERO + TIMEOUT;
+    if let Some(at) = other_at {
+        // Some of the second record, which never is whole.
+        pair.b.deliver(seconds(at), &rest[..10]);
+    }
+    let late = Time::ZERO + TIMEOUT + Duration::from_millis(100);
     assert!(pair.b.session.lane(LANE).is_unfinished && pair.b.session_deadline().is_some_and(|at| at <= late));
     pair.b.pass_time(late);
-    assert_eq!(pair.b.error, Some(CloseReason::MessageTimeout));
     let farewell = pair.b.write(late, 1 << 20);
     pair.a.deliver(late, &farewell);
-    assert_eq!(pair.a.error, Some(CloseReason::Goodbye));
+    (pair.b.error, pair.a.error)
+}
+
+#[test]
+fn a_session_says_why_it_ends() {
+    assert_eq!(broken_off(Some(31)), (Some(CloseReason::MessageTimeout), Some(CloseReason::Goodbye)));
+}
+
+/// The network was cut between two records, or the peer's machine sleeps: it would be greylisted for a day.
+#[test]
+fn an_outage_in_the_middle_of_a_message_is_nobodys_fault() {
+    assert_eq!(broken_off(None).0, Some(CloseReason::PingTimeout));
 }
 
 /// A message of 300,000 bytes, sealed by one side and delivered to the other in pieces, one in so many seconds: how it ended, and when.
