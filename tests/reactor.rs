@@ -9,6 +9,8 @@ use bowline::base::time::Time;
 use bowline::bus::command::Command;
 use bowline::bus::link::Body;
 use bowline::bus::report::Report;
+use bowline::bus::requests::Asker;
+use bowline::flow::batch::Ticket;
 use bowline::reactor::engine::Next;
 use bowline::reactor::limits::Limits;
 use bowline::settings::table::Settings;
@@ -329,4 +331,29 @@ fn who_spoke_while_we_were_stopped_is_not_late() {
         });
         assert_eq!(closed, closes.then_some(CloseReason::PingTimeout));
     }
+}
+
+/// Calls that ask again and again where there is no room: each is late while it waits, and none leaves a cancel that nobody sends.
+#[test]
+fn requests_that_are_late_before_they_are_queued_leave_nothing_in_the_mailbox() {
+    let mut rig = Rig::new(|_| {});
+    let (mut peer, id) = rig.greeted();
+    rig.echo(&mut peer, b"+n");
+    let link = rig.roster.find(id).expect("it is open");
+    let ask = |rig: &Rig| link.requests.ask(ChannelId(0x10), 4, rig.now(), Asker::Event(Ticket { tag: 1, queue: 0 }));
+    for round in 1..=50_u64 {
+        let number = ask(&rig).expect("there is a place");
+        rig.bell.ring_for(id);
+        rig.turn_until(|rig| rig.counters.requests_late.value() == round);
+        // The call gives up.
+        link.requests.forget(ChannelId(0x10), number);
+    }
+    assert_eq!(link.backlogs(rig.now())[0].messages, 0);
+    // One that was sent is taken back.
+    let number = ask(&rig).expect("there is a place");
+    assert!(!link.requests.queued(number));
+    rig.bell.ring_for(id);
+    rig.turn_until(|rig| rig.counters.requests_late.value() == 51);
+    assert_eq!(link.backlogs(rig.now())[0].messages, 1);
+    assert!(!link.requests.is_to_be_told(number), "its place is free behind that");
 }

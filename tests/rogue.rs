@@ -382,7 +382,7 @@ fn silences() -> Vec<Silence> {
     const WHOLE: &[(&str, &str)] = &[("handshake.timeout", "3s")];
     const PINGS: &[(&str, &str)] = &[("ping.accept_period", "2s"), ("ping.period", "2s"), ("ping.timeout", "2s")];
     const RECORDS: &[(&str, &str)] = &[("link.record_timeout", "1s")];
-    const MESSAGES: &[(&str, &str)] = &[("link.record_timeout", "1s"), ("link.message_timeout", "1s")];
+    const MESSAGES: &[(&str, &str)] = &[("link.record_timeout", "1s"), ("link.message_timeout", "2s")];
     vec![
         row("a connection without a word", FIRST, 1_000, None, |bed, at| never_open(bed, at, |_| {})),
         row("half a first message", FIRST, 1_000, None, |bed, at| never_open(bed, at, |wire| wire.say(b"BOWLINE1\x01\x01"))),
@@ -402,10 +402,17 @@ fn silences() -> Vec<Silence> {
                 rogue.wire.say(&record[..9]);
             })
         }),
-        row("half a message", MESSAGES, 1_000, Some(MessageTimeout), |bed, at| {
+        row("half a message", MESSAGES, 2_000, Some(PingTimeout), |bed, at| {
+            fall_silent(bed, at, |rogue| data(rogue, &part(bulk().id, Kind::Message, 50_000, &[7; 10_000])))
+        }),
+        row("half a message from one who says other things", MESSAGES, 2_000, Some(MessageTimeout), |bed, at| {
             let mut rogue = Rogue::open(at.at, &at.us, &hello());
             let link = bed.up(rogue.id);
             data(&mut rogue, &part(bulk().id, Kind::Message, 50_000, &[7; 10_000]));
+            for _ in 0..4 {
+                std::thread::sleep(Duration::from_millis(400));
+                rogue.say(RecordType::Ping, &[1; 8]);
+            }
             let told = rogue.until_closed();
             let (down, greylisted) = bed.down_and_greylisted(link);
             assert_eq!((down.reason, greylisted), (MessageTimeout, (Some(rogue.id), MessageTimeout)));

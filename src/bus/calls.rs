@@ -100,9 +100,11 @@ impl Calls<'_> {
                 if is_over { Ok(number) } else { Err(NotAsked::NotSent(error)) }
             }
             Ok(()) => {
-                // It was over while it waited for room: the peer was told to forget it before it was sent.
+                // It was over while it waited for room. A peer that has not seen it need not be told, or its cancels would pile up
+                // where nothing is sent.
                 if link.requests.queued(number) {
-                    if link.withdraw(ask.lane, number) {
+                    let is_unsent = !link.take_out(|note| note.request == number).is_empty();
+                    if !is_unsent && link.withdraw(ask.lane, number) {
                         self.bell.ring_for(link.id);
                     }
                     link.requests.forget(ask.channel, number);
@@ -127,13 +129,14 @@ impl Calls<'_> {
         if !link.requests.settle(channel, parcel.request) {
             return Err(NotAnswered::NoRequest);
         }
-        self.send(link, lane, parcel, deadline).map_err(|error| {
-            // Nothing was sent: it may still be answered, unless this was the last word on it.
-            if !parcel.is_forced {
-                link.requests.owe(channel, parcel.request);
-            }
-            NotAnswered::NotSent(error)
-        })
+        let sent = self.send(link, lane, parcel, deadline);
+        // What was not sent may still be answered, unless this was the last word on it.
+        if sent.is_ok() || parcel.is_forced {
+            link.requests.answered_it(channel, parcel.request);
+        } else {
+            link.requests.owe_again(channel, parcel.request);
+        }
+        sent.map_err(NotAnswered::NotSent)
     }
 
     /// Takes a request of ours back and tells its asker. False if it is over already; else the caller orders its withdrawal.

@@ -5,6 +5,7 @@
 //! asked:  ask() ──► waits ──► answered() | expired() | cancel() | close()     one of them, once
 //!                             expired() and cancel() keep its place until release() or forget(): the peer counts it until it is told
 //! owed:   owe() ──► owed  ──► settle()  | withdraw() | close()                settle() says true once
+//!                             settle() keeps its place until answered_it(), or owe_again() if nothing was sent
 //! ```
 
 use super::sync::Lock;
@@ -16,7 +17,7 @@ use crate::flow::batch::Ticket;
 use crate::wire::refusal::Refusal;
 use bytes::Bytes;
 use crossbeam_channel::Sender;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct Over {
     pub channel: ChannelId,
     pub request: u32,
     pub asker: Asker,
+    /// It was in the mailbox, so whoever ends it tells the peer. Else whoever queues it finds that it is over.
+    pub is_queued: bool,
 }
 
 /// See the file's head.
@@ -85,8 +88,8 @@ struct Inner {
     asked: BTreeMap<u32, Asked>,
     /// None is late before.
     soonest: Time,
-    /// By channel and number: two channels may use the same.
-    owed: BTreeSet<(ChannelId, u32)>,
+    /// By channel and number: two channels may use the same. True while an answer is on its way into the mailbox.
+    owed: BTreeMap<(ChannelId, u32), bool>,
     closed: Option<CloseReason>,
 }
 
@@ -149,7 +152,8 @@ impl Requests {
         over
     }
 
-    /// The request is in the mailbox. True if it is over already: the caller then tells the peer, behind it, and forgets it.
+    /// The request is in the mailbox. True if it is over already: the caller then takes it out again, or tells the peer behind it, and
+    /// forgets it.
     pub fn queued(&self, request: u32) -> bool {
         let mut inner = self.inner.lock();
         let Some(asked) = inner.asked.get_mut(&request) else { return false };
@@ -157,8 +161,13 @@ impl Requests {
         asked.asker.is_none()
     }
 
-    /// What tells the peer that the request is over is queued, or it will never hear of the request: another may take its place behind
-    /// that. One that is itself still to be queued keeps its place: whoever queues it forgets it.
+    /// True if the request is over, was in the mailbox and has its place yet: the peer may have heard of it, and is to be told.
+    pub fn is_to_be_told(&self, request: u32) -> bool {
+        self.inner.lock().asked.get(&request).is_some_and(|asked| asked.is_queued && asked.asker.is_none())
+    }
+
+    /// What tells the peer that the request is over is queued: another may take its place behind that. One that is itself still to be
+    /// queued keeps its place: whoever queues it forgets it.
     pub fn release(&self, channel: ChannelId, request: u32) {
         let mut inner = self.inner.lock();
         if inner.asked.get(&request).is_some_and(|asked| asked.is_queued) {
@@ -166,7 +175,15 @@ impl Requests {
         }
     }
 
-    /// The same, by whoever would have queued it.
+    /// A request that is over was taken out of the queues: the peer will never hear of it.
+    pub fn unsent(&self, request: u32) {
+        let mut inner = self.inner.lock();
+        if inner.asked.get(&request).is_some_and(|asked| asked.asker.is_none()) {
+            inner.asked.remove(&request);
+        }
+    }
+
+    /// The peer will never hear of the request: whoever would have queued it did not, or has told.
     pub fn forget(&self, channel: ChannelId, request: u32) {
         self.inner.lock().forget(channel, request);
     }
@@ -182,7 +199,10 @@ impl Requests {
         inner.closed.get_or_insert(reason);
         inner.owed.clear();
         let asked = std::mem::take(&mut inner.asked);
-        let over = |(request, Asked { channel, asker, .. })| asker.map(|asker| Over { channel, request, asker });
+        let over = |(request, Asked { channel, asker, is_queued, .. })| {
+            let asker: Option<Asker> = asker;
+            asker.map(|asker| Over { channel, request, asker, is_queued })
+        };
         asked.into_iter().filter_map(over).collect()
     }
 
@@ -190,13 +210,29 @@ impl Requests {
     pub fn owe(&self, channel: ChannelId, request: u32) {
         let mut inner = self.inner.lock();
         if inner.closed.is_none() {
-            inner.owed.insert((channel, request));
+            inner.owed.insert((channel, request), false);
         }
     }
 
-    /// The application answers. True once for each request that is owed an answer; the caller sends it then.
+    /// The application answers. True once for each request that is owed an answer; the caller sends it then, and says how that ended.
     pub fn settle(&self, channel: ChannelId, request: u32) -> bool {
-        self.inner.lock().owed.remove(&(channel, request))
+        let mut inner = self.inner.lock();
+        inner.owed.get_mut(&(channel, request)).is_some_and(|is_settled| !std::mem::replace(is_settled, true))
+    }
+
+    /// The answer is sent. One that the peer has asked anew under the same number meanwhile is still owed.
+    pub fn answered_it(&self, channel: ChannelId, request: u32) {
+        let mut inner = self.inner.lock();
+        if inner.owed.get(&(channel, request)) == Some(&true) {
+            inner.owed.remove(&(channel, request));
+        }
+    }
+
+    /// Nothing was sent: it may still be answered, unless the peer has taken it back meanwhile.
+    pub fn owe_again(&self, channel: ChannelId, request: u32) {
+        if let Some(is_settled) = self.inner.lock().owed.get_mut(&(channel, request)) {
+            *is_settled = false;
+        }
     }
 
     /// The peer took its request back: an answer would be dropped.
@@ -213,8 +249,9 @@ impl Requests {
 
 impl Inner {
     fn over(&mut self, channel: ChannelId, request: u32) -> Option<Over> {
-        let asker = self.asked.get_mut(&request).filter(|asked| asked.channel == channel)?.asker.take()?;
-        Some(Over { channel, request, asker })
+        let asked = self.asked.get_mut(&request).filter(|asked| asked.channel == channel)?;
+        let asker = asked.asker.take()?;
+        Some(Over { channel, request, asker, is_queued: asked.is_queued })
     }
 
     fn forget(&mut self, channel: ChannelId, request: u32) {

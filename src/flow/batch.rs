@@ -282,10 +282,15 @@ impl Pending {
         Removed { note, len: entry.len, body, lane: 0 }
     }
 
+    /// Bytes of the buffer that wait; what waits by reference has none there.
+    fn kept(&self) -> usize {
+        self.bytes.len() - self.at - self.gone_bytes
+    }
+
     /// Closes the gaps when they take more room than what waits.
     fn close_gaps(&mut self) {
         let is_sparse = self.next + self.gone > GONE_MAX.max(self.len());
-        if is_sparse || self.at + self.gone_bytes > GONE_BYTES_MAX.max(self.total) {
+        if is_sparse || self.at + self.gone_bytes > GONE_BYTES_MAX.max(self.kept()) {
             self.compact();
         }
     }
@@ -312,7 +317,7 @@ impl Pending {
     }
 
     fn compact(&mut self) {
-        let (mut bytes, mut entries) = (Vec::with_capacity(self.total), Vec::with_capacity(self.len()));
+        let (mut bytes, mut entries) = (Vec::with_capacity(self.kept()), Vec::with_capacity(self.len()));
         let mut large = std::mem::take(&mut self.large).into_iter();
         let mut at = self.at;
         for entry in &self.entries[self.next..] {
@@ -363,6 +368,19 @@ mod tests {
         }
         assert_eq!(seen, [(Kind::Message, 0, b"one".to_vec()), (Kind::Request, 7, b"two".to_vec()), (Kind::Message, 0, vec![])]);
         assert!(pending.is_empty() && pending.bytes() == 0);
+    }
+
+    /// Large ones wait elsewhere: their bytes are no reason to keep those of small ones that have gone, or to make room.
+    #[test]
+    fn what_waits_by_reference_takes_no_room_in_the_buffer() {
+        let mut pending = Pending::default();
+        pending.push_bytes(Kind::Request, 1, Bytes::from(vec![0; 1 << 20]));
+        for number in 0..20_000_u32 {
+            pending.push(Kind::Message, number, &[0; 100]);
+            let _ = pending.take_first(|waiting| waiting.kind == Kind::Message);
+            assert!(pending.bytes.capacity() < 32 * 1_024, "{} after {number}", pending.bytes.capacity());
+        }
+        assert_eq!((pending.len(), pending.bytes()), (1, 1 << 20));
     }
 
     /// The oldest give way while nothing is sent, for days: the queue holds what waits, and not what has gone.

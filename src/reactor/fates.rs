@@ -38,15 +38,17 @@ impl Core {
     /// Takes out what has expired, and tells those whose requests are late.
     pub(super) fn expire(&mut self, conn: &mut Conn) {
         let now = self.ambient.now;
-        let removed = self.take_out(conn, Fate::Expired, |note| note.expires <= now);
         let Some(link) = conn.link.clone() else { return };
-        for over in link.requests.expired(now) {
+        // First who is late: whoever queues one of them from now on finds that it is over.
+        let late = link.requests.expired(now);
+        let removed = self.take_out(conn, Fate::Expired, |note| note.expires <= now);
+        for over in late {
             self.ports.counters.requests_late.add(1);
-            if !has_request(&removed, over.request) {
+            if over.is_queued && !has_request(&removed, over.request) {
                 withdraw(&link, over.channel, over.request);
                 conn.has_mail = true;
+                link.requests.release(over.channel, over.request);
             }
-            link.requests.release(over.channel, over.request);
             News::complete(&link, over, Outcome::TimedOut, 0, &mut self.news);
         }
         conn.expires = link.look(now);
@@ -77,11 +79,11 @@ impl Core {
     pub(super) fn withdraw(&mut self, conn: &mut Conn, channel: ChannelId, request: u32) {
         let removed = self.take_out(conn, Fate::Cancelled, |note| note.request == request && request != 0);
         let Some(link) = &conn.link else { return };
-        if removed.is_empty() {
+        if removed.is_empty() && link.requests.is_to_be_told(request) {
             withdraw(link, channel, request);
             conn.has_mail = true;
+            link.requests.release(channel, request);
         }
-        link.requests.release(channel, request);
     }
 
     /// Takes the messages out that `pick` picks, and tells their senders.
@@ -91,6 +93,8 @@ impl Core {
         if let Some(session) = &mut conn.session {
             removed.append(&mut session.take_out(false, &mut pick));
         }
+        let requests = removed.iter().filter_map(|removed| removed.note).filter(|note| note.request != 0);
+        requests.for_each(|note| link.requests.unsent(note.request));
         let messages = removed.iter().filter(|removed| removed.note.is_some_and(|note| note.request == 0)).count() as u64;
         for gone in removed.iter().filter(|removed| removed.note.is_some_and(|note| note.request == 0)) {
             let Some(drops) = link.drops(gone.lane) else { continue };

@@ -217,7 +217,7 @@ impl Arrivals {
     /// When the message under way on a lane is late; never while its sender may wait for credit.
     fn late_at(&self, lane: usize) -> Time {
         let Inlet { partial, credit, piece_min, .. } = &self.inlets[lane];
-        let until = |partial: &Partial| partial.patience.until(self.rest, &self.local.profile.timeouts);
+        let until = |partial: &Partial| partial.patience.until(self.rest, self.heard, &self.local.profile.timeouts);
         if credit < piece_min { Time::MAX } else { partial.as_ref().map_or(Time::MAX, until) }
     }
 

@@ -146,7 +146,12 @@ impl Keyed {
 
     pub fn handle_deadline(&mut self, now: Time) -> Result<(), CloseReason> {
         let Stage::Open(traffic) = &mut self.stage else { return Ok(()) };
-        let result = traffic.liveness.handle_deadline(now).and_then(|()| traffic.arrivals.handle_deadline(now));
+        let Traffic { liveness, arrivals, .. } = &mut **traffic;
+        let result = liveness.handle_deadline(now).and_then(|()| match arrivals.handle_deadline(now) {
+            // Who says nothing else either holds nothing back: nobody is blamed for an outage.
+            Err(CloseReason::MessageTimeout) if liveness.is_silent(now) => Err(CloseReason::PingTimeout),
+            result => result,
+        });
         result.inspect_err(|reason| self.close(*reason))
     }
 

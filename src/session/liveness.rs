@@ -28,6 +28,8 @@ pub struct Liveness {
     controls: Allowance,
     /// Bytes of an incomplete record, and since when there are not more.
     stalled: Option<(usize, Time)>,
+    /// When anything last came.
+    heard: Time,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +55,7 @@ impl Liveness {
             pings: fresh(allowances.ping - allowances.ping / 10, PINGS_AT_ONCE),
             controls: fresh(Duration::from_secs(1) / allowances.controls_per_second.max(1), allowances.controls_at_once),
             stalled: None,
+            heard: now,
         }
     }
 
@@ -106,6 +109,7 @@ impl Liveness {
 
     /// So many bytes of an incomplete record wait for the rest of it.
     pub fn note_rest(&mut self, now: Time, bytes: usize) {
+        self.heard = now;
         match self.stalled {
             _ if bytes == 0 => self.stalled = None,
             Some((before, _)) if before == bytes => {}
@@ -121,6 +125,11 @@ impl Liveness {
         if let Some((_, since)) = &mut self.stalled {
             *since = now;
         }
+    }
+
+    /// True if nothing at all has come for as long as a record may stand still: the network may be cut, or the peer's machine asleep.
+    pub fn is_silent(&self, now: Time) -> bool {
+        now.since(self.heard) >= self.timeouts.record
     }
 
     /// Time has passed.

@@ -248,7 +248,8 @@ settings! {
     /// A message that has begun to arrive and of which nothing more comes for so long ends its link. Only time counts in which the peer
     /// may send on that channel and in which we read the link.
     "link.message_timeout" link_message_timeout: Duration = "60s", range("100ms", "24h"), "time", "bowline: twice link.record_timeout, in which an honest peer's turn comes", "none";
-    /// Over time such a message must bring so many bytes a second, or its link ends as well; 0: any byte is enough.
+    /// Over time so many bytes a second must come while a message is under way, those of other messages in between among them, or its
+    /// link ends as well; 0: any byte is enough.
     "link.message_rate_min" link_message_rate_min: u64 = "100", range("0", "1GiB"), "bytes/s", "bowline: a piece of 1 KiB in 17 full records at 1 Mbit/s", "none";
     /// When messages of a channel have waited so long for the application, or for a peer that gives no credit or does not read, that is
     /// told as a stall; 0s: never.
