@@ -132,7 +132,7 @@ impl Calls<'_> {
         let sent = self.send(link, lane, parcel, deadline);
         // What was not sent may still be answered, unless this was the last word on it.
         if sent.is_ok() || parcel.is_forced {
-            link.requests.answered_it(channel, parcel.request);
+            link.requests.settled(channel, parcel.request);
         } else {
             link.requests.owe_again(channel, parcel.request);
         }

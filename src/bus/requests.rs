@@ -5,7 +5,7 @@
 //! asked:  ask() ──► waits ──► answered() | expired() | cancel() | close()     one of them, once
 //!                             expired() and cancel() keep its place until release() or forget(): the peer counts it until it is told
 //! owed:   owe() ──► owed  ──► settle()  | withdraw() | close()                settle() says true once
-//!                             settle() keeps its place until answered_it(), or owe_again() if nothing was sent
+//!                             settle() keeps its place until settled(), or owe_again() if nothing was sent
 //! ```
 
 use super::sync::Lock;
@@ -199,8 +199,7 @@ impl Requests {
         inner.closed.get_or_insert(reason);
         inner.owed.clear();
         let asked = std::mem::take(&mut inner.asked);
-        let over = |(request, Asked { channel, asker, is_queued, .. })| {
-            let asker: Option<Asker> = asker;
+        let over = |(request, Asked { channel, asker, is_queued, .. }): (u32, Asked)| {
             asker.map(|asker| Over { channel, request, asker, is_queued })
         };
         asked.into_iter().filter_map(over).collect()
@@ -221,7 +220,7 @@ impl Requests {
     }
 
     /// The answer is sent. One that the peer has asked anew under the same number meanwhile is still owed.
-    pub fn answered_it(&self, channel: ChannelId, request: u32) {
+    pub fn settled(&self, channel: ChannelId, request: u32) {
         let mut inner = self.inner.lock();
         if inner.owed.get(&(channel, request)) == Some(&true) {
             inner.owed.remove(&(channel, request));

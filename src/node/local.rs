@@ -126,7 +126,7 @@ impl Shared {
         if !self.roster.own.settle(channel, number) {
             return Err(RequestError::NoRequest);
         }
-        self.roster.own.answered_it(channel, number);
+        self.roster.own.settled(channel, number);
         let Some(over) = self.roster.own.answered(channel, number) else {
             self.counters.answers_late.add(1);
             return Err(RequestError::NoRequest);
