@@ -2,12 +2,13 @@
 //! effect at once and send nothing; a caller closes the links that it is told to close.
 
 use super::lists::{ListError, Lists, Standing, Subject};
+use super::meeting::seen_at;
 use super::peers::{PeerInfo, Peers};
 use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
 use super::score;
 use super::slots::{Counts, Slot, Slots};
-use super::table::{Pool, seen_at};
+use super::table::Pool;
 use crate::base::address::{Address, Host};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;

@@ -15,7 +15,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::bus::event::Event;
 use crate::bus::outbox::Notice;
-use crate::pool::table::DialError;
+use crate::pool::dialing::DialError;
 use crate::reactor::net::Net;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};

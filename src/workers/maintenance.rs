@@ -17,9 +17,10 @@ use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Done, Job, Notice, Outbox};
+use crate::pool::dialing::DialError;
 use crate::pool::points::State;
 use crate::pool::slots::{Phase, Purpose};
-use crate::pool::table::{DialError, Pool};
+use crate::pool::table::Pool;
 use std::net::SocketAddr;
 use std::time::Duration;
 
