@@ -1,6 +1,9 @@
 //! Who is known, connected, banned: the tables behind the one pool mutex. Pure; the workers decide, the pool remembers.
 pub mod arriving;
 pub mod choose;
+pub mod choose_dial;
+pub mod choose_drop;
+pub mod choose_share;
 pub mod dialing;
 pub mod duplicate;
 pub mod judge;
@@ -22,11 +25,11 @@ pub mod table;
 #[cfg(test)]
 mod arriving_tests;
 #[cfg(test)]
-mod choose_dial_tests;
+pub mod choose_dial_tests;
 #[cfg(test)]
-mod choose_drop_tests;
+pub mod choose_drop_tests;
 #[cfg(test)]
-mod choose_share_tests;
+pub mod choose_share_tests;
 #[cfg(test)]
 mod dialing_tests;
 #[cfg(test)]

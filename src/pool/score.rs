@@ -1,5 +1,5 @@
 //! Scores: what an identity has earned, from the application's verdicts, its own faults and its metadata; how it fades, and which
-//! threshold it has crossed. Pure, integers only, bounded. It keeps nobody out itself: `judge.rs` acts, `choose.rs` and `select.rs` ask.
+//! threshold it has crossed. Pure, integers only, bounded. It keeps nobody out itself: `judge.rs` acts, the `choose_*.rs` and `select.rs` ask.
 //!
 //! A score fades by half in each half-life. Fading goes by whole ticks on a grid of its own, so that it is the same however often
 //! somebody looks, and reading changes nothing.

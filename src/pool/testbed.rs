@@ -1,6 +1,6 @@
 //! A pool with peers and addresses that have numbers, for the tests of its verbs.
 
-use super::choose::Candidates;
+use super::choose_dial::Candidates;
 use super::dialing::DialError;
 use super::lists::Culprit;
 use super::points::State;
