@@ -16,7 +16,8 @@
 //! ```
 
 use super::checks::{self, Pairs, Violation};
-use super::host::{Actor, Asked, Host, Plan, StartError, Wish};
+use super::desks::Asked;
+use super::host::{Actor, Host, Plan, StartError, Wish};
 use super::net::{HostId, Network};
 use super::pipe::{Weather, nanos};
 use super::port::Port;
