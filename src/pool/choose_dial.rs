@@ -3,6 +3,7 @@
 
 use super::choose::draw;
 use super::points::{Point, Proof};
+use super::policy::Policy;
 use super::slots::{Phase, Slot};
 use super::table::Pool;
 use crate::base::peer::PeerId;
@@ -58,7 +59,7 @@ impl Pool {
         let outbound = self.slots.counts().outbound as u64;
         let new_percent = outbound.min(8) * 10 + 10;
         let mut links = self.links_per_group();
-        let (mut old, mut new) = (Spread::new(old, &links, rng), Spread::new(new, &links, rng));
+        let (mut old, mut new) = (Spread::new(old, &links, &self.policy, rng), Spread::new(new, &links, &self.policy, rng));
         while candidates.now.len() < count {
             let picked = if rng.percent(new_percent) {
                 new.take(&links).or_else(|| old.take(&links))
@@ -66,7 +67,7 @@ impl Pool {
                 old.take(&links).or_else(|| new.take(&links))
             };
             let Some(at) = picked else { break };
-            *links.entry(Group::of(at.ip())).or_default() += 1;
+            *links.entry(self.policy.group(at.ip())).or_default() += 1;
             candidates.now.push(at);
         }
         candidates
@@ -138,7 +139,7 @@ impl Pool {
         let mut links = BTreeMap::new();
         let is_outbound = |slot: &&Slot| slot.direction == Direction::Outbound && slot.phase != Phase::Arrived;
         for slot in self.slots.iter().filter(is_outbound) {
-            *links.entry(Group::of(slot.remote.ip())).or_default() += 1;
+            *links.entry(self.policy.group(slot.remote.ip())).or_default() += 1;
         }
         links
     }
@@ -153,14 +154,14 @@ struct Spread {
 }
 
 impl Spread {
-    fn new(addresses: Vec<(SocketAddr, i32)>, links: &BTreeMap<Group, usize>, rng: &mut Rng) -> Spread {
+    fn new(addresses: Vec<(SocketAddr, i32)>, links: &BTreeMap<Group, usize>, policy: &Policy, rng: &mut Rng) -> Spread {
         let mut chance = |score: i32| draw(score, [rng.next_u64(), rng.next_u64()]);
         let mut drawn: Vec<_> = addresses.into_iter().map(|(at, score)| (chance(score), at, score)).collect();
         drawn.sort_unstable_by(|one, other| other.cmp(one));
         let mut groups: BTreeMap<Group, Vec<SocketAddr>> = BTreeMap::new();
         let mut first: BTreeMap<Group, i32> = BTreeMap::new();
         for (_, at, score) in drawn {
-            let group = Group::of(at.ip());
+            let group = policy.group(at.ip());
             groups.entry(group).or_default().push(at);
             first.insert(group, score);
         }

@@ -2,7 +2,8 @@
 //! welcome for metadata, the end of a link for faults. They take effect at once and send nothing; the caller closes and tells.
 
 use super::lists::{Culprit, Subject};
-use super::score::{Left, Move, Saved, Score, Scores, Stage};
+use super::saved::{Left, SavedScore};
+use super::score::{Move, Score, Scores, Stage};
 use super::table::Pool;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -131,13 +132,13 @@ impl Pool {
     }
 
     /// All scores, to be saved.
-    pub fn saved_scores(&self, now: Time) -> Vec<Saved> {
+    pub fn saved_scores(&self, now: Time) -> Vec<SavedScore> {
         self.scores.saved(now, |peer, stage| self.left(now, peer, stage))
     }
 
     /// Takes back what was saved `age` ago, with the bans and greylistings that it led to. Those last no longer than a fresh one would,
     /// whatever the clocks said meanwhile.
-    pub fn restore_scores(&mut self, now: Time, age: Duration, all: &[Saved]) {
+    pub fn restore_scores(&mut self, now: Time, age: Duration, all: &[SavedScore]) {
         let (grey_max, ban_max) = (self.policy.greylist_timeout, self.scores.rules().ban_time);
         for saved in all.iter().filter(|saved| saved.peer != self.own) {
             self.scores.restore(now, age, saved);

@@ -10,7 +10,7 @@ use crate::base::address::{Address, Host};
 use crate::base::limits::ADDRESSES_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
-use crate::base::point::{Group, canonical};
+use crate::base::point::canonical;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
@@ -140,7 +140,7 @@ impl Pool {
         let (remote, direction) = (slot.remote, slot.direction);
         self.peers.meet(now, peer, hello, &self.policy);
         let listen = if hello.is_private { Vec::new() } else { self.listen_of(hello, remote.ip()) };
-        let source = Source::Group(Group::of(remote.ip()));
+        let source = Source::Group(self.policy.group(remote.ip()));
         let mut proven = None;
         for address in &listen {
             let address = Address { id: Some(peer), ..address.clone() };

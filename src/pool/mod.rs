@@ -16,6 +16,7 @@ pub mod peers;
 pub mod points;
 pub mod policy;
 pub mod quotas;
+pub mod saved;
 pub mod score;
 pub mod score_file;
 pub mod select;

@@ -12,7 +12,6 @@ use super::table::Pool;
 use crate::base::address::{Address, Host};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
-use crate::base::point::Group;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::wire::hello::Capability;
@@ -99,7 +98,7 @@ impl Pool {
         offers: impl Iterator<Item = (&'a Address, &'a [Capability])>,
         from: SocketAddr,
     ) -> usize {
-        let source = Source::Group(Group::of(from.ip()));
+        let source = Source::Group(self.policy.group(from.ip()));
         let mut new = 0;
         for (address, capabilities) in offers.filter(|(address, _)| address.id != Some(self.own)) {
             let offer = Offer { address, capabilities, source, proof: Proof::Heard };
@@ -158,7 +157,7 @@ impl Pool {
     pub fn learn_claim(&mut self, now: Time, link: LinkId, claim: &Address) -> bool {
         let Some(seen) = self.slots.get(link).map(|slot| slot.remote.ip()) else { return false };
         let proof = if claim.host == Host::Ip(seen) { Proof::Host } else { Proof::Heard };
-        let offer = Offer { address: claim, capabilities: &[], source: Source::Group(Group::of(seen)), proof };
+        let offer = Offer { address: claim, capabilities: &[], source: Source::Group(self.policy.group(seen)), proof };
         self.points.learn(now, &offer, &self.policy) == Intake::New
     }
 
