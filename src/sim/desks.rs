@@ -65,7 +65,7 @@ impl Host {
             },
             Actor::Exchange => match if is_nudged { None } else { self.controls.try_recv().ok() } {
                 // A panic while decoding is contained in a real node; here it must be seen.
-                Some(control) => self.exchange.handle(now, Said::decode(control), &mut self.pool, &mut out),
+                Some(control) => self.exchange.handle(now, Said::decode(control).into(), &mut self.pool, &mut out),
                 None => {
                     desk.is_nudged = false;
                     self.exchange.wake(now, &mut self.pool, &mut out);
