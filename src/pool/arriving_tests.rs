@@ -1,10 +1,10 @@
 //! Who may come, at which pace, and whose place is taken for whom.
 
-use super::lists::Subject;
 use super::policy::Policy;
 use super::testbed::{Bench, at, peer, policy, small};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::base::verdict::Verdict;
 

@@ -1,8 +1,8 @@
 //! Whom to drop.
 
-use super::lists::Subject;
 use super::testbed::{Bench, at, peer, policy};
 use crate::base::link_id::LinkId;
+use crate::base::subject::Subject;
 use crate::base::verdict::Direction;
 
 #[test]

@@ -1,12 +1,13 @@
 //! What may be dialed now, and what may not and why.
 
 use super::dialing::DialError;
-use super::lists::{Culprit, Subject};
+use super::lists::Culprit;
 use super::policy::Policy;
 use super::slots::Purpose;
 use super::testbed::{Bench, at, policy, small};
 use crate::base::address::Address;
 use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
 use std::time::Duration;
 
 #[test]

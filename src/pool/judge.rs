@@ -1,13 +1,14 @@
 //! What a score leads to: warned, greylisted, banned, disconnected. The pool's verbs for whoever moves a score: the node's `report`,
 //! welcome for metadata, the end of a link for faults. They take effect at once and send nothing; the caller closes and tells.
 
-use super::lists::{Culprit, Subject};
+use super::lists::Culprit;
 use super::saved::{Left, SavedScore};
 use super::score::{Move, Score, Scores, Stage};
 use super::table::Pool;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
 use crate::base::time::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;

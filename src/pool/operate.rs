@@ -1,7 +1,7 @@
 //! The pool's verbs beside the life of links: what the operator orders, what workers learn and want, what readers see. They take
 //! effect at once and send nothing; a caller closes the links that it is told to close.
 
-use super::lists::{ListError, Lists, Standing, Subject};
+use super::lists::{ListError, Lists, Standing};
 use super::meeting::seen_at;
 use super::peers::{PeerInfo, Peers};
 use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
@@ -13,6 +13,7 @@ use crate::base::address::{Address, Host};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::wire::hello::Capability;
 use std::net::SocketAddr;

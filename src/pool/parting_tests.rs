@@ -1,11 +1,12 @@
 //! What the end of a link leaves behind: a free place, an address that rests, a culprit.
 
 use super::dialing::DialError;
-use super::lists::{Culprit, Subject};
+use super::lists::Culprit;
 use super::points::State;
 use super::slots::{Counts, Purpose};
 use super::testbed::{Bench, at, peer, policy};
 use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
 use crate::base::verdict::Verdict;
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Scores: how they fade, what they lead to, what they order, and what is remembered of them.
 
-use super::lists::{Standing, Subject};
+use super::lists::Standing;
 use super::policy::Policy;
 use super::saved::{Left, SavedScore};
 use super::score::{CAUSES_MAX, Move, Rules, SCORE_MAX, Scores, Stage, penalty, weight};
@@ -12,6 +12,7 @@ use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
 use crate::base::reason::{Blame, CloseReason};
 use crate::base::rng::Rng;
+use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::settings::table::Settings;
 use crate::wire::hello::Hello;

@@ -1,12 +1,12 @@
 //! The pool's verbs together: whatever happens in whatever order, no place is lost and no bound is passed.
 
-use super::lists::Subject;
 use super::points::State;
 use super::policy::Policy;
 use super::slots::Purpose;
 use super::testbed::{Bench, at, peer, policy, small};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
 use crate::base::verdict::Verdict;
 use proptest::prelude::*;
 use std::time::Duration;
