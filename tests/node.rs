@@ -5,7 +5,7 @@
 #[path = "rogue/wire.rs"]
 mod wire;
 
-use bowline::pool::table::DialError;
+use bowline::pool::dialing::DialError;
 use bowline::{
     Builder, Channel, ChannelId, CloseReason, Direction, Error, Event, LinkId, Node, NodeState, Notice, RecvError, SendError,
     generate_identity,

@@ -1,10 +1,11 @@
 //! Seeded stories on simulated networks. `BOWLINE_SEEDS=n` tries n seeds of each, `BOWLINE_SEED=s` only that one; a failure prints the
 //! line that replays it.
 
-use bowline::sim::roles::archives;
-use bowline::sim::scenarios::{
-    Failure, Outcome, bad_neighbours, crossing_dials, form_and_heal, part_and_join, partings, redials,
-};
+use bowline::sim::stories::dialing::{crossing_dials, redials};
+use bowline::sim::stories::forming::{form_and_heal, part_and_join, partings};
+use bowline::sim::stories::neighbours::bad_neighbours;
+use bowline::sim::stories::roles::archives;
+use bowline::sim::stories::scene::{Failure, Outcome};
 use std::time::Duration;
 
 /// Prints how to replay a seed, if its story panics.

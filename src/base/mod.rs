@@ -13,6 +13,7 @@ pub mod quota;
 pub mod reason;
 pub mod rng;
 pub mod sizes;
+pub mod subject;
 pub mod text;
 pub mod throttle;
 pub mod time;

@@ -4,7 +4,7 @@ use super::b_errors::bowline_result;
 use super::guard::Failure;
 use crate::base::reason::CloseReason;
 use crate::node::error::{Error, FileFault, RecvError, SendError};
-use crate::pool::table::DialError;
+use crate::pool::dialing::DialError;
 use std::io::ErrorKind;
 
 use bowline_result::*;

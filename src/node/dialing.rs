@@ -12,8 +12,8 @@ use crate::base::verdict::Direction;
 use crate::bus::command::Command;
 use crate::bus::event::NodeState;
 use crate::bus::outbox::Ending;
+use crate::pool::dialing::DialError;
 use crate::pool::slots::{Phase, Purpose};
-use crate::pool::table::DialError;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::net::SocketAddr;
 

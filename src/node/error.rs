@@ -5,7 +5,7 @@ use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::quota::QuotaError;
 use crate::base::reason::CloseReason;
-use crate::pool::table::DialError;
+use crate::pool::dialing::DialError;
 use crate::settings::check::Complaint;
 use crate::settings::error::SettingError;
 use crate::wire::refusal::Refusal;

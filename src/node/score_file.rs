@@ -5,7 +5,7 @@ use super::error::Error;
 use super::identity_file::{beside, write_whole};
 use super::node::Plan;
 use super::shared::Shared;
-use crate::pool::score::Saved;
+use crate::pool::saved::SavedScore;
 use crate::pool::score_file::{TEXT_MAX, decode, encode};
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -17,7 +17,7 @@ use std::time::Duration;
 #[derive(Default)]
 pub struct Loaded {
     pub age: Duration,
-    pub scores: Vec<Saved>,
+    pub scores: Vec<SavedScore>,
 }
 
 /// Where scores are kept, if anywhere.

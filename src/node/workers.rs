@@ -12,7 +12,7 @@ use crate::bus::outbox::Done;
 use crate::bus::report::{Control, Report};
 use crate::pool::policy::Policy;
 use crate::pool::table::Pool;
-use crate::workers::exchange::Exchange;
+use crate::workers::exchange::{self, Exchange};
 use crate::workers::maintenance::{self, Maintenance};
 use crate::workers::welcome::{self, Welcome};
 use crate::workers::word::Said;
@@ -68,19 +68,19 @@ pub fn maintenance_done(done: Done) -> Option<maintenance::Input> {
 }
 
 /// Exchange begins no jobs.
-pub fn exchange_done(_: Done) -> Option<Said> {
+pub fn exchange_done(_: Done) -> Option<exchange::Input> {
     None
 }
 
 /// Decodes a control message, contained and without a lock: a panic costs the peer its link and nobody else anything.
-pub fn exchange_input(control: Control, shared: &Shared) -> Option<Said> {
+pub fn exchange_input(control: Control, shared: &Shared) -> Option<exchange::Input> {
     let link = control.link;
     let said = catch_unwind(AssertUnwindSafe(|| Said::decode(control)));
     if said.is_err() {
         note_panic(shared, || format!("{link}: a panic while decoding was contained"));
         shared.order(Command::Close { link, reason: CloseReason::PanicContained });
     }
-    said.ok()
+    said.ok().map(exchange::Input::Said)
 }
 
 fn note_panic(shared: &Shared, text: impl FnOnce() -> String) {

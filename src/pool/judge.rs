@@ -1,12 +1,14 @@
 //! What a score leads to: warned, greylisted, banned, disconnected. The pool's verbs for whoever moves a score: the node's `report`,
 //! welcome for metadata, the end of a link for faults. They take effect at once and send nothing; the caller closes and tells.
 
-use super::lists::{Culprit, Subject};
-use super::score::{Left, Move, Saved, Score, Scores, Stage};
+use super::lists::Culprit;
+use super::saved::{Left, SavedScore};
+use super::score::{Move, Score, Scores, Stage};
 use super::table::Pool;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
 use crate::base::time::Time;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -131,13 +133,13 @@ impl Pool {
     }
 
     /// All scores, to be saved.
-    pub fn saved_scores(&self, now: Time) -> Vec<Saved> {
+    pub fn saved_scores(&self, now: Time) -> Vec<SavedScore> {
         self.scores.saved(now, |peer, stage| self.left(now, peer, stage))
     }
 
     /// Takes back what was saved `age` ago, with the bans and greylistings that it led to. Those last no longer than a fresh one would,
     /// whatever the clocks said meanwhile.
-    pub fn restore_scores(&mut self, now: Time, age: Duration, all: &[Saved]) {
+    pub fn restore_scores(&mut self, now: Time, age: Duration, all: &[SavedScore]) {
         let (grey_max, ban_max) = (self.policy.greylist_timeout, self.scores.rules().ban_time);
         for saved in all.iter().filter(|saved| saved.peer != self.own) {
             self.scores.restore(now, age, saved);

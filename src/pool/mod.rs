@@ -1,20 +1,42 @@
 //! Who is known, connected, banned: the tables behind the one pool mutex. Pure; the workers decide, the pool remembers.
+pub mod arriving;
 pub mod choose;
+pub mod choose_dial;
+pub mod choose_drop;
+pub mod choose_share;
+pub mod dialing;
 pub mod duplicate;
 pub mod judge;
 pub mod lists;
+pub mod meeting;
 pub mod operate;
 pub mod pace;
+pub mod parting;
 pub mod peers;
 pub mod points;
 pub mod policy;
 pub mod quotas;
+pub mod saved;
 pub mod score;
 pub mod score_file;
 pub mod select;
 pub mod slots;
 pub mod table;
 
+#[cfg(test)]
+mod arriving_tests;
+#[cfg(test)]
+pub mod choose_dial_tests;
+#[cfg(test)]
+pub mod choose_drop_tests;
+#[cfg(test)]
+pub mod choose_share_tests;
+#[cfg(test)]
+mod dialing_tests;
+#[cfg(test)]
+mod meeting_tests;
+#[cfg(test)]
+mod parting_tests;
 #[cfg(test)]
 mod points_tests;
 #[cfg(test)]
@@ -23,3 +45,5 @@ mod quotas_tests;
 mod score_tests;
 #[cfg(test)]
 mod table_tests;
+#[cfg(test)]
+mod testbed;

@@ -1,18 +1,19 @@
 //! The pool's verbs beside the life of links: what the operator orders, what workers learn and want, what readers see. They take
 //! effect at once and send nothing; a caller closes the links that it is told to close.
 
-use super::lists::{ListError, Lists, Standing, Subject};
+use super::lists::{ListError, Lists, Standing};
+use super::meeting::seen_at;
 use super::peers::{PeerInfo, Peers};
 use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
 use super::score;
 use super::slots::{Counts, Slot, Slots};
-use super::table::{Pool, seen_at};
+use super::table::Pool;
 use crate::base::address::{Address, Host};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
-use crate::base::point::Group;
 use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::wire::hello::Capability;
 use std::net::SocketAddr;
@@ -98,7 +99,7 @@ impl Pool {
         offers: impl Iterator<Item = (&'a Address, &'a [Capability])>,
         from: SocketAddr,
     ) -> usize {
-        let source = Source::Group(Group::of(from.ip()));
+        let source = Source::Group(self.policy.group(from.ip()));
         let mut new = 0;
         for (address, capabilities) in offers.filter(|(address, _)| address.id != Some(self.own)) {
             let offer = Offer { address, capabilities, source, proof: Proof::Heard };
@@ -157,7 +158,7 @@ impl Pool {
     pub fn learn_claim(&mut self, now: Time, link: LinkId, claim: &Address) -> bool {
         let Some(seen) = self.slots.get(link).map(|slot| slot.remote.ip()) else { return false };
         let proof = if claim.host == Host::Ip(seen) { Proof::Host } else { Proof::Heard };
-        let offer = Offer { address: claim, capabilities: &[], source: Source::Group(Group::of(seen)), proof };
+        let offer = Offer { address: claim, capabilities: &[], source: Source::Group(self.policy.group(seen)), proof };
         self.points.learn(now, &offer, &self.policy) == Intake::New
     }
 

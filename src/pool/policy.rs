@@ -3,8 +3,10 @@
 
 use super::score::Rules;
 use crate::base::limits::{self, PEERS_MAX, POINTS_MAX};
+use crate::base::point::Group;
 use crate::base::quota::RoleQuota;
 use crate::settings::check::{Bounds, Checked};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Unproven addresses that one source group may put into the book: 64 of 1,024, as in Bitcoin's new table (threat T28).
@@ -153,6 +155,11 @@ impl From<&Checked> for Policy {
 }
 
 impl Policy {
+    /// The group of an address: one party is likely to hold all of it.
+    pub fn group(&self, ip: IpAddr) -> Group {
+        Group::of(ip)
+    }
+
     /// Most inbound links: the places for outbound ones stay free.
     pub fn inbound_max(&self) -> usize {
         self.bounds.inbound_max() as usize

@@ -2,7 +2,7 @@
 //! peer can do is its own word, from its Hello; what is said of others only chooses whom to dial. Maintenance asks it, and the pool's
 //! own admissions and evictions.
 
-use super::choose::Candidates;
+use super::choose_dial::Candidates;
 use super::pace::Allowance;
 use super::points::Point;
 use super::slots::{Phase, Purpose, Slot};

@@ -1,6 +1,5 @@
 //! Role quotas in the pool: who counts, who is dialed, who goes and who stays; and what the book knows of capabilities.
 
-use super::lists::Subject;
 use super::points::Proof;
 use super::policy::Policy;
 use super::slots::Purpose;
@@ -11,6 +10,7 @@ use crate::base::peer::PeerId;
 use crate::base::quota::{Quota, QuotaError};
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
+use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::base::verdict::{Direction, Verdict};
 use crate::settings::check::Bounds;

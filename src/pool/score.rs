@@ -1,9 +1,10 @@
 //! Scores: what an identity has earned, from the application's verdicts, its own faults and its metadata; how it fades, and which
-//! threshold it has crossed. Pure, integers only, bounded. It keeps nobody out itself: `judge.rs` acts, `choose.rs` and `select.rs` ask.
+//! threshold it has crossed. Pure, integers only, bounded. It keeps nobody out itself: `judge.rs` acts, the `choose_*.rs` and `select.rs` ask.
 //!
 //! A score fades by half in each half-life. Fading goes by whole ticks on a grid of its own, so that it is the same however often
 //! somebody looks, and reading changes nothing.
 
+use super::saved::{Left, SavedScore};
 use crate::base::limits::SCORES_MAX;
 use crate::base::peer::PeerId;
 use crate::base::reason::{Blame, CloseReason};
@@ -237,23 +238,6 @@ pub enum Move<'a> {
     Metadata(i32),
 }
 
-/// A score as it is saved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Saved {
-    pub peer: PeerId,
-    pub thousandths: i32,
-    pub stage: Stage,
-    /// How long the lists keep it out yet.
-    pub left: Option<Left>,
-}
-
-/// How long somebody is kept out yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
-    For(Duration),
-    Ever,
-}
-
 /// All scores of a node.
 #[derive(Debug)]
 pub struct Scores {
@@ -371,20 +355,20 @@ impl Scores {
     }
 
     /// Everything that is to be saved; `left` says how long the lists keep a peer of that stage out.
-    pub fn saved(&self, now: Time, left: impl Fn(&PeerId, Stage) -> Option<Left>) -> Vec<Saved> {
+    pub fn saved(&self, now: Time, left: impl Fn(&PeerId, Stage) -> Option<Left>) -> Vec<SavedScore> {
         let tick = self.rules.tick_of(now);
-        let saved = |(peer, record): (&PeerId, &Record)| Saved {
+        let saved = |(peer, record): (&PeerId, &Record)| SavedScore {
             peer: *peer,
             thousandths: (record.earned.at(tick).parts * 1_000 / POINT) as i32,
             stage: record.stage,
             left: left(peer, record.stage),
         };
-        let is_worth_it = |saved: &Saved| saved.thousandths != 0 || saved.left.is_some();
+        let is_worth_it = |saved: &SavedScore| saved.thousandths != 0 || saved.left.is_some();
         self.records.iter().map(saved).filter(is_worth_it).collect()
     }
 
     /// Takes back a score that was saved so long ago.
-    pub fn restore(&mut self, now: Time, age: Duration, saved: &Saved) {
+    pub fn restore(&mut self, now: Time, age: Duration, saved: &SavedScore) {
         self.make_room(now, &saved.peer);
         let ticks = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX) / self.rules.tick_nanos();
         let most = i64::from(SCORE_MAX) * POINT;

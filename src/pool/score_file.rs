@@ -1,7 +1,8 @@
 //! Scores as a text that outlives a restart: writing and reading it. Pure: no file, no clock; `node/score_file.rs` has both. A text that
 //! is not whole or not understood is refused with the line, never read in part.
 
-use super::score::{Left, SCORE_MAX, Saved, Stage};
+use super::saved::{Left, SavedScore};
+use super::score::{SCORE_MAX, Stage};
 use crate::base::limits::SCORES_MAX;
 use crate::base::text::shown;
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ pub struct ScoreFileError {
 }
 
 /// The text for `all`, saved at `unix` seconds since 1970.
-pub fn encode(all: &[Saved], unix: u64) -> String {
+pub fn encode(all: &[SavedScore], unix: u64) -> String {
     let mut text = format!(
         "{HEAD}\nsaved {unix}\n# peer id, score in thousandths, stage, kept out until (seconds since 1970; ever: until lifted; -: not)\n"
     );
@@ -45,7 +46,7 @@ pub fn encode(all: &[Saved], unix: u64) -> String {
 ///
 /// # Errors
 /// The line that is wrong, and what is wrong with it.
-pub fn decode(text: &str, unix: u64) -> Result<(Duration, Vec<Saved>), ScoreFileError> {
+pub fn decode(text: &str, unix: u64) -> Result<(Duration, Vec<SavedScore>), ScoreFileError> {
     let error = |line: usize, text: String| ScoreFileError { line, text };
     let mut lines = text.lines().enumerate().map(|(number, line)| (number + 1, line)).filter(|(_, line)| !line.starts_with('#'));
     let (line, head) = lines.next().unwrap_or((1, ""));
@@ -81,7 +82,7 @@ pub fn decode(text: &str, unix: u64) -> Result<(Duration, Vec<Saved>), ScoreFile
     Err(error(last + 1, "the text is cut: the line 'end' with the number of scores is missing".to_owned()))
 }
 
-fn entry(text: &str, unix: u64) -> Result<Saved, String> {
+fn entry(text: &str, unix: u64) -> Result<SavedScore, String> {
     let parts: Vec<&str> = text.split(' ').collect();
     let [peer, thousandths, stage, until] = parts[..] else {
         return Err(format!("'{}' where a peer id, a score, a stage and a moment are expected", shown(text)));
@@ -106,5 +107,5 @@ fn entry(text: &str, unix: u64) -> Result<Saved, String> {
             moment.checked_sub(unix).filter(|left| *left > 0).map(|left| Left::For(Duration::from_secs(left)))
         }
     };
-    Ok(Saved { peer, thousandths, stage, left })
+    Ok(SavedScore { peer, thousandths, stage, left })
 }

@@ -1,8 +1,9 @@
 //! Scores: how they fade, what they lead to, what they order, and what is remembered of them.
 
-use super::lists::{Standing, Subject};
+use super::lists::Standing;
 use super::policy::Policy;
-use super::score::{CAUSES_MAX, Left, Move, Rules, SCORE_MAX, Saved, Scores, Stage, penalty, weight};
+use super::saved::{Left, SavedScore};
+use super::score::{CAUSES_MAX, Move, Rules, SCORE_MAX, Scores, Stage, penalty, weight};
 use super::score_file::{decode, encode};
 use super::select::{Candidate, How, select};
 use super::table::Pool;
@@ -11,6 +12,7 @@ use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
 use crate::base::reason::{Blame, CloseReason};
 use crate::base::rng::Rng;
+use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::settings::table::Settings;
 use crate::wire::hello::Hello;
@@ -156,17 +158,17 @@ proptest! {
         later in 0_u64..2_000_000,
     ) {
         let left = |seconds: Option<u64>| seconds.map(|s| if s == 0 { Left::Ever } else { Left::For(Duration::from_secs(s)) });
-        let saved = |(number, (thousandths, stage, seconds)): (&u16, &(i32, usize, Option<u64>))| Saved {
+        let saved = |(number, (thousandths, stage, seconds)): (&u16, &(i32, usize, Option<u64>))| SavedScore {
             peer: peer(*number), thousandths: *thousandths, stage: Stage::ALL[*stage], left: left(*seconds),
         };
-        let all: Vec<Saved> = all.iter().map(saved).collect();
+        let all: Vec<SavedScore> = all.iter().map(saved).collect();
         let (age, read) = decode(&encode(&all, unix), unix + later).expect("what was written");
         prop_assert_eq!(age, Duration::from_secs(later));
         let rest = |left| match left {
             Left::For(left) => left.checked_sub(age).filter(|left| !left.is_zero()).map(Left::For),
             Left::Ever => Some(left),
         };
-        let expected: Vec<Saved> = all.iter().map(|saved| Saved { left: saved.left.and_then(rest), ..*saved }).collect();
+        let expected: Vec<SavedScore> = all.iter().map(|saved| SavedScore { left: saved.left.and_then(rest), ..*saved }).collect();
         prop_assert_eq!(read, expected);
     }
 
@@ -220,7 +222,7 @@ fn who_has_served_a_ban_can_be_banned_again() {
     assert_eq!(change(&mut scores, 30, false), None, "it was lifted");
     assert_eq!(change(&mut scores, 60, false), Some(Stage::Banned), "it was served");
     let left = Some(Left::For(Duration::from_secs(10)));
-    scores.restore(after(100), Duration::ZERO, &Saved { peer: peer(1), thousandths: -900_000, stage: Stage::Banned, left });
+    scores.restore(after(100), Duration::ZERO, &SavedScore { peer: peer(1), thousandths: -900_000, stage: Stage::Banned, left });
     assert_eq!(change(&mut scores, 109, false), None);
     assert_eq!(change(&mut scores, 110, false), Some(Stage::Banned));
 }

@@ -5,7 +5,7 @@ use super::duplicate::Rival;
 use super::policy::Policy;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
-use crate::base::point::{Group, Prefix, is_global};
+use crate::base::point::{Prefix, is_global};
 use crate::base::reason::CloseReason;
 use crate::base::sizes;
 use crate::base::time::Time;
@@ -238,9 +238,9 @@ impl Slots {
             return false;
         }
         let inbound = || self.slots.values().filter(|slot| slot.is_link() && slot.direction == Direction::Inbound);
-        let group = Group::of(ip);
+        let group = policy.group(ip);
         inbound().filter(|slot| slot.remote.ip() == ip).count() >= policy.inbound_per_ip
-            || inbound().filter(|slot| Group::of(slot.remote.ip()) == group).count() >= policy.inbound_per_group
+            || inbound().filter(|slot| policy.group(slot.remote.ip()) == group).count() >= policy.inbound_per_group
     }
 
     /// The earliest deadline of a place that is not open.

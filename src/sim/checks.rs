@@ -1,7 +1,8 @@
 //! What must hold in every simulated network, whatever happens in it. It looks and never changes anything but its own notes. The world asks
 //! it after each step of a host, and about all hosts each second.
 
-use super::host::{End, Host};
+use super::desks::End;
+use super::host::Host;
 use super::net::HostId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;

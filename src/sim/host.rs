@@ -2,6 +2,7 @@
 //! socket; `world.rs` says when which of its actors takes its turn, and nothing here decides what a node does.
 
 use super::checks::Story;
+use super::desks::Desk;
 use super::net::{HostId, Network};
 use super::trace::What;
 use crate::base::address::Address;
@@ -16,16 +17,16 @@ use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::{LinkStats, NodeCounters, Stats};
 use crate::bus::event::Event;
-use crate::bus::outbox::{Done, Job, Outbox};
 use crate::bus::queue::Queue;
 use crate::bus::report::{Control, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::crypto::identity::Identity;
 use crate::flow::pot::Pot;
+use crate::pool::dialing::DialError;
 use crate::pool::policy::Policy;
 use crate::pool::slots::Purpose;
-use crate::pool::table::{DialError, Pool};
+use crate::pool::table::Pool;
 use crate::reactor::engine::{Engine, Next, Ports};
 use crate::reactor::limits::Limits;
 use crate::reactor::native::Native;
@@ -37,11 +38,10 @@ use crate::settings::table::Settings;
 use crate::wire::hello::{Capability, Hello};
 use crate::workers::exchange::Exchange;
 use crate::workers::machine::Machine;
-use crate::workers::maintenance::{self, Maintenance};
+use crate::workers::maintenance::Maintenance;
 use crate::workers::welcome::Welcome;
-use crate::workers::word::Said;
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
-use std::collections::{BTreeMap, VecDeque};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -115,15 +115,6 @@ pub(super) enum Wish {
     Idle,
 }
 
-/// What a worker has to do beside its inbox.
-#[derive(Debug, Default)]
-struct Desk {
-    is_nudged: bool,
-    done: VecDeque<Done>,
-    /// Orders that found the reactor's channel full: a thread would wait there, so the worker does nothing else.
-    held: VecDeque<Command>,
-}
-
 /// One host with everything a node consists of.
 pub struct Host {
     pub(super) id: HostId,
@@ -133,15 +124,15 @@ pub struct Host {
     engine: Engine,
     next: Next,
     pub(super) pool: Pool,
-    welcome: Welcome,
-    maintenance: Maintenance,
-    exchange: Exchange,
-    desks: BTreeMap<Actor, Desk>,
+    pub(super) welcome: Welcome,
+    pub(super) maintenance: Maintenance,
+    pub(super) exchange: Exchange,
+    pub(super) desks: BTreeMap<Actor, Desk>,
     pub(super) bell: Arc<Bell>,
     is_rung: Arc<AtomicBool>,
-    commands: Sender<Command>,
+    pub(super) commands: Sender<Command>,
     pub(super) reports: Receiver<Report>,
-    controls: Receiver<Control>,
+    pub(super) controls: Receiver<Control>,
     pub(super) roster: Arc<Roster>,
     pub(super) routes: Arc<Routes>,
     is_readable: Arc<AtomicBool>,
@@ -151,30 +142,12 @@ pub struct Host {
     /// False while the application does not take what arrives.
     pub(super) is_taking: bool,
     is_maintaining: bool,
-    rng: Rng,
+    pub(super) rng: Rng,
     ready: Vec<Ready>,
     taken: Vec<Event>,
     /// Where its links lead.
-    remotes: BTreeMap<LinkId, SocketAddr>,
+    pub(super) remotes: BTreeMap<LinkId, SocketAddr>,
     pub(super) story: Story,
-}
-
-/// What a step of a host asks of the world.
-#[derive(Debug, Default)]
-pub(super) struct Asked {
-    pub jobs: Vec<Job>,
-    pub log: Vec<(log::Level, &'static str, String)>,
-    /// The end of a link that welcome heard of.
-    pub ended: Option<End>,
-}
-
-/// How a link ended, as the reactor reported it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct End {
-    pub link: LinkId,
-    pub remote: Option<SocketAddr>,
-    pub reason: CloseReason,
-    pub told: Option<CloseReason>,
 }
 
 /// What a simulated node says of itself.
@@ -395,98 +368,6 @@ impl Host {
         }
     }
 
-    /// A worker's turn, as in `node/pump.rs`: one input, nudge or deadline.
-    pub(super) fn work(&mut self, actor: Actor, network: &mut Network) -> Asked {
-        let now = self.clock(network.now());
-        if !self.send_held(actor) {
-            return Asked::default();
-        }
-        let mut out = Outbox::default();
-        let mut ended = None;
-        let desk = self.desks.get_mut(&actor).expect("every worker has a desk");
-        // A thread waits for all of these at once and takes any that is there.
-        let is_nudged = desk.is_nudged && self.rng.percent(50);
-        match actor {
-            Actor::Welcome => match self.reports.try_recv() {
-                Ok(report) => {
-                    ended = self.note_report(&report);
-                    self.welcome.handle(now, report.into(), &mut self.pool, &mut out);
-                }
-                Err(_) => self.welcome.wake(now, &mut self.pool, &mut out),
-            },
-            Actor::Exchange => match if is_nudged { None } else { self.controls.try_recv().ok() } {
-                // A panic while decoding is contained in a real node; here it must be seen.
-                Some(control) => self.exchange.handle(now, Said::decode(control), &mut self.pool, &mut out),
-                None => {
-                    desk.is_nudged = false;
-                    self.exchange.wake(now, &mut self.pool, &mut out);
-                }
-            },
-            Actor::Maintenance => match if is_nudged { None } else { desk.done.pop_front() } {
-                Some(done) => self.maintenance.handle(now, maintenance::Input::Done(done), &mut self.pool, &mut out),
-                None => {
-                    desk.is_nudged = false;
-                    self.maintenance.wake(now, &mut self.pool, &mut out);
-                }
-            },
-            Actor::Reactor | Actor::Application => return Asked::default(),
-        }
-        let what = match actor {
-            Actor::Welcome => What::Welcomed,
-            Actor::Maintenance => What::Maintained,
-            _ => What::Exchanged,
-        };
-        network.note(self.id, what, LinkId::NONE, out.commands.len() as u64);
-        Asked { ended, ..self.carry_out(actor, out) }
-    }
-
-    /// Keeps where a link leads, until it ends.
-    fn note_report(&mut self, report: &Report) -> Option<End> {
-        match *report {
-            Report::Arrived { link, from } => {
-                self.remotes.insert(link, from);
-                None
-            }
-            Report::Closed { link, reason, told, .. } => Some(End { link, remote: self.remotes.remove(&link), reason, told }),
-            _ => None,
-        }
-    }
-
-    fn carry_out(&mut self, actor: Actor, out: Outbox) -> Asked {
-        let Outbox { commands, jobs, notices, nudge_maintenance, nudge_exchange, log, .. } = out;
-        self.desk(actor).held.extend(commands);
-        self.send_held(actor);
-        for notice in notices {
-            self.routes.main().notify(notice);
-        }
-        self.desk(Actor::Maintenance).is_nudged |= nudge_maintenance;
-        self.desk(Actor::Exchange).is_nudged |= nudge_exchange;
-        Asked { jobs, log, ended: None }
-    }
-
-    fn desk(&mut self, actor: Actor) -> &mut Desk {
-        self.desks.get_mut(&actor).expect("every worker has a desk")
-    }
-
-    /// Sends what the worker still has for the reactor. False if the channel is full: then it must wait.
-    fn send_held(&mut self, actor: Actor) -> bool {
-        while let Some(command) = self.desk(actor).held.pop_front() {
-            if let Command::Dial { link, to, .. } = command {
-                self.remotes.insert(link, to);
-            }
-            match self.commands.try_send(command) {
-                Ok(()) => self.bell.ring(),
-                Err(TrySendError::Full(command)) => {
-                    self.desk(actor).held.push_front(command);
-                    return false;
-                }
-                // The reactor has ended; nobody is there to be ordered.
-                Err(TrySendError::Disconnected(_)) => {}
-            }
-        }
-        true
-    }
-
     /// A place for a dial of the application, as in `node/dialing.rs`: a link that has parted gives way.
     pub(super) fn claim(&mut self, now: Time, to: SocketAddr, expect: Option<PeerId>, why: Purpose) -> Result<LinkId, DialError> {
         match self.pool.claim_dial(now, to, expect, why) {
@@ -496,17 +377,6 @@ impl Host {
             }
             claimed => claimed,
         }
-    }
-
-    /// An order of the application or the operator. It waits its turn behind those of maintenance.
-    pub(super) fn order(&mut self, command: Command) {
-        self.desk(Actor::Maintenance).held.push_back(command);
-        self.send_held(Actor::Maintenance);
-    }
-
-    /// The end of a job of maintenance.
-    pub(super) fn finish(&mut self, done: Done) {
-        self.desk(Actor::Maintenance).done.push_back(done);
     }
 
     /// The node stops as `Node::stop` does: no new work, then a drain until `deadline` of the world's time.

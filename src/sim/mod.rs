@@ -1,12 +1,12 @@
 //! Whole networks in memory: the machines of `node/` without its threads, on streams without sockets, in virtual time from a seed.
 
 pub mod checks;
+mod desks;
 pub mod host;
 pub mod net;
 pub mod pipe;
 pub mod port;
-pub mod roles;
-pub mod scenarios;
+pub mod stories;
 pub mod talk;
 pub mod trace;
 pub mod world;

@@ -16,7 +16,8 @@
 //! ```
 
 use super::checks::{self, Pairs, Violation};
-use super::host::{Actor, Asked, Host, Plan, StartError, Wish};
+use super::desks::Asked;
+use super::host::{Actor, Host, Plan, StartError, Wish};
 use super::net::{HostId, Network};
 use super::pipe::{Weather, nanos};
 use super::port::Port;
@@ -32,8 +33,8 @@ use crate::bus::event::Event;
 use crate::bus::outbox::{Done, Job};
 use crate::crypto::identity::{Draft, Identity};
 use crate::crypto::sodium;
+use crate::pool::dialing::DialError;
 use crate::pool::slots::Purpose;
-use crate::pool::table::DialError;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{IpAddr, SocketAddr};

@@ -244,7 +244,7 @@ mod tests {
             let peer = self.pool.slots().get(link).and_then(|slot| slot.peer).expect("a link");
             let control = Control { link, peer, channel: ChannelId::DISCOVER, kind, request, body: body.into() };
             let mut out = Outbox::default();
-            self.machine.handle(now, Said::decode(control), &mut self.pool, &mut out);
+            self.machine.handle(now, Said::decode(control).into(), &mut self.pool, &mut out);
             out
         }
     }

@@ -32,6 +32,19 @@ const UNANSWERED_MAX: u32 = 3;
 /// The store counts as full at this many percent.
 const FULL_PERCENT: usize = 95;
 
+/// What exchange is told.
+#[derive(Debug)]
+pub enum Input {
+    /// By a peer, decoded.
+    Said(Said),
+}
+
+impl From<Said> for Input {
+    fn from(said: Said) -> Input {
+        Input::Said(said)
+    }
+}
+
 /// What is under way with one link.
 #[derive(Debug, Default)]
 struct Ask {
@@ -197,6 +210,30 @@ impl Exchange {
         next.max(now + Duration::from_millis(1))
     }
 
+    /// A peer has said something on the node's own channels. Who breaks the rules is closed.
+    fn hear(&mut self, now: Time, said: Said, pool: &mut Pool, out: &mut Outbox) {
+        // What a link sent before it was closed may still come; nobody is there to be answered or blamed.
+        if !pool.slots().get(said.link).is_some_and(Slot::is_link) {
+            return;
+        }
+        let handled = match &said.word {
+            Word::Pex(received) => self.pex(now, &said, received, pool, out),
+            Word::Wrong(reason) => Err(*reason),
+            Word::Question(_) | Word::Answer(_) | Word::Failure | Word::Cancel => {
+                self.discovery.handle(now, said, pool, out);
+                return self.wake(now, pool, out);
+            }
+        };
+        if let Err(reason) = handled {
+            let (link, peer) = (said.link, said.peer.short());
+            pool.doom(now, link, reason);
+            out.commands.push(Command::Close { link, reason });
+            let line = self.fault_lines.line(now, || format!("{link} with {peer} closed: {reason}"));
+            out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
+        }
+        self.wake(now, pool, out);
+    }
+
     fn pex(
         &mut self,
         now: Time,
@@ -288,29 +325,12 @@ pub(super) fn say(out: &mut Outbox, link: LinkId, (channel, kind, request): (Cha
 }
 
 impl Machine for Exchange {
-    type Input = Said;
+    type Input = Input;
 
-    fn handle(&mut self, now: Time, said: Said, pool: &mut Pool, out: &mut Outbox) {
-        // What a link sent before it was closed may still come; nobody is there to be answered or blamed.
-        if !pool.slots().get(said.link).is_some_and(Slot::is_link) {
-            return;
+    fn handle(&mut self, now: Time, input: Input, pool: &mut Pool, out: &mut Outbox) {
+        match input {
+            Input::Said(said) => self.hear(now, said, pool, out),
         }
-        let handled = match &said.word {
-            Word::Pex(received) => self.pex(now, &said, received, pool, out),
-            Word::Wrong(reason) => Err(*reason),
-            Word::Question(_) | Word::Answer(_) | Word::Failure | Word::Cancel => {
-                self.discovery.handle(now, said, pool, out);
-                return self.wake(now, pool, out);
-            }
-        };
-        if let Err(reason) = handled {
-            let (link, peer) = (said.link, said.peer.short());
-            pool.doom(now, link, reason);
-            out.commands.push(Command::Close { link, reason });
-            let line = self.fault_lines.line(now, || format!("{link} with {peer} closed: {reason}"));
-            out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
-        }
-        self.wake(now, pool, out);
     }
 
     fn wake(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {

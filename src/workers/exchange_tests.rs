@@ -59,7 +59,7 @@ impl Bench {
 
     fn control(&mut self, now: Time, control: Control) -> Outbox {
         let mut out = Outbox::default();
-        self.machine.handle(now, Said::decode(control), &mut self.pool, &mut out);
+        self.machine.handle(now, Said::decode(control).into(), &mut self.pool, &mut out);
         out
     }
 }

@@ -10,9 +10,10 @@ use crate::bus::command::Command;
 use crate::bus::outbox::{Ending, Notice, Outbox, Outcome};
 use crate::pool::judge::Judgement;
 use crate::pool::lists::Culprit;
+use crate::pool::parting::Closed;
 use crate::pool::score::Stage;
 use crate::pool::slots::{Phase, Purpose};
-use crate::pool::table::{Closed, Pool};
+use crate::pool::table::Pool;
 
 const LOG: &str = "bowline::score";
 

@@ -7,9 +7,9 @@
 
 use super::farewell;
 use super::machine::Machine;
+use super::names::Names;
 use super::roles::{self, Roles};
-use crate::base::address::{Address, Host};
-use crate::base::limits::ADDRESSES_PER_NAME;
+use crate::base::address::Address;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
@@ -17,9 +17,9 @@ use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Done, Job, Notice, Outbox};
-use crate::pool::points::State;
+use crate::pool::dialing::DialError;
 use crate::pool::slots::{Phase, Purpose};
-use crate::pool::table::{DialError, Pool};
+use crate::pool::table::Pool;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -38,25 +38,13 @@ pub enum Input {
     Round { ticket: u64 },
 }
 
-/// A configured address whose host is a name.
-#[derive(Debug)]
-struct Name {
-    address: Address,
-    is_persistent: bool,
-    /// The question under way.
-    ticket: Option<u64>,
-    next_question: Time,
-    resolved: Vec<SocketAddr>,
-}
-
 /// The maintenance worker's machine.
 #[derive(Debug)]
 pub struct Maintenance {
     rng: Rng,
     /// Configured addresses that are not in the pool yet.
     unfixed: Vec<(Address, bool)>,
-    names: Vec<Name>,
-    tickets: u64,
+    names: Names,
     is_started: bool,
     next_period: Time,
     next_dials: Time,
@@ -90,8 +78,7 @@ impl Maintenance {
         Maintenance {
             rng,
             unfixed: persistent.chain(seeds.iter().map(|address| (address.clone(), false))).collect(),
-            names: Vec::new(),
-            tickets: 0,
+            names: Names::default(),
             is_started: false,
             next_period: Time::ZERO,
             next_dials: Time::ZERO,
@@ -110,10 +97,7 @@ impl Maintenance {
                 Some(at) => {
                     pool.fix(now, at, address.id, is_persistent);
                 }
-                None => {
-                    let (ticket, next_question, resolved) = (None, now, Vec::new());
-                    self.names.push(Name { address, is_persistent, ticket, next_question, resolved });
-                }
+                None => self.names.add(now, address, is_persistent),
             }
         }
         self.next_period = now + pool.policy().maintenance_period;
@@ -150,7 +134,7 @@ impl Maintenance {
             self.hold_until = now;
         }
         let mut found = Findings::default();
-        self.ask_names(now, pool, out, &mut found);
+        self.names.ask(now, pool, out, &mut found);
         self.drop_surplus(now, pool, out, &mut found);
         self.dial_persistent(now, pool, out, &mut found);
         if now >= self.hold_until {
@@ -165,40 +149,6 @@ impl Maintenance {
         found.wait_for(pool.slots().next_deadline());
         found.wait_for(Some(self.next_period.min(self.next_dials)));
         self.deadline = found.next_at.unwrap_or(self.next_period).max(now + REST);
-    }
-
-    /// Asks for the addresses of configured names: at start, and again while none of them is in use.
-    fn ask_names(&mut self, now: Time, pool: &Pool, out: &mut Outbox, found: &mut Findings) {
-        for name in self.names.iter_mut().filter(|name| name.ticket.is_none()) {
-            let is_used =
-                |at: &SocketAddr| pool.points().get(*at).is_some_and(|point| matches!(point.state, State::Connected(_)));
-            if now >= name.next_question && !name.resolved.iter().any(is_used) {
-                self.tickets += 1;
-                name.ticket = Some(self.tickets);
-                let Host::Name(host) = &name.address.host else { continue };
-                out.jobs.push(Job::Resolve { ticket: self.tickets, name: host.clone(), port: name.address.port });
-            } else {
-                found.wait_for((now < name.next_question).then_some(name.next_question));
-            }
-        }
-    }
-
-    fn resolved(&mut self, now: Time, ticket: u64, addresses: &[SocketAddr], pool: &mut Pool) {
-        let Some(name) = self.names.iter_mut().find(|name| name.ticket == Some(ticket)) else { return };
-        name.ticket = None;
-        let policy = pool.policy();
-        name.next_question = now + if addresses.is_empty() { policy.dial_period } else { policy.maintenance_period };
-        if addresses.is_empty() {
-            return;
-        }
-        let (old, new) = (&name.resolved, &addresses[..addresses.len().min(ADDRESSES_PER_NAME)]);
-        for at in old.iter().filter(|at| !new.contains(at)) {
-            pool.points_mut().unfix(*at);
-        }
-        for at in new.iter().filter(|at| !old.contains(at)) {
-            pool.fix(now, *at, name.address.id, name.is_persistent);
-        }
-        name.resolved = new.to_vec();
     }
 
     fn drop_surplus(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
@@ -347,7 +297,7 @@ impl Machine for Maintenance {
 
     fn handle(&mut self, now: Time, input: Input, pool: &mut Pool, out: &mut Outbox) {
         match input {
-            Input::Done(Done::Resolved { ticket, addresses }) => self.resolved(now, ticket, &addresses, pool),
+            Input::Done(Done::Resolved { ticket, addresses }) => self.names.resolved(now, ticket, &addresses, pool),
             Input::Round { ticket } => {
                 self.rounds.push(ticket);
                 (self.hold_until, self.next_dials, self.next_period) = (now, now, now);

@@ -5,6 +5,7 @@ pub mod exchange;
 pub(crate) mod farewell;
 pub mod machine;
 pub mod maintenance;
+mod names;
 mod roles;
 pub mod welcome;
 pub mod word;

@@ -320,7 +320,7 @@ impl World {
                 let mut out = Outbox::default();
                 let host = &mut self.nodes[node];
                 let control = Control { link, peer: peer(other), channel, kind, request, body };
-                host.exchange.handle(now, Said::decode(control), &mut host.pool, &mut out);
+                host.exchange.handle(now, Said::decode(control).into(), &mut host.pool, &mut out);
                 self.carry_out(node, out);
             }
         }

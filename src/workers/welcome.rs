@@ -183,8 +183,8 @@ mod tests {
     use super::super::testbed::{at, hello_of, ms, peer, policy};
     use super::*;
     use crate::base::link_id::LinkIds;
+    use crate::base::subject::Subject;
     use crate::bus::outbox::Ending;
-    use crate::pool::lists::Subject;
     use crate::pool::slots::Purpose;
     use std::time::Duration;
 

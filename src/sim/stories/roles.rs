@@ -1,12 +1,12 @@
 //! Stories of networks whose nodes have roles: all want links with some of those who have a capability, and find them by what others say.
-//! Like `scenarios.rs`, whose helpers it uses.
 
-use super::host::Host;
-use super::net::HostId;
-use super::scenarios::{Failure, Outcome, Talk, await_formed, outcome, plan, story, weather};
-use super::world::World;
+use super::chat::Talk;
+use super::scene::{Failure, Outcome, await_formed, outcome, plan, story, weather};
 use crate::base::quota::{Quota, RoleQuota};
 use crate::base::rng::Rng;
+use crate::sim::host::Host;
+use crate::sim::net::HostId;
+use crate::sim::world::World;
 use crate::wire::hello::Capability;
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,0 +1,76 @@
+//! Who may come, at which pace, and whose place is taken for whom.
+
+use super::policy::Policy;
+use super::testbed::{Bench, at, peer, policy, small};
+use crate::base::link_id::LinkId;
+use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
+use crate::base::time::Time;
+use crate::base::verdict::Verdict;
+
+#[test]
+fn inbound_links_never_take_the_places_of_outbound_ones() {
+    let mut bench = Bench::new(small());
+    for number in 1..=4 {
+        bench.inbound(number);
+    }
+    let link = bench.arrive(5).expect("may come");
+    let Verdict::Refuse { motive, alternatives } = bench.introduce(link, 5) else { panic!("seven less three places") };
+    assert_eq!((motive, alternatives.len()), (CloseReason::TooManyLinks, 4), "it hears of those who are linked");
+    bench.close(link, CloseReason::TooManyLinks);
+    for number in 6..=8 {
+        bench.outbound(number);
+    }
+    let counts = bench.pool.counts();
+    assert_eq!((counts.inbound, counts.outbound, counts.half_open), (4, 3, 0));
+}
+
+#[test]
+fn a_trusted_peer_gets_a_place_of_somebody_else() {
+    let mut bench = Bench::new(small());
+    let links: Vec<LinkId> = (1..=4).map(|number| bench.inbound(number)).collect();
+    bench.pool.lists_mut().trust(Time::ZERO, Subject::Peer(peer(5)), None).expect("not banned");
+    let link = bench.arrive(5).expect("may come");
+    let introduction = bench.pool.introduce(bench.now, link, peer(5), &Bench::hello(5), &mut bench.rng);
+    assert_eq!(introduction.verdict, Verdict::Admit);
+    let [(evicted, CloseReason::Evicted)] = introduction.close[..] else { panic!("{introduction:?}") };
+    assert!(links.contains(&evicted) && bench.pool.counts().inbound == 4);
+}
+
+#[test]
+fn handshakes_are_limited_by_host_prefix_and_altogether() {
+    let mut bench = Bench::new(small());
+    let arrive = |bench: &mut Bench, text: &str| {
+        let link = bench.ids.next();
+        let from = text.parse().expect("a socket address");
+        bench.pool.claim_arrival(bench.now, link, from).map(|evicted| (link, evicted))
+    };
+    let limit = Err(CloseReason::HalfOpenLimit);
+    let (first, _) = arrive(&mut bench, "8.8.8.1:1").expect("room");
+    arrive(&mut bench, "8.8.8.1:2").expect("room");
+    assert_eq!(arrive(&mut bench, "8.8.8.1:3"), limit, "two of one host");
+    arrive(&mut bench, "8.8.8.2:1").expect("room");
+    assert_eq!(arrive(&mut bench, "8.8.8.3:1"), limit, "three of one /24");
+    for text in ["9.9.9.1:1", "9.9.9.2:1", "7.7.7.1:1"] {
+        arrive(&mut bench, text).expect("room");
+    }
+    let (_, evicted) = arrive(&mut bench, "6.6.6.6:1").expect("the crowd makes room");
+    assert_eq!(evicted, Some(first), "the oldest of the most crowded prefix");
+    assert_eq!(bench.pool.counts().half_open, 6);
+}
+
+#[test]
+fn a_host_that_connects_too_often_leaves_room_for_others() {
+    let mut bench = Bench::new(Policy { accept_ip_burst: 4, accept_rate: 50, ..policy() });
+    let mut passed = 0;
+    for _ in 0..1_000 {
+        if let Ok(link) = bench.arrive(1) {
+            passed += 1;
+            bench.close(link, CloseReason::Truncated);
+        }
+    }
+    assert_eq!(passed, 4);
+    assert!(bench.arrive(2).is_ok());
+    bench.pool.lists_mut().trust(Time::ZERO, Subject::host(at(1).ip()), None).expect("not banned");
+    assert!(bench.arrive(1).is_ok(), "trust has no pace");
+}

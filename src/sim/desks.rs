@@ -1,0 +1,149 @@
+//! The workers of a simulated host: what lies on each one's desk, and its turn, as `node/pump.rs` gives it to a thread. It decides nothing;
+//! `world.rs` says whose turn it is.
+
+use super::host::{Actor, Host};
+use super::net::Network;
+use super::trace::What;
+use crate::base::link_id::LinkId;
+use crate::base::reason::CloseReason;
+use crate::bus::command::Command;
+use crate::bus::outbox::{Done, Job, Outbox};
+use crate::bus::report::Report;
+use crate::workers::machine::Machine;
+use crate::workers::maintenance;
+use crate::workers::word::Said;
+use crossbeam_channel::TrySendError;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+/// What a worker has to do beside its inbox.
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    pub is_nudged: bool,
+    pub done: VecDeque<Done>,
+    /// Orders that found the reactor's channel full: a thread would wait there, so the worker does nothing else.
+    pub held: VecDeque<Command>,
+}
+
+/// What a step of a host asks of the world.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub jobs: Vec<Job>,
+    pub log: Vec<(log::Level, &'static str, String)>,
+    /// The end of a link that welcome heard of.
+    pub ended: Option<End>,
+}
+
+/// How a link ended, as the reactor reported it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub link: LinkId,
+    pub remote: Option<SocketAddr>,
+    pub reason: CloseReason,
+    pub told: Option<CloseReason>,
+}
+
+impl Host {
+    /// A worker's turn, as in `node/pump.rs`: one input, nudge or deadline.
+    pub(super) fn work(&mut self, actor: Actor, network: &mut Network) -> Asked {
+        let now = self.clock(network.now());
+        if !self.send_held(actor) {
+            return Asked::default();
+        }
+        let mut out = Outbox::default();
+        let mut ended = None;
+        let desk = self.desks.get_mut(&actor).expect("every worker has a desk");
+        // A thread waits for all of these at once and takes any that is there.
+        let is_nudged = desk.is_nudged && self.rng.percent(50);
+        match actor {
+            Actor::Welcome => match self.reports.try_recv() {
+                Ok(report) => {
+                    ended = self.note_report(&report);
+                    self.welcome.handle(now, report.into(), &mut self.pool, &mut out);
+                }
+                Err(_) => self.welcome.wake(now, &mut self.pool, &mut out),
+            },
+            Actor::Exchange => match if is_nudged { None } else { self.controls.try_recv().ok() } {
+                // A panic while decoding is contained in a real node; here it must be seen.
+                Some(control) => self.exchange.handle(now, Said::decode(control).into(), &mut self.pool, &mut out),
+                None => {
+                    desk.is_nudged = false;
+                    self.exchange.wake(now, &mut self.pool, &mut out);
+                }
+            },
+            Actor::Maintenance => match if is_nudged { None } else { desk.done.pop_front() } {
+                Some(done) => self.maintenance.handle(now, maintenance::Input::Done(done), &mut self.pool, &mut out),
+                None => {
+                    desk.is_nudged = false;
+                    self.maintenance.wake(now, &mut self.pool, &mut out);
+                }
+            },
+            Actor::Reactor | Actor::Application => return Asked::default(),
+        }
+        let what = match actor {
+            Actor::Welcome => What::Welcomed,
+            Actor::Maintenance => What::Maintained,
+            _ => What::Exchanged,
+        };
+        network.note(self.id, what, LinkId::NONE, out.commands.len() as u64);
+        Asked { ended, ..self.carry_out(actor, out) }
+    }
+
+    /// Keeps where a link leads, until it ends.
+    fn note_report(&mut self, report: &Report) -> Option<End> {
+        match *report {
+            Report::Arrived { link, from } => {
+                self.remotes.insert(link, from);
+                None
+            }
+            Report::Closed { link, reason, told, .. } => Some(End { link, remote: self.remotes.remove(&link), reason, told }),
+            _ => None,
+        }
+    }
+
+    fn carry_out(&mut self, actor: Actor, out: Outbox) -> Asked {
+        let Outbox { commands, jobs, notices, nudge_maintenance, nudge_exchange, log, .. } = out;
+        self.desk(actor).held.extend(commands);
+        self.send_held(actor);
+        for notice in notices {
+            self.routes.main().notify(notice);
+        }
+        self.desk(Actor::Maintenance).is_nudged |= nudge_maintenance;
+        self.desk(Actor::Exchange).is_nudged |= nudge_exchange;
+        Asked { jobs, log, ended: None }
+    }
+
+    fn desk(&mut self, actor: Actor) -> &mut Desk {
+        self.desks.get_mut(&actor).expect("every worker has a desk")
+    }
+
+    /// Sends what the worker still has for the reactor. False if the channel is full: then it must wait.
+    fn send_held(&mut self, actor: Actor) -> bool {
+        while let Some(command) = self.desk(actor).held.pop_front() {
+            if let Command::Dial { link, to, .. } = command {
+                self.remotes.insert(link, to);
+            }
+            match self.commands.try_send(command) {
+                Ok(()) => self.bell.ring(),
+                Err(TrySendError::Full(command)) => {
+                    self.desk(actor).held.push_front(command);
+                    return false;
+                }
+                // The reactor has ended; nobody is there to be ordered.
+                Err(TrySendError::Disconnected(_)) => {}
+            }
+        }
+        true
+    }
+
+    /// An order of the application or the operator. It waits its turn behind those of maintenance.
+    pub(super) fn order(&mut self, command: Command) {
+        self.desk(Actor::Maintenance).held.push_back(command);
+        self.send_held(Actor::Maintenance);
+    }
+
+    /// The end of a job of maintenance.
+    pub(super) fn finish(&mut self, done: Done) {
+        self.desk(Actor::Maintenance).done.push_back(done);
+    }
+}

@@ -1,0 +1,9 @@
+//! Whole stories that every seed must survive. Each makes its world from a seed, plays, and says what came out; the rules of `checks.rs`
+//! hold throughout. Tests run them over many seeds.
+
+mod chat;
+pub mod dialing;
+pub mod forming;
+pub mod neighbours;
+pub mod roles;
+pub mod scene;
