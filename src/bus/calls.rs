@@ -56,6 +56,7 @@ impl Calls<'_> {
     ///
     /// # Errors
     /// As `Link::push_parcel`; nothing will be told of the message then.
+    #[inline]
     pub fn send(
         &self,
         link: &Link,

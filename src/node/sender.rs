@@ -123,6 +123,7 @@ impl Sender {
         self.post(&Parcel::message(body), wait)
     }
 
+    #[inline]
     fn post(&self, parcel: &Parcel<'_>, wait: Option<Option<Duration>>) -> Result<(), SendError> {
         let To::Peer { link, lane } = &self.to else {
             let body = match parcel.body {

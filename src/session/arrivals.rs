@@ -292,14 +292,22 @@ impl Arrivals {
 
     /// Marks a lane whose credit should be granted: a quarter of the window has gathered, or the peer has hardly any left.
     #[inline]
+    #[inline]
     fn note_due(&mut self, now: Time, lane: usize) {
-        let inlet = &mut self.inlets[lane];
+        let inlet = &self.inlets[lane];
         let is_wanted = inlet.owed >= inlet.window / 4 || inlet.owed > 0 && inlet.credit < CREDIT_LOW;
+        if inlet.pace.is_some() {
+            self.note_paced(now, lane, is_wanted);
+        } else if is_wanted {
+            self.due |= 1 << lane;
+        }
+    }
+
+    /// The rest of `note_due` for a channel with a rate.
+    fn note_paced(&mut self, now: Time, lane: usize, is_wanted: bool) {
+        let inlet = &mut self.inlets[lane];
         let (bit, credit, owed) = (1 << lane, inlet.credit, inlet.owed);
-        let Some(pace) = &mut inlet.pace else {
-            self.due |= if is_wanted { bit } else { 0 };
-            return;
-        };
+        let Some(pace) = &mut inlet.pace else { return };
         let wait = if is_wanted { pace.next_at(now, credit, owed) } else { None };
         pace.next = wait.unwrap_or(Time::MAX);
         self.due = if is_wanted && wait.is_none() { self.due | bit } else { self.due & !bit };
