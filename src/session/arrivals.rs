@@ -292,7 +292,6 @@ impl Arrivals {
 
     /// Marks a lane whose credit should be granted: a quarter of the window has gathered, or the peer has hardly any left.
     #[inline]
-    #[inline]
     fn note_due(&mut self, now: Time, lane: usize) {
         let inlet = &self.inlets[lane];
         let is_wanted = inlet.owed >= inlet.window / 4 || inlet.owed > 0 && inlet.credit < CREDIT_LOW;
