@@ -14,6 +14,7 @@ impl From<Error> for Failure {
         let code = match &error {
             Error::Setting(_)
             | Error::Settings(_)
+            | Error::Fixed { .. }
             | Error::Channel(_)
             | Error::Capability(_)
             | Error::Quota(_)

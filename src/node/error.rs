@@ -18,6 +18,9 @@ use std::path::PathBuf;
 pub enum Error {
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// A setting that waits for a start; `at_start` is what it was then, and still is or must not exceed.
+    #[error("{key} is fixed when the node starts ({at_start}): start it anew with another")]
+    Fixed { key: &'static str, at_start: String },
     #[error("the settings do not fit together: {}", list(.0))]
     Settings(Vec<Complaint>),
     #[error("{0}")]

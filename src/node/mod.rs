@@ -1,15 +1,18 @@
 //! The assembly on threads, sockets and files, and the face for Rust programs.
 
 mod bandwidth;
+mod book;
 pub mod builder;
 pub(crate) mod clock;
 mod dialing;
 mod entropy;
 pub mod error;
 pub mod identity_file;
+mod live;
 mod local;
 #[allow(clippy::module_inception, reason = "a node is the room's subject; no other word names it")]
 pub mod node;
+mod published;
 mod pump;
 pub mod queue;
 mod reactor_thread;

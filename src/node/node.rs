@@ -371,9 +371,9 @@ impl Node {
         }
     }
 
-    /// Who is connected: a published snapshot, so that no reader waits for a writer.
+    /// Who is connected: a published snapshot. No reader waits for a writer, nor a writer for a reader (`cargo bench --bench snapshots`).
     pub fn peers(&self) -> Arc<[PeerInfo]> {
-        self.0.running.get().map(|running| Arc::clone(&running.shared.peers.read().peers)).unwrap_or_default()
+        self.0.running.get().map(|running| Arc::clone(&running.shared.published.read().peers)).unwrap_or_default()
     }
 
     /// The open link of a peer, if there is one.

@@ -71,7 +71,7 @@ fn step<M: Machine>(machine: &mut M, input: Option<M::Input>, shared: &Arc<Share
             None => machine.wake(now, &mut pool, &mut out),
         }
         measure(&pool, shared);
-        out.changed.then(|| shared.snapshot(now, &pool))
+        out.changed.then(|| shared.published.make(now, &pool))
     };
     if let Some(peers) = peers {
         shared.publish(peers);

@@ -4,8 +4,9 @@ use super::clock::Clock;
 use super::entropy::{SystemEntropy, policy_rng};
 use super::error::Error;
 use super::node::Plan;
+use super::published::Snapshot;
 use super::pump::{self, Ears};
-use super::shared::{Shared, Snapshot, Status};
+use super::shared::{Shared, Status};
 use super::{reactor_thread, score_file, system, workers};
 use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
@@ -115,6 +116,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     machines.pool.restore_scores(plan.clock.now(), saved.age, &saved.scores);
     let shared = Arc::new(Shared {
         own: plan.identity.id(),
+        live: Mutex::new(plan.settings.clone()),
+        advertised: local.profile.hello.listen.clone(),
         channels: plan.channels.clone(),
         sealed: plan.seals.iter().map(|(channel, _)| *channel).collect(),
         clock: plan.clock,
@@ -127,8 +130,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         nudge_maintenance,
         nudge_exchange,
         resolver: super::resolver::Resolver::default(),
-        peers: Default::default(),
-        snapshots: Default::default(),
+        published: Default::default(),
         waiters: Lock::default(),
         status: Arc::clone(status),
         score_file: score_file::path(plan),

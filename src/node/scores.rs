@@ -30,7 +30,7 @@ impl Node {
                 farewell::tell_judgement(&judgement, &mut out);
             }
             out.changed |= pool.weight_of(now, &peer) != weight;
-            out.changed.then(|| shared.snapshot(now, &pool))
+            out.changed.then(|| shared.published.make(now, &pool))
         };
         if let Some(snapshot) = snapshot {
             shared.publish(snapshot);

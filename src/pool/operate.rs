@@ -30,6 +30,7 @@ impl Pool {
 
     /// Goes on by other numbers; links beyond new bounds are dropped by the next maintenance.
     pub fn set_policy(&mut self, policy: Policy) {
+        self.scores.set_rules(policy.score);
         self.policy = policy;
     }
 

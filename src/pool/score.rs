@@ -249,6 +249,11 @@ impl Scores {
         Scores { rules, records: BTreeMap::new(), is_changed: false }
     }
 
+    /// Goes on by other thresholds and times. Scores fade as before: what they have faded is counted in shares of the half-life.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = Rules { half_life: self.rules.half_life, ..rules };
+    }
+
     pub fn rules(&self) -> &Rules {
         &self.rules
     }

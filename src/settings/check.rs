@@ -4,7 +4,7 @@
 use super::error::SettingError;
 use super::table::Settings;
 use crate::base::limits::{LINK_TURN_MIN, RATE_MAX, RATE_MIN};
-use crate::base::quota::{self, QuotaError};
+use crate::base::quota::{self, QuotaError, RoleQuota};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -91,6 +91,11 @@ impl Deref for Checked {
 impl Checked {
     pub fn bounds(&self) -> Bounds {
         self.bounds
+    }
+
+    /// The same with other quotas, which somebody has checked against `pool.max`.
+    pub fn set_roles(&mut self, roles: Vec<RoleQuota>) {
+        self.settings.pool_roles = roles;
     }
 
     pub fn into_settings(self) -> Settings {
