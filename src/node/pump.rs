@@ -64,15 +64,16 @@ pub fn run<M: Machine, T>(
 fn step<M: Machine>(machine: &mut M, input: Option<M::Input>, shared: &Arc<Shared>, jobs: &mut Jobs) {
     let mut out = Outbox::default();
     let now = shared.clock.now();
-    let peers = {
+    let (peers, shut) = {
         let mut pool = shared.pool.lock();
         match input {
             Some(input) => machine.handle(now, input, &mut pool, &mut out),
             None => machine.wake(now, &mut pool, &mut out),
         }
         measure(&pool, shared);
-        out.changed.then(|| shared.snapshot(now, &pool))
+        (out.changed.then(|| shared.snapshot(now, &pool)), pool.take_shut(now))
     };
+    shared.show(shut);
     if let Some(peers) = peers {
         shared.publish(peers);
     }
@@ -121,9 +122,14 @@ struct Jobs {
 
 impl Jobs {
     fn begin(&mut self, job: Job, shared: &Shared) {
-        let Job::Resolve { ticket, name, port } = job else {
-            score_file::save(shared);
-            return;
+        let (ticket, name, port) = match job {
+            Job::Resolve { ticket, name, port } => (ticket, name, port),
+            Job::SaveScores => return score_file::save(shared),
+            Job::Measure => {
+                // Without a place for it the next one says the same, and more.
+                let _ = self.finish.try_send(Done::Measured(shared.roster.measures()));
+                return;
+            }
         };
         self.pending.push((ticket, shared.clock.now() + RESOLVE_TIMEOUT));
         let finish = self.finish.clone();
@@ -137,7 +143,7 @@ impl Jobs {
 
     /// True if the result is still wanted.
     fn finish(&mut self, done: &Done) -> bool {
-        let Done::Resolved { ticket, .. } = done;
+        let Done::Resolved { ticket, .. } = done else { return true };
         let before = self.pending.len();
         self.pending.retain(|(pending, _)| pending != ticket);
         self.pending.len() < before

@@ -23,15 +23,16 @@ impl Node {
         }
         let now = shared.clock.now();
         let mut out = Outbox::default();
-        let snapshot = {
+        let (snapshot, shut) = {
             let mut pool = shared.pool.lock();
             let weight = pool.weight_of(now, &peer);
             if let Some(judgement) = pool.report(now, peer, delta, why) {
                 farewell::tell_judgement(&judgement, &mut out);
             }
             out.changed |= pool.weight_of(now, &peer) != weight;
-            out.changed.then(|| shared.snapshot(now, &pool))
+            (out.changed.then(|| shared.snapshot(now, &pool)), pool.take_shut(now))
         };
+        shared.show(shut);
         if let Some(snapshot) = snapshot {
             shared.publish(snapshot);
         }

@@ -8,11 +8,13 @@ use crate::base::limits::WEIGHT_AT_FIRST;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::shut::Shut;
 use crate::base::time::Time;
 use crate::bus::bell::Bell;
 use crate::bus::calls::Calls;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
+use crate::bus::door::Door;
 use crate::bus::event::NodeState;
 use crate::bus::link::PushError;
 use crate::bus::outbox::{Ending, Outcome};
@@ -45,6 +47,7 @@ pub struct Shared {
     pub roster: Arc<Roster>,
     pub routes: Arc<Routes>,
     pub counters: Arc<NodeCounters>,
+    pub door: Arc<Door>,
     pub bell: Arc<Bell>,
     pub commands: Sender<Command>,
     pub nudge_maintenance: Sender<()>,
@@ -138,6 +141,13 @@ impl Shared {
     /// Who is connected now. Only who holds the pool's lock has a pool to show: so versions follow what happened.
     pub fn snapshot(&self, now: Time, pool: &Pool) -> Snapshot {
         Snapshot { version: self.snapshots.fetch_add(1, Ordering::Relaxed) + 1, peers: pool.peers(now).into() }
+    }
+
+    /// Whoever had the pool shows the door what has changed, if anything has.
+    pub fn show(&self, shut: Option<Shut>) {
+        if let Some(shut) = shut {
+            self.door.publish(shut);
+        }
     }
 
     /// Replaces the snapshot that readers see, unless it is newer: two workers may come here in another order than under the lock.
