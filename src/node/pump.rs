@@ -156,3 +156,37 @@ impl Jobs {
         Some(Done::Resolved { ticket, addresses: Vec::new() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::base::channel::ChannelId;
+    use crate::node::testbed::{PATIENCE, built_with};
+    use crate::pool::slots::Use;
+    use std::time::{Duration, Instant};
+
+    /// Maintenance asks, the counters answer, the places know: how near a peer is, and that it has sent something.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "real nodes run in real time")]
+    fn what_the_counters_say_of_a_link_reaches_its_place() {
+        let set = [("dial.period", "100ms"), ("ping.period", "1s"), ("ping.accept_period", "100ms"), ("ping.timeout", "5s")];
+        let (node, peer) = (built_with(&set), built_with(&set));
+        node.start().and_then(|()| peer.start()).expect("free ports");
+        let link = peer.connect(&node.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+        peer.send(link, ChannelId(0x10), b"hello").expect("sent");
+        let shared = &node.running().expect("started").shared;
+        let begin = Instant::now();
+        loop {
+            let seen = shared.pool.lock().slots().iter().find(|slot| slot.is_open()).cloned();
+            if let Some(slot) = seen
+                && slot.min_rtt.is_some_and(|rtt| rtt < PATIENCE)
+                && slot.messages_in == 1
+                && slot.useful[Use::Messages as usize].is_some()
+            {
+                assert_eq!(slot.useful[Use::Verdict as usize], None);
+                break;
+            }
+            assert!(begin.elapsed() < PATIENCE, "nothing was measured");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
