@@ -131,7 +131,7 @@ impl Maintenance {
         let is_dial_round = now >= self.next_dials;
         if is_dial_round {
             self.next_dials = now + pool.policy().dial_period;
-            out.jobs.push(Job::Measure);
+            out.jobs.extend((pool.counts().open > 0).then_some(Job::Measure));
         }
         if pool.take_fresh_points() {
             self.hold_until = now;
