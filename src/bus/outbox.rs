@@ -14,6 +14,8 @@ use std::time::Duration;
 pub enum Job {
     /// Resolve a name within `limits::RESOLVE_TIMEOUT`; `ticket` comes back with the answer.
     Resolve { ticket: u64, name: String, port: u16 },
+    /// Look at the counters of all open links.
+    Measure,
     /// Save the scores. It brings no result: what failed is logged, and tried again with the next change.
     SaveScores,
 }
@@ -23,6 +25,17 @@ pub enum Job {
 pub enum Done {
     /// The addresses of the name; empty if it has none or did not resolve in time.
     Resolved { ticket: u64, addresses: Vec<SocketAddr> },
+    /// What they say.
+    Measured(Vec<Measure>),
+}
+
+/// What the counters say of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    pub link: LinkId,
+    /// Smoothed; none before the first pong.
+    pub rtt: Option<Duration>,
+    pub messages_in: u64,
 }
 
 /// News for the application that does not belong to an open link.

@@ -5,6 +5,7 @@ use super::guard::Failure;
 use crate::base::reason::CloseReason;
 use crate::node::error::{Error, FileFault, RecvError, SendError};
 use crate::pool::dialing::DialError;
+use crate::pool::lists::ListError;
 use std::io::ErrorKind;
 
 use bowline_result::*;
@@ -36,6 +37,8 @@ impl From<Error> for Failure {
             Error::Unresolved(_) => BOWLINE_E_UNREACHABLE,
             Error::Link(reason) => of_reason(*reason),
             Error::Dial(error) => of_dial(error),
+            Error::List(ListError::Full) => BOWLINE_E_LIMIT,
+            Error::List(_) => BOWLINE_E_INVALID,
             Error::NoLink(_) => BOWLINE_E_PEER_GONE,
         };
         Failure::new(code, error.to_string())
@@ -59,6 +62,7 @@ const fn of_dial(error: &DialError) -> bowline_result {
         DialError::OwnAddress(_) => BOWLINE_E_SELF,
         DialError::Banned(_) => BOWLINE_E_BANNED,
         DialError::Greylisted(_) => BOWLINE_E_GREYLISTED,
+        DialError::NotTrusted(_) => BOWLINE_E_REFUSED,
         DialError::Exists(..) => BOWLINE_E_DUPLICATE,
         DialError::TooManyDials { .. } | DialError::NoPlace { .. } | DialError::TooFast(_) => BOWLINE_E_LIMIT,
     }
@@ -116,7 +120,7 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         R::OwnKey => BOWLINE_E_SELF,
         R::Banned => BOWLINE_E_BANNED,
         R::Greylisted => BOWLINE_E_GREYLISTED,
-        R::ConnectionRefused | R::Rejected | R::Nacked => BOWLINE_E_REFUSED,
+        R::ConnectionRefused | R::Rejected | R::Nacked | R::NotTrusted => BOWLINE_E_REFUSED,
         R::ConnectTimeout | R::PingTimeout | R::WriteStalled | R::Stalled => BOWLINE_E_TIMEOUT,
         R::Unreachable | R::ResolveFailed => BOWLINE_E_UNREACHABLE,
         R::Reset | R::Truncated => BOWLINE_E_RESET,

@@ -6,6 +6,7 @@ use crate::base::link_id::LinkId;
 use crate::base::quota::QuotaError;
 use crate::base::reason::CloseReason;
 use crate::pool::dialing::DialError;
+use crate::pool::lists::ListError;
 use crate::settings::check::Complaint;
 use crate::settings::error::SettingError;
 use crate::wire::refusal::Refusal;
@@ -62,6 +63,8 @@ pub enum Error {
     Link(CloseReason),
     #[error(transparent)]
     Dial(#[from] DialError),
+    #[error(transparent)]
+    List(#[from] ListError),
     #[error("{0} does not exist (any more)")]
     NoLink(LinkId),
     #[error("{0}")]

@@ -1,8 +1,11 @@
 //! Settings that change while the node runs. Part of the node's face: a change is checked with everything else that holds, and taken up
 //! whole or not at all. Any thread may call; no call waits for more than the pool's lock.
 
+use super::access;
 use super::error::Error;
 use super::node::Node;
+use super::pump;
+use crate::base::reason::CloseReason;
 use crate::pool::policy::Policy;
 use crate::settings::check::Checked;
 use crate::settings::table::Settings;
@@ -31,10 +34,13 @@ impl Node {
         if let Some((key, most)) = beyond(&checked, at_start) {
             return Err(Error::Fixed { key, at_start: most });
         }
-        shared.pool.lock().set_policy(Policy::from(&checked));
+        let ((), out) = shared.work(|now, pool, out| {
+            pool.set_policy(Policy::from(&checked));
+            access::close(&pool.part_with_strangers(now), CloseReason::NotTrusted, out);
+            (out.nudge_maintenance, out.nudge_exchange) = (true, true);
+        });
         *live = checked;
-        // Bells, not letters: one nudge that waits is as good as two.
-        let _ = (shared.nudge_maintenance.try_send(()), shared.nudge_exchange.try_send(()));
+        pump::tell(out, shared);
         Ok(())
     }
 

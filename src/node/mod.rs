@@ -1,5 +1,6 @@
 //! The assembly on threads, sockets and files, and the face for Rust programs.
 
+pub mod access;
 mod bandwidth;
 mod book;
 pub mod builder;

@@ -125,6 +125,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         roster: Arc::new(Roster::default()),
         routes: Arc::new(routes),
         counters: Arc::clone(&plan.counters),
+        door: Arc::default(),
         bell: Arc::clone(&plan.bell),
         commands,
         nudge_maintenance,
@@ -143,6 +144,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         routes: Arc::clone(&shared.routes),
         roster: Arc::clone(&shared.roster),
         counters: Arc::clone(&shared.counters),
+        door: Arc::clone(&shared.door),
         ids: plan.ids.clone(),
     };
     let gate = Gate::of(&mut SystemEntropy, &plan.settings);

@@ -10,13 +10,15 @@ use crate::base::limits::WEIGHT_AT_FIRST;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::time::Time;
 use crate::bus::bell::Bell;
 use crate::bus::calls::Calls;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
+use crate::bus::door::Door;
 use crate::bus::event::NodeState;
 use crate::bus::link::PushError;
-use crate::bus::outbox::{Ending, Outcome};
+use crate::bus::outbox::{Ending, Outbox, Outcome};
 use crate::bus::queue::Queue as EventQueue;
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
@@ -50,6 +52,7 @@ pub struct Shared {
     pub roster: Arc<Roster>,
     pub routes: Arc<Routes>,
     pub counters: Arc<NodeCounters>,
+    pub door: Arc<Door>,
     pub bell: Arc<Bell>,
     pub commands: Sender<Command>,
     pub nudge_maintenance: Sender<()>,
@@ -121,6 +124,26 @@ impl Shared {
                 waiters.remove(&link);
             }
         }
+    }
+
+    /// Works on the pool, then shows the door and readers what has changed: the only way to change it while the node runs. What follows
+    /// from it is left in the outbox for the caller to carry out, without the lock.
+    pub fn work<T>(&self, act: impl FnOnce(Time, &mut Pool, &mut Outbox) -> T) -> (T, Outbox) {
+        let now = self.clock.now();
+        let mut out = Outbox::default();
+        let (result, snapshot, shut) = {
+            let mut pool = self.pool.lock();
+            let result = act(now, &mut pool, &mut out);
+            self.counters.points_known.set(pool.points().len() as u64);
+            (result, out.changed.then(|| self.published.make(now, &pool)), pool.take_shut(now))
+        };
+        if let Some(shut) = shut {
+            self.door.publish(shut);
+        }
+        if let Some(snapshot) = snapshot {
+            self.publish(snapshot);
+        }
+        (result, out)
     }
 
     /// Replaces the snapshot that readers see, unless it is newer. Then links get the weights that their peers' scores have earned.

@@ -38,6 +38,11 @@ pub fn machines(plan: &Plan, own: Vec<Address>, rng: &Rng) -> Machines {
     let mut pool = Pool::new(plan.identity.id(), Policy::from(settings), plan.ids.clone());
     pool.set_own_addresses(own);
     pool.set_own_versions(plan.hello.application_versions.clone());
+    for subject in &settings.lists_trusted {
+        pool.lists_mut()
+            .trust(plan.clock.now(), *subject, None)
+            .expect("nobody is banned yet, and the settings name fewer than there is room for");
+    }
     let workers = Workers {
         welcome: Welcome::new(rng.fork("welcome")),
         exchange: Exchange::new(rng.fork("exchange")),

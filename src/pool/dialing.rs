@@ -24,6 +24,8 @@ pub enum DialError {
     Banned(SocketAddr),
     #[error("{0} or its peer is greylisted: trust it, or flush the greylist")]
     Greylisted(SocketAddr),
+    #[error("{0} is not trusted, and pool.trusted_only is on: trust it first")]
+    NotTrusted(SocketAddr),
     #[error("a dial or link to {0} exists already: {1}")]
     Exists(SocketAddr, LinkId),
     #[error("{dialing} dials are under way, {max} are allowed at once: wait for one to end, or raise dial.parallel_max")]
@@ -52,6 +54,10 @@ impl Pool {
             Standing::Banned => return Err(DialError::Banned(to)),
             Standing::Greylisted => return Err(DialError::Greylisted(to)),
             Standing::Ordinary | Standing::Trusted => {}
+        }
+        let supposed = expect.or_else(|| self.points.get(to)?.peer);
+        if self.is_stranger(now, to.ip(), supposed.as_ref(), Some(to)) {
+            return Err(DialError::NotTrusted(to));
         }
         let existing = self.slots.dialed(to).or_else(|| {
             let peer = expect.filter(|_| why != Purpose::Feeler)?;

@@ -20,9 +20,9 @@ fn dials_stop_at_their_bounds_and_say_which() {
     bench.close(first, CloseReason::Reset);
     bench.outbound(5);
     assert_eq!(bench.dial(6, Purpose::Wanted), Err(DialError::NoPlace { taken: 3, max: 3 }));
-    bench.pool.ban(bench.now, Subject::host(at(7).ip()), None).expect("there is room");
+    bench.pool.ban(bench.now, Subject::host(at(7).ip()), None, "").expect("there is room");
     assert_eq!(bench.dial(7, Purpose::Wanted), Err(DialError::Banned(at(7))));
-    bench.pool.lists_mut().greylist(Culprit::Host(at(8).ip()), bench.now + Duration::from_secs(9));
+    bench.pool.lists_mut().keep_grey(Culprit::Host(at(8).ip()), bench.now + Duration::from_secs(9), 1);
     assert_eq!(bench.dial(8, Purpose::Wanted), Err(DialError::Greylisted(at(8))));
     bench.pool.set_own_addresses(vec![Address::of(at(9), None)]);
     assert_eq!(bench.dial(9, Purpose::Wanted), Err(DialError::OwnAddress(at(9))));

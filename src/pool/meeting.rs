@@ -43,7 +43,7 @@ impl Pool {
         if !matches!(slot.phase, Phase::Dialing | Phase::Arrived) {
             return self.refuse_misplaced(now, link);
         }
-        let refused = self.refusal(now, remote.ip(), &peer);
+        let refused = self.refusal(now, remote.ip(), &peer, point);
         if direction == Direction::Inbound {
             return refused.map_or(Verdict::Proceed, Verdict::refuse);
         }
@@ -81,12 +81,12 @@ impl Pool {
         if let Some(reason) = slot.doomed {
             return refuse(reason);
         }
-        let (remote, direction, step) = (slot.remote, slot.direction, slot.claimed_at_step);
+        let (remote, direction, point, step) = (slot.remote, slot.direction, slot.point, slot.claimed_at_step);
         if !matches!(slot.phase, Phase::Arrived | Phase::Recognised) {
             return Introduction { verdict: self.refuse_misplaced(now, link), close: Vec::new() };
         }
         let is_stranger = self.policy.is_version_required && hello.common_version(&self.own_versions).is_none();
-        let motive = self.refusal(now, remote.ip(), &peer).or(is_stranger.then_some(CloseReason::NoCommonVersion));
+        let motive = self.refusal(now, remote.ip(), &peer, point).or(is_stranger.then_some(CloseReason::NoCommonVersion));
         if let Some(motive) = motive {
             self.doom(now, link, motive);
             return refuse(motive);
@@ -172,7 +172,7 @@ impl Pool {
     }
 
     /// Why a peer at `ip` may have no link, whatever the places.
-    fn refusal(&self, now: Time, ip: IpAddr, peer: &PeerId) -> Option<CloseReason> {
+    fn refusal(&self, now: Time, ip: IpAddr, peer: &PeerId, point: Option<SocketAddr>) -> Option<CloseReason> {
         if self.is_stopping {
             return Some(CloseReason::Stopped);
         }
@@ -182,6 +182,7 @@ impl Pool {
         match self.lists.standing(now, Some(ip), Some(peer)) {
             Standing::Banned => Some(CloseReason::Banned),
             Standing::Greylisted => Some(CloseReason::Greylisted),
+            Standing::Ordinary if self.is_stranger(now, ip, Some(peer), point) => Some(CloseReason::NotTrusted),
             Standing::Ordinary | Standing::Trusted => None,
         }
     }

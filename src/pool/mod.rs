@@ -6,6 +6,7 @@ pub mod choose_drop;
 pub mod choose_share;
 pub mod dialing;
 pub mod duplicate;
+pub mod evict;
 pub mod judge;
 pub mod lists;
 pub mod meeting;
@@ -33,6 +34,10 @@ pub mod choose_drop_tests;
 pub mod choose_share_tests;
 #[cfg(test)]
 mod dialing_tests;
+#[cfg(test)]
+mod evict_tests;
+#[cfg(test)]
+mod lists_tests;
 #[cfg(test)]
 mod meeting_tests;
 #[cfg(test)]

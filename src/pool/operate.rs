@@ -1,23 +1,29 @@
 //! The pool's verbs beside the life of links: what the operator orders, what workers learn and want, what readers see. They take
 //! effect at once and send nothing; a caller closes the links that it is told to close.
 
-use super::lists::{ListError, Lists, Standing};
+use super::lists::{By, Entry, ListError, Lists, Standing};
 use super::meeting::seen_at;
 use super::peers::{PeerInfo, Peers};
 use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
 use super::score;
 use super::slots::{Counts, Slot, Slots};
-use super::table::Pool;
+use super::table::{Pool, Shown};
 use crate::base::address::{Address, Host};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::shut::Shut;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
+use crate::base::verdict::Direction;
 use crate::wire::hello::Capability;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The greylist is shown to the door no sooner than this after the last time.
+const SHOWN_AGAIN: Duration = Duration::from_secs(1);
 
 impl Pool {
     pub fn own(&self) -> PeerId {
@@ -115,9 +121,12 @@ impl Pool {
         self.points.expire(now, &self.policy);
     }
 
-    /// Bans, and gives the links that must close with `Banned` now.
-    pub fn ban(&mut self, now: Time, subject: Subject, until: Option<Time>) -> Result<Vec<LinkId>, ListError> {
-        self.lists.ban(subject, until)?;
+    /// Bans by the operator's word, and gives the links that must close with `Banned` now.
+    ///
+    /// # Errors
+    /// `Full`.
+    pub fn ban(&mut self, now: Time, subject: Subject, until: Option<Time>, why: &str) -> Result<Vec<LinkId>, ListError> {
+        self.lists.ban(subject, Entry::new(now, until, why, By::Operator))?;
         let is_banned = |slot: &&Slot| {
             slot.doomed.is_none() && self.lists.standing(now, Some(slot.remote.ip()), slot.peer.as_ref()) == Standing::Banned
         };
@@ -126,6 +135,33 @@ impl Pool {
             self.doom(now, *link, CloseReason::Banned);
         }
         Ok(links)
+    }
+
+    /// Lets go of everybody whom `pool.trusted_only` keeps out and who is in: trust has ended, or the setting has changed. Gives the links
+    /// that must close with `NotTrusted` now.
+    pub fn part_with_strangers(&mut self, now: Time) -> Vec<LinkId> {
+        let is_stranger = |slot: &&Slot| {
+            let is_known = slot.is_authenticated() || slot.direction == Direction::Outbound;
+            is_known && slot.doomed.is_none() && self.is_stranger(now, slot.remote.ip(), slot.peer.as_ref(), slot.point)
+        };
+        let links: Vec<LinkId> = self.slots.iter().filter(is_stranger).map(|slot| slot.link).collect();
+        for link in &links {
+            self.doom(now, *link, CloseReason::NotTrusted);
+        }
+        links
+    }
+
+    /// What the door has to know, if that has changed: bans and trust at once, the greylist once a second, for it may be long.
+    pub fn take_shut(&mut self, now: Time) -> Option<Shut> {
+        let is_shut_to_strangers = self.policy.is_trusted_only && !self.knows_identities();
+        let at_once = (self.lists.version(), is_shut_to_strangers);
+        let grey = self.lists.grey_version();
+        let is_due = at_once != self.shown.at_once || grey != self.shown.grey && now >= self.shown.at + SHOWN_AGAIN;
+        if !is_due {
+            return None;
+        }
+        self.shown = Shown { at_once, grey, at: now, version: self.shown.version + 1 };
+        Some(Shut { version: self.shown.version, is_trusted_only: is_shut_to_strangers, ..self.lists.shut(now) })
     }
 
     /// Maintenance wants somebody asked for addresses soon.

@@ -118,7 +118,7 @@ impl Pool {
             (_, Direction::Inbound) if !slot.remote.ip().is_loopback() => Culprit::Host(slot.remote.ip()),
             _ => return None,
         };
-        self.lists.greylist(culprit, now + self.policy.greylist_timeout);
+        self.lists.greylist(now, culprit, &self.policy);
         Some(culprit)
     }
 }

@@ -54,6 +54,10 @@ pub struct Policy {
     /// Inbound links per host and per group.
     pub inbound_per_ip: usize,
     pub inbound_per_group: usize,
+    /// Only inbound links older than this give way to newcomers.
+    pub evict_age_min: Duration,
+    /// Links with trusted and persistent peers alone.
+    pub is_trusted_only: bool,
 
     /// A claim for an arrival, for a dial, is given up after so long.
     pub arrival_deadline: Duration,
@@ -81,6 +85,8 @@ pub struct Policy {
     pub shared_for: Duration,
 
     pub greylist_timeout: Duration,
+    /// The longest that repeated offences lead to.
+    pub greylist_timeout_max: Duration,
     pub greylist_max: usize,
     pub score: Rules,
 
@@ -111,6 +117,8 @@ impl From<&Checked> for Policy {
             half_open_per_prefix: s.handshake_half_open_per_group as usize,
             inbound_per_ip: s.pool_per_ip_max as usize,
             inbound_per_group: s.pool_per_group_max as usize,
+            evict_age_min: s.pool_evict_age_min,
+            is_trusted_only: s.pool_trusted_only,
             arrival_deadline: s.handshake_timeout + CLAIM_SLACK,
             dial_deadline: s.dial_timeout + CLAIM_SLACK,
             dials_max: s.dial_parallel_max as usize,
@@ -133,6 +141,7 @@ impl From<&Checked> for Policy {
             selection_kept: SELECTION_KEPT,
             shared_for: SHARED_FOR,
             greylist_timeout: s.greylist_timeout,
+            greylist_timeout_max: s.greylist_timeout_max,
             greylist_max: s.greylist_entries_max as usize,
             score: Rules {
                 half_life: s.score_half_life,

@@ -14,6 +14,7 @@ use crate::wire::hello::Hello;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How far a link has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +48,19 @@ pub enum Purpose {
     Asked { tag: Option<u64> },
 }
 
+/// How a peer may be of use: each way keeps some places at the limit, which the other does not earn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// The application has said so.
+    Verdict,
+    /// It has sent messages, or answered a question of ours.
+    Messages,
+}
+
+impl Use {
+    pub const ALL: [Use; 2] = [Use::Verdict, Use::Messages];
+}
+
 /// One place.
 #[derive(Clone, Debug)]
 pub struct Slot {
@@ -66,6 +80,12 @@ pub struct Slot {
     /// Steps of the pool at which it was claimed and opened: which came first is not a question of clocks.
     pub claimed_at_step: u64,
     pub opened_at_step: Option<u64>,
+    /// The shortest round trip that was measured.
+    pub min_rtt: Option<Duration>,
+    /// When it was last of use, in each way.
+    pub useful: [Option<Time>; Use::ALL.len()],
+    /// Messages that had come when it was last looked at.
+    pub messages_in: u64,
     /// We have given it up; its `Closed` is on the way.
     pub doomed: Option<CloseReason>,
 }

@@ -16,7 +16,7 @@ use super::peers::Peers;
 use super::points::Points;
 use super::policy::Policy;
 use super::score::Scores;
-use super::slots::{Phase, Slot, Slots};
+use super::slots::{Phase, Slot, Slots, Use};
 use crate::base::address::Address;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
@@ -25,6 +25,16 @@ use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
+
+/// What the door was shown last, and when.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// What it must hear of at once: the lists' version, and whether only trusted addresses are let in.
+    pub at_once: (u64, bool),
+    pub grey: u64,
+    pub at: Time,
+    pub version: u64,
+}
 
 /// All tables of the control plane.
 #[derive(Debug)]
@@ -57,6 +67,10 @@ pub struct Pool {
     pub(super) has_fresh_points: bool,
     /// How many connections have ended for each reason, at whatever stage.
     pub(super) ends: BTreeMap<CloseReason, u64>,
+    /// What the door was shown last.
+    pub(super) shown: Shown,
+    /// Whose groups keep their places at the limit nobody else can foresee.
+    pub(super) evict_key: Option<[u8; 16]>,
     /// The node is stopping: nothing new begins.
     pub(super) is_stopping: bool,
 }
@@ -84,6 +98,8 @@ impl Pool {
             wants_addresses: false,
             has_fresh_points: false,
             ends: BTreeMap::new(),
+            shown: Shown::default(),
+            evict_key: None,
             is_stopping: false,
             policy,
         }
@@ -103,6 +119,9 @@ impl Pool {
             deadline: now,
             claimed_at_step: self.next_step(),
             opened_at_step: None,
+            min_rtt: None,
+            useful: [None; Use::ALL.len()],
+            messages_in: 0,
             doomed: None,
         }
     }
@@ -110,6 +129,22 @@ impl Pool {
     pub(super) fn next_step(&mut self) -> u64 {
         self.step += 1;
         self.step
+    }
+
+    /// Private mode keeps it out: the operator has neither trusted it nor made it persistent. Of who arrives, `peer` and `point` are not
+    /// known at first.
+    pub(super) fn is_stranger(&self, now: Time, ip: IpAddr, peer: Option<&PeerId>, point: Option<SocketAddr>) -> bool {
+        if !self.policy.is_trusted_only {
+            return false;
+        }
+        let is_persistent = point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent)
+            || peer.is_some_and(|peer| self.persistent_peers.contains(peer));
+        !is_persistent && self.lists.standing(now, Some(ip), peer) != Standing::Trusted
+    }
+
+    /// True if somebody whom private mode lets in is known by his identity alone, wherever he comes from.
+    pub(super) fn knows_identities(&self) -> bool {
+        self.lists.trusts_identities() || !self.persistent_peers.is_empty()
     }
 
     /// Never dropped or refused for want of places, never greylisted.

@@ -16,9 +16,9 @@ fn a_ban_names_the_links_that_must_close() {
     let mut bench = Bench::new(policy());
     let (one, two) = (bench.inbound(1), bench.outbound(2));
     let third = bench.inbound(3);
-    assert_eq!(bench.pool.ban(bench.now, Subject::Peer(peer(1)), None), Ok(vec![one]));
+    assert_eq!(bench.pool.ban(bench.now, Subject::Peer(peer(1)), None, ""), Ok(vec![one]));
     let net = "10.2.0.0/16".parse().expect("a prefix");
-    assert_eq!(bench.pool.ban(bench.now, net, None), Ok(vec![two]));
+    assert_eq!(bench.pool.ban(bench.now, net, None, ""), Ok(vec![two]));
     assert_eq!(bench.pool.peers(bench.now).iter().map(|info| info.link).collect::<Vec<_>>(), [third]);
     let link = bench.arrive(4).expect("may come");
     assert_eq!(bench.introduce(link, 1), Verdict::refuse(CloseReason::Banned));

@@ -20,6 +20,7 @@ use crate::base::verdict::Direction;
 use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
+use crate::bus::door::Door;
 use crate::bus::fate::News;
 use crate::bus::link::Link;
 use crate::bus::report::{Control, Report};
@@ -63,6 +64,7 @@ pub struct Ports {
     pub routes: Arc<Routes>,
     pub roster: Arc<Roster>,
     pub counters: Arc<NodeCounters>,
+    pub door: Arc<Door>,
     pub ids: LinkIds,
 }
 
@@ -216,6 +218,11 @@ impl Engine {
     pub fn living(&self) -> impl Iterator<Item = LinkId> {
         let conns = self.conns.values().filter(|conn| !matches!(conn.stage, Stage::Lingering)).map(|conn| conn.id);
         conns.chain(self.core.dials.iter().map(|dial| dial.link))
+    }
+
+    /// Where it looks up who is turned away.
+    pub fn door(&self) -> &Door {
+        &self.core.ports.door
     }
 
     /// True if no command waits: asked by the thread that is about to sleep.

@@ -143,6 +143,10 @@ impl Settings {
             let why = "a bootstrap node gives addresses to everyone, a private node to nobody";
             complaints.push(Complaint::Conflict { one: "discovery.bootstrap", other: "pex.private", why });
         }
+        if self.discovery_bootstrap && self.pool_trusted_only {
+            let why = "a bootstrap node lets everyone in, a node for trusted peers nobody else";
+            complaints.push(Complaint::Conflict { one: "pool.trusted_only", other: "discovery.bootstrap", why });
+        }
         complaints
     }
 
@@ -168,6 +172,7 @@ impl Settings {
             ordered("ping.accept_period", &self.ping_accept_period, "ping.period", &self.ping_period),
             ordered("ping.period", &self.ping_period, "ping.timeout", &self.ping_timeout),
             ordered("link.record_timeout", &self.link_record_timeout, "link.message_timeout", &self.link_message_timeout),
+            ordered("greylist.timeout", &self.greylist_timeout, "greylist.timeout_max", &self.greylist_timeout_max),
             rising("score.warn", &self.score_warn, "score.greylist", &self.score_greylist),
             rising("score.greylist", &self.score_greylist, "score.ban", &self.score_ban),
             rising("score.warn", &self.score_warn, "score.ban", &self.score_ban),
@@ -328,6 +333,14 @@ mod tests {
             (
                 complaints(|s| s.set("pool.roles", "archive=0").expect("in range")),
                 "pool.roles: a quota of 0 for 'archive' asks for nothing: give at least 1, or leave it out",
+            ),
+            (
+                complaints(|s| s.greylist_timeout_max = Duration::from_secs(3_600)),
+                "greylist.timeout (24h) is above greylist.timeout_max (1h): lower the one or raise the other",
+            ),
+            (
+                complaints(|s| s.pool_trusted_only = true),
+                "pool.trusted_only and discovery.bootstrap exclude each other: a bootstrap node lets everyone in, a node for trusted peers nobody else",
             ),
             (
                 complaints(|s| s.pex_private = true),

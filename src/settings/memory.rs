@@ -94,8 +94,13 @@ const SCORE_TEXT_MAX: usize = SHOWN_MAX + 8;
 const ASKER: usize = in_tree(40) + grown(40);
 /// The tokens of one IP address, and its row while room is made.
 const ACCEPT_ENTRY: usize = in_tree(25) + grown(32);
-/// A greylist entry in its map and in its queue of expiry.
-const GREYLIST_ENTRY: usize = in_tree(sizes::CULPRIT + 8) + in_tree(sizes::CULPRIT + 8);
+/// A greylist entry in its map and in its queue of expiry, and as the door shows it: while a new one is made the old one is there, too.
+const GREYLIST_ENTRY: usize = in_tree(sizes::CULPRIT + 16) + in_tree(sizes::CULPRIT + 8) + 2 * sizes::ROW_OF_DOOR;
+/// An entry of the operator's lists with its text, and as the door shows it.
+const LIST_ENTRY: usize = in_tree(sizes::ENTRY_OF_LIST) + LIST_TEXT_MAX + 16 + 2 * sizes::ROW_OF_DOOR;
+/// Entries of each of the two lists and the longest of their texts, as in `pool/lists.rs`: scores ban, too.
+const LIST_ENTRIES: usize = 65_536;
+const LIST_TEXT_MAX: usize = 72;
 /// A solved puzzle.
 const PUZZLE: usize = in_tree(16);
 /// What the body of a message of the node to itself takes beside its bytes: what counts its users, and a number.
@@ -233,6 +238,7 @@ impl Sum<'_> {
         let epochs = if settings.puzzle_mode == PuzzleMode::Never { 0 } else { 2 };
         self.add("puzzles", epochs * limits::PUZZLES_SEEN_MAX, PUZZLE as u64, "puzzles that were solved");
         self.add("greylist", settings.greylist_entries_max as usize, GREYLIST_ENTRY as u64, "entries");
+        self.add("lists", 2 * LIST_ENTRIES, LIST_ENTRY as u64, "bans and trusted ones");
         self.add("accept", settings.accept_ip_entries_max as usize, ACCEPT_ENTRY as u64, "IP addresses with tokens");
         self.add("addresses", self.configured(), ADDRESS as u64, "configured addresses");
     }
@@ -341,6 +347,7 @@ mod tests {
             ("peers", limits::PEERS_MAX * 104),
             ("scores", limits::SCORES_MAX * (128 + 8 * 100)),
             ("book", limits::POINTS_MAX * (264 + limits::CAPABILITIES_MAX * 64)),
+            ("lists", 2 * LIST_ENTRIES * (80 + 64)),
             ("puzzles", 2 * limits::PUZZLES_SEEN_MAX * 16),
             ("stories", 2 * limits::STORIES_BYTES_MAX),
             ("reports", limits::reports_max(100 + 128 + limits::LINGERING_MAX) * 120),
@@ -351,7 +358,7 @@ mod tests {
         let tested: std::collections::BTreeSet<&str> = by_settings
             .iter()
             .map(|(name, _)| *name)
-            .chain(["reactor", "stories", "notices", "news", "commands", "control", "askers", "local", "scores"])
+            .chain(["reactor", "stories", "notices", "news", "commands", "control", "askers", "local", "scores", "lists"])
             .collect();
         assert_eq!(counted, tested);
     }

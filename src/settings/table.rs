@@ -5,6 +5,7 @@ use super::error::{SettingError, TEXT_MAX, unknown};
 use super::value::{Kind, PuzzleMode, Value};
 use crate::base::address::Address;
 use crate::base::quota::RoleQuota;
+use crate::base::subject::Subject;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -206,6 +207,10 @@ settings! {
     /// Links to keep at peers with a capability: so many of them, or a share of all links, as in `archive=2, light=10%`. Together no
     /// more than `pool.max`.
     "pool.roles" pool_roles: Vec<RoleQuota> = "", range("0", "16"), "capabilities", "Tendermint RFC 000, capabilities; the figure is bowline's", "none";
+    /// An inbound link is let go for a newcomer only when it is older than this: it bounds how fast places can change hands.
+    "pool.evict_age_min" pool_evict_age_min: Duration = "60s", range("0s", "24h"), "time", "bowline: bounds the pace of a takeover", "none";
+    /// Links with trusted and persistent peers alone: nobody else is dialed or let in, and nobody else hears why.
+    "pool.trusted_only" pool_trusted_only: bool = "false", ANY, "switch", "Tezos private-mode", "none";
     /// Time between two rounds of maintenance.
     "maintenance.period" maintenance_period: Duration = "120s", range("100ms", "24h"), "time", "Tezos maintenance-idle-time", "none";
 
@@ -260,10 +265,14 @@ settings! {
     /// Of these, so many may come at once.
     "control.burst" control_burst: u32 = "100", range("1", "100000"), "messages", "threat T38b", "64 bytes each, on each link";
 
+    /// Whom this node trusts from the start: peer ids, addresses and prefixes. They are never greylisted or refused for want of places.
+    "lists.trusted" lists_trusted: Vec<Subject> = "", range("0", "1024"), "entries", "Tezos trusted points; CometBFT unconditional_peer_ids", "512 bytes each";
     /// How long misbehaviour keeps an identity or address out.
     "greylist.timeout" greylist_timeout: Duration = "24h", range("1s", "10000h"), "time", "Tezos greylist-timeout", "none";
+    /// Each further offence within 7 days of the end of the last time doubles the time, up to this.
+    "greylist.timeout_max" greylist_timeout_max: Duration = "168h", range("1s", "10000h"), "time", "bowline: a week", "none";
     /// Most entries; the one that ends first goes first.
-    "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", "threat T31", "288 bytes each";
+    "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", "threat T31", "376 bytes each";
 
     /// Time in which a score fades by half, good ones and bad ones.
     "score.half_life" score_half_life: Duration = "1h", range("1s", "1000h"), "time", "gossipsub retain_score 3600 s", "none";
@@ -355,7 +364,7 @@ mod tests {
             assert_eq!(settings.set(setting.name, setting.default), Ok(()));
             assert_eq!(settings, Settings::default());
             let Some((min, max)) = setting.range else { continue };
-            if matches!(setting.kind, Kind::Text | Kind::Addresses | Kind::Sockets | Kind::Quotas) {
+            if matches!(setting.kind, Kind::Text | Kind::Addresses | Kind::Sockets | Kind::Quotas | Kind::Subjects) {
                 assert!(u32::read(min).is_some() && u32::read(max).is_some(), "{}", setting.name);
                 continue;
             }

@@ -80,6 +80,9 @@ impl Host {
             },
             Actor::Reactor | Actor::Application => return Asked::default(),
         }
+        if let Some(shut) = self.pool.take_shut(now) {
+            self.engine().door().publish(shut);
+        }
         let what = match actor {
             Actor::Welcome => What::Welcomed,
             Actor::Maintenance => What::Maintained,
@@ -102,11 +105,15 @@ impl Host {
     }
 
     fn carry_out(&mut self, actor: Actor, out: Outbox) -> Asked {
-        let Outbox { commands, jobs, notices, nudge_maintenance, nudge_exchange, log, .. } = out;
+        let Outbox { commands, mut jobs, notices, nudge_maintenance, nudge_exchange, log, .. } = out;
         self.desk(actor).held.extend(commands);
         self.send_held(actor);
         for notice in notices {
             self.routes.main().notify(notice);
+        }
+        if jobs.iter().any(|job| *job == Job::Measure) {
+            jobs.retain(|job| *job != Job::Measure);
+            self.finish(Done::Measured(self.roster.measures()));
         }
         self.desk(Actor::Maintenance).is_nudged |= nudge_maintenance;
         self.desk(Actor::Exchange).is_nudged |= nudge_exchange;

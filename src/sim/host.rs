@@ -160,6 +160,9 @@ fn hello(settings: &Checked, plan: &Plan) -> Hello {
 fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>) -> Pool {
     let mut pool = Pool::new(own, Policy::from(settings), ids);
     pool.set_own_addresses(at);
+    for subject in &settings.lists_trusted {
+        pool.lists_mut().trust(Time::ZERO, *subject, None).expect("nobody is banned yet");
+    }
     pool
 }
 
@@ -221,10 +224,10 @@ impl Host {
             routes: Arc::clone(&routes),
             roster: Arc::clone(&roster),
             counters: Arc::clone(&counters),
+            door: Arc::default(),
             ids: ids.clone(),
         };
-        let mut entropy = rng.fork("entropy");
-        let conns_max = limits.conns_max;
+        let (mut entropy, conns_max) = (rng.fork("entropy"), limits.conns_max);
         let gate = Gate::of(&mut entropy, &settings);
         let dialects = Box::new(Native::new(Arc::new(local)));
         let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO);

@@ -16,7 +16,7 @@ use crate::base::rng::Rng;
 use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::command::Command;
-use crate::bus::outbox::{Done, Job, Notice, Outbox};
+use crate::bus::outbox::{Done, Job, Measure, Notice, Outbox};
 use crate::pool::dialing::DialError;
 use crate::pool::slots::{Phase, Purpose};
 use crate::pool::table::Pool;
@@ -120,6 +120,8 @@ impl Maintenance {
             pool.lists_mut().expire(now);
             pool.expire_points(now);
             pool.expire_scores(now);
+            let strangers = pool.part_with_strangers(now);
+            out.commands.extend(strangers.into_iter().map(|link| Command::Close { link, reason: CloseReason::NotTrusted }));
             // Scores fade: who reads the snapshot sees it.
             out.changed = true;
         }
@@ -129,6 +131,7 @@ impl Maintenance {
         let is_dial_round = now >= self.next_dials;
         if is_dial_round {
             self.next_dials = now + pool.policy().dial_period;
+            out.jobs.extend((pool.counts().open > 0).then_some(Job::Measure));
         }
         if pool.take_fresh_points() {
             self.hold_until = now;
@@ -297,6 +300,12 @@ impl Machine for Maintenance {
 
     fn handle(&mut self, now: Time, input: Input, pool: &mut Pool, out: &mut Outbox) {
         match input {
+            Input::Done(Done::Measured(links)) => {
+                for Measure { link, rtt, messages_in } in links {
+                    pool.note_measure(now, link, rtt, messages_in);
+                }
+                return;
+            }
             Input::Done(Done::Resolved { ticket, addresses }) => self.names.resolved(now, ticket, &addresses, pool),
             Input::Round { ticket } => {
                 self.rounds.push(ticket);

@@ -268,7 +268,7 @@ fn a_short_book_has_somebody_asked_each_round() {
 #[test]
 fn each_period_the_lists_and_the_book_are_cleaned() {
     let mut bench = Bench::new(busy(), &[], &[]);
-    bench.pool.ban(ms(0), Subject::host(at(1).ip()), Some(ms(50))).expect("there is room");
+    bench.pool.ban(ms(0), Subject::host(at(1).ip()), Some(ms(50)), "").expect("there is room");
     bench.wake(ms(0));
     bench.wake(ms(119_999));
     assert_eq!(bench.pool.lists().banned().count(), 1);
