@@ -45,8 +45,8 @@ impl Pool {
         }
         left.drain(..left.len() / 2);
         let is_bad = |slot: &&Slot| slot.peer.is_some_and(|peer| self.scores.value(now, &peer) < 0);
-        if left.iter().any(|slot| is_bad(slot)) {
-            left.retain(|slot| is_bad(&slot));
+        if left.iter().any(&is_bad) {
+            left.retain(|slot| is_bad(slot));
         }
         let mut crowds: BTreeMap<Group, Vec<&Slot>> = BTreeMap::new();
         for slot in left {

@@ -111,7 +111,7 @@ impl Host {
         for notice in notices {
             self.routes.main().notify(notice);
         }
-        if jobs.iter().any(|job| *job == Job::Measure) {
+        if jobs.contains(&Job::Measure) {
             jobs.retain(|job| *job != Job::Measure);
             self.finish(Done::Measured(self.roster.measures()));
         }
