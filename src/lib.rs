@@ -91,6 +91,7 @@ pub use node::queue::Queue;
 pub use node::request::RequestId;
 pub use node::roles::Role;
 pub use node::sender::{Broadcast, BroadcastOptions, SendOptions, Sender};
+pub use node::steering::Round;
 pub use node::typed;
 pub use pool::peers::PeerInfo;
 pub use pool::quotas::RoleTally;

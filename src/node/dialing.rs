@@ -32,6 +32,11 @@ impl Shared {
             let (link, is_ours, is_dial) = match self.dial(to, sought, None, Some(&answer)) {
                 // Somebody dials it already, maintenance perhaps: its link is as good.
                 Err(Error::Dial(DialError::Exists(_, link))) => (link, false, self.join(link, &answer)),
+                // Another dial on request seeks the same peer elsewhere: if it does not meet it, this address has its turn.
+                Err(Error::Dial(DialError::Sought(link))) => {
+                    self.join(link, &answer);
+                    (link, false, false)
+                }
                 begun => (begun?, true, true),
             };
             match wait.recv_timeout(self.clock.now().until(until)) {

@@ -30,6 +30,7 @@ impl Pool {
             Standing::Banned => return Err(CloseReason::Banned),
             Standing::Greylisted => return Err(CloseReason::Greylisted),
             Standing::Trusted => {}
+            Standing::Ordinary if self.is_paused => return Err(CloseReason::Paused),
             Standing::Ordinary => self.pace_arrival(now, from.ip())?,
         }
         let evicted = self.slots.admit_half_open(from.ip(), &self.policy)?;
