@@ -148,10 +148,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         counters: Arc::clone(&shared.counters),
         ids: plan.ids.clone(),
     };
-    let gate = Gate::of(&mut SystemEntropy, &plan.settings);
-    let dialects = Box::new(crate::reactor::native::Native::new(local));
-    let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), shared.clock.now());
-    (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
+    let engine = engine(plan, limits, ports, local, listening.len());
     status.advance(NodeState::Running);
     let inboxes = Inboxes { reports, controls, maintenance_orders, maintenance_nudges, exchange_nudges };
     let threads = spawn_all(&shared, machines.workers, engine, net, inboxes);
@@ -163,6 +160,15 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
             Err(Box::new((Error::System { what: "starting a thread", source }, None)))
         }
     }
+}
+
+/// The engine of a node with so many listeners.
+fn engine(plan: &Plan, limits: Limits, ports: Ports, local: Arc<Local>, listeners: usize) -> Engine {
+    let gate = Gate::of(&mut SystemEntropy, &plan.settings);
+    let dialects = Box::new(crate::reactor::native::Native::new(local));
+    let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), plan.clock.now());
+    (0..listeners as u32).for_each(|listener| engine.add_listener(listener));
+    engine
 }
 
 /// A transport that listens at every address of the settings.

@@ -374,7 +374,7 @@ mod tests {
         let huge = Channel { message_bytes_max: 100 << 20, ..Channel::new(0x10, "huge") };
         let memory = checked(|_| ()).memory_bytes_max(&[huge]);
         let unpaid = 116 * 3 * 2 * limits::FRAME_MAX as u64;
-        assert_eq!(part(&memory, "reassembly"), (512 << 20) + unpaid, "the budget bounds what has arrived in part");
+        assert_eq!(part(&memory, "reassembly"), (544 << 20) + unpaid, "the budget bounds what has arrived in part");
         assert!(part(&memory, "queues") >= (100 * 600) << 20, "and not what waits whole");
     }
 

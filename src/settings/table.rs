@@ -328,7 +328,7 @@ settings! {
     "bandwidth.weight_max" bandwidth_weight_max: u32 = "4", range("1", "100"), "shares", "bowline: a trusted peer gets some times the rest, nobody everything", "none";
 
     /// Bytes of half-arrived messages on all links together; a message whose next piece finds no room ends its link.
-    "memory.messages_max" memory_messages_max: u64 = "256MiB", range("1MiB", "1TiB"), "bytes", "threat T32", "itself";
+    "memory.messages_max" memory_messages_max: u64 = "272MiB", range("1MiB", "1TiB"), "bytes", "threat T32", "itself";
 
     /// The longest that a stop gives links to send what is queued and say goodbye; stop ends within 5 s in any case.
     "stop.drain" stop_drain: Duration = "3s", range("0s", "4s"), "time", "Tezos shutdown of the scheduler", "none";
