@@ -52,8 +52,8 @@ fn trusted_and_persistent_peers_have_places_beyond_the_limits() {
     assert_eq!(bench.pool.counts().links(), 7, "pool.max");
     bench.pool.lists_mut().trust(bench.now, "10.16.0.0/12".parse().expect("a prefix"), None).expect("not banned");
     bench.pool.fix(bench.now, at(10), Some(peer(10)), true);
-    assert_eq!(bench.dial(8, Purpose::Persistent).is_ok(), true, "one of three, whoever it is that answers");
-    assert_eq!(bench.dial(16, Purpose::Wanted).is_ok(), true, "two");
+    assert!(bench.dial(8, Purpose::Persistent).is_ok(), "one of three, whoever it is that answers");
+    assert!(bench.dial(16, Purpose::Wanted).is_ok(), "two");
     let third = bench.arrive(10).expect("may come");
     assert_eq!(bench.introduce(third, 10), Verdict::Admit, "three: it is persistent");
     let counts = bench.pool.counts();

@@ -143,14 +143,14 @@ fn when_only_protected_links_remain_it_stops_and_says_so() {
     bench.machine.handle(ms(0), Input::Round { ticket: 5 }, &mut bench.pool, &mut out);
     assert!(out.commands.is_empty());
     assert_eq!(out.answers, [(5, Answered::Round { links: 85, is_stuck: true })]);
-    let surplus = Notice::Surplus { links: 85, target: 68 };
-    assert_eq!(out.notices, [surplus.clone()]);
+    let surplus = || Notice::Surplus { links: 85, target: 68 };
+    assert_eq!(out.notices, [surplus()]);
     assert!(bench.wake(ms(1)).notices.is_empty(), "told once");
     let links: Vec<LinkId> = bench.pool.slots().iter().map(|slot| slot.link).collect();
     bench.pool.close(ms(2), links[0], CloseReason::Reset, None, &[], &mut bench.rng);
     assert!(bench.wake(ms(2)).notices.is_empty(), "84 are in bounds");
     bench.inbound(ms(3), 86..87);
-    assert_eq!(bench.wake(ms(3)).notices, [surplus], "it is so again");
+    assert_eq!(bench.wake(ms(3)).notices, [surplus()], "it is so again");
     assert!(out.log[0].2.contains("85 links are above pool.max_target (68)"), "{:?}", out.log);
 }
 
