@@ -93,6 +93,7 @@ pub use node::queue::Queue;
 pub use node::request::RequestId;
 pub use node::roles::Role;
 pub use node::sender::{Broadcast, BroadcastOptions, SendOptions, Sender};
+pub use node::steering::Round;
 pub use node::typed;
 pub use pool::lists::{By, Culprit, ListError, Standing};
 pub use pool::peers::PeerInfo;

@@ -93,6 +93,8 @@ pub const WRITE_BUFFER: usize = FRAME_FULL;
 pub const COMMANDS_MAX: usize = 1_024;
 /// Control messages that may wait for the exchange worker (architecture 2.5, row 3).
 pub const CONTROL_MAX: usize = 256;
+/// Orders of callers that may wait for maintenance, or for exchange.
+pub const ORDERS_MAX: usize = 64;
 /// Sockets that send their last words, beside open and half-open ones.
 pub const LINGERING_MAX: usize = 64;
 /// Reports that one link can cause: Arrived, Recognised, Introduced, Opened, Closed. The reservation rule counts with it.
@@ -127,6 +129,16 @@ pub const POINTS_MAX: usize = 4_096;
 pub const ADDRESSES_PER_NAME: usize = 8;
 /// Known identities, at most, beside those with a link.
 pub const PEERS_MAX: usize = 4_096;
+/// Failures that are remembered of a known identity.
+pub const FAILURES_MAX: usize = 4;
+/// Bytes of an application's note on an address or identity.
+pub const METADATA_BYTES_MAX: usize = 256;
+/// Persistent peers that may be configured, from the start and later, together.
+pub const PERSISTENT_MAX: usize = 256;
+/// Hosts, and prefixes, whose dials are counted.
+pub const DIAL_ENTRIES_MAX: usize = 4_096;
+/// Addresses that may wait to be checked by a feeler.
+pub const CHECKS_MAX: usize = 64;
 /// Scores that are remembered, of peers with and without a link.
 pub const SCORES_MAX: usize = 4_096;
 /// Causes that are remembered of each score.

@@ -55,13 +55,31 @@ pub enum Notice {
     /// Fewer links than the quota of a capability wants lead to peers that have it, for longer than `dial.period`, and nobody else with it
     /// can be dialed now. Not again within 10 minutes.
     RoleShort { capability: String, wanted: usize, linked: usize },
-    /// A round of maintenance that was asked for has ended, with so many links; `is_stuck` if it could not get them into bounds.
+    /// A round of maintenance that was asked for has ended, with so many links; `is_stuck` if it could not get them into bounds. Told if
+    /// nobody waits for it any more.
     RoundEnded { ticket: u64, links: usize, is_stuck: bool },
+    /// Links are above their bounds, and only protected ones remain. Told once until they are in bounds again.
+    Surplus { links: usize, target: usize },
+    /// Outbound links lead to so few groups of addresses that one party may hold them all. Told once until there are 4 again.
+    FewGroups { groups: usize },
     /// Messages of a channel have waited for `channel.stall_after`. Inbound: nobody here takes them. Outbound: the peer gives no credit
     /// or does not read. `age` is that of the oldest, at least. Told once for each time that it happens, and not again within a minute.
     Stalled { link: LinkId, peer: PeerId, channel: ChannelId, direction: Direction, age: Duration, messages: u64, bytes: u64 },
     /// A channel of which `Stalled` was told goes on, after so long. If the link closes instead, its Down is all that comes.
     StallOver { link: LinkId, peer: PeerId, channel: ChannelId, direction: Direction, lasted: Duration },
+}
+
+/// What became of what a caller asked a worker for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// The round has ended with so many links; `is_stuck` if it could not get them into bounds.
+    Round { links: usize, is_stuck: bool },
+    /// Dials to so many seeds have begun.
+    Dialed(usize),
+    /// It is so now; false if it was so already.
+    Changed(bool),
+    /// It cannot be, and why.
+    Refused(&'static str),
 }
 
 /// A link has opened, or has ended at whatever stage, for callers that wait for it. Almost always nobody does.
@@ -92,6 +110,8 @@ pub struct Outbox {
     pub jobs: Vec<Job>,
     pub notices: Vec<Notice>,
     pub outcomes: Vec<Outcome>,
+    /// Answers for callers that wait, by ticket.
+    pub answers: Vec<(u64, Answered)>,
     /// Wake the maintenance machine.
     pub nudge_maintenance: bool,
     /// Wake the exchange machine.
@@ -109,6 +129,7 @@ impl Outbox {
             && self.jobs.is_empty()
             && self.notices.is_empty()
             && self.outcomes.is_empty()
+            && self.answers.is_empty()
             && self.log.is_empty()
             && !(self.nudge_maintenance || self.nudge_exchange || self.changed)
     }

@@ -31,6 +31,7 @@ impl From<Error> for Failure {
             Error::Crypto(_) => BOWLINE_E_CRYPTO,
             Error::Listen { source, .. } | Error::System { source, .. } => of_io(source.kind(), source.raw_os_error()),
             Error::State(_) => BOWLINE_E_STATE,
+            Error::Busy(_) => BOWLINE_E_AGAIN,
             Error::Failed(_) => BOWLINE_E_FATAL,
             Error::Stopped => BOWLINE_E_STOPPED,
             Error::Timeout => BOWLINE_E_TIMEOUT,
@@ -63,8 +64,11 @@ const fn of_dial(error: &DialError) -> bowline_result {
         DialError::Banned(_) => BOWLINE_E_BANNED,
         DialError::Greylisted(_) => BOWLINE_E_GREYLISTED,
         DialError::NotTrusted(_) => BOWLINE_E_REFUSED,
-        DialError::Exists(..) => BOWLINE_E_DUPLICATE,
-        DialError::TooManyDials { .. } | DialError::NoPlace { .. } | DialError::TooFast(_) => BOWLINE_E_LIMIT,
+        DialError::Exists(..) | DialError::Sought(_) => BOWLINE_E_DUPLICATE,
+        DialError::Paused => BOWLINE_E_STATE,
+        DialError::TooManyDials { .. } | DialError::NoPlace { .. } | DialError::TooFast(_) | DialError::TooFastThere(..) => {
+            BOWLINE_E_LIMIT
+        }
     }
 }
 
@@ -114,7 +118,8 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
     use CloseReason as R;
     match reason {
         R::Stopped => BOWLINE_E_STOPPED,
-        R::Requested | R::Goodbye => BOWLINE_E_CANCELED,
+        R::Requested | R::Goodbye | R::Probed => BOWLINE_E_CANCELED,
+        R::Paused => BOWLINE_E_STATE,
         R::Evicted | R::TooManyLinks | R::HalfOpenLimit | R::Served => BOWLINE_E_LIMIT,
         R::Duplicate => BOWLINE_E_DUPLICATE,
         R::OwnKey => BOWLINE_E_SELF,

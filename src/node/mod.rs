@@ -25,6 +25,7 @@ mod score_file;
 pub mod scores;
 pub mod sender;
 mod shared;
+pub mod steering;
 mod system;
 #[cfg(test)]
 mod testbed;

@@ -5,7 +5,7 @@ use super::score_file;
 use super::shared::Shared;
 use crate::base::limits::RESOLVE_TIMEOUT;
 use crate::base::time::Time;
-use crate::bus::outbox::{Done, Job, Outbox};
+use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::workers::machine::Machine;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use std::convert::Infallible;
@@ -82,6 +82,12 @@ pub(super) fn tell(out: Outbox, shared: &Shared) {
     }
     for outcome in out.outcomes {
         shared.answer(&outcome);
+    }
+    for (ticket, answered) in out.answers {
+        // What nobody waits for any more is told to all; of other orders than a round, who cared has been told that it took too long.
+        if let Some(Answered::Round { links, is_stuck }) = shared.hand_out(ticket, answered) {
+            shared.routes.main().notify(Notice::RoundEnded { ticket, links, is_stuck });
+        }
     }
     for command in out.commands {
         shared.order(command);

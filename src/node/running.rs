@@ -8,7 +8,7 @@ use super::published::Snapshot;
 use super::pump::{self, Ears};
 use super::shared::{Shared, Status};
 use super::{reactor_thread, score_file, system, workers};
-use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, STOP_TIMEOUT};
+use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, ORDERS_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
 use crate::base::text::panic_text;
 use crate::bus::command::Command;
@@ -25,6 +25,7 @@ use crate::reactor::mio_net::MioNet;
 use crate::reactor::net::Net;
 use crate::session::gate::Gate;
 use crate::session::local::{Local, Profile};
+use crate::workers::maintenance;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 use std::convert::Infallible;
@@ -77,7 +78,7 @@ impl Thread {
 
 /// Who we are towards peers.
 pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
-    let budget = Budget::divide(plan.settings.memory_messages_max, plan.settings.bounds().max.into());
+    let budget = Budget::divide(plan.settings.memory_messages_max, plan.settings.links_max() as u64);
     if let Some(channel) = plan.channels.iter().find(|channel| u64::from(channel.message_bytes_max) > budget.each()) {
         let (id, largest, each) = (channel.id, channel.message_bytes_max, budget.each());
         // A quarter of the budget is there for each peer, however many there are.
@@ -111,6 +112,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let (control, controls) = bounded(CONTROL_MAX);
     let (nudge_maintenance, maintenance_nudges) = bounded(1);
     let (nudge_exchange, exchange_nudges) = bounded(1);
+    let (maintenance, maintenance_orders) = bounded(ORDERS_MAX);
     let rng = policy_rng();
     let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
     machines.pool.restore_scores(plan.clock.now(), saved.age, &saved.scores);
@@ -133,6 +135,9 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         resolver: super::resolver::Resolver::default(),
         published: Default::default(),
         waiters: Lock::default(),
+        tickets: Lock::default(),
+        next_ticket: Default::default(),
+        maintenance,
         status: Arc::clone(status),
         score_file: score_file::path(plan),
     });
@@ -147,13 +152,10 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         door: Arc::clone(&shared.door),
         ids: plan.ids.clone(),
     };
-    let gate = Gate::of(&mut SystemEntropy, &plan.settings);
-    let dialects = Box::new(crate::reactor::native::Native::new(local));
-    let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), shared.clock.now());
-    (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
+    let engine = engine(plan, limits, ports, local, listening.len());
     status.advance(NodeState::Running);
-    let threads =
-        spawn_all(&shared, machines.workers, engine, net, Inboxes { reports, controls, maintenance_nudges, exchange_nudges });
+    let inboxes = Inboxes { reports, controls, maintenance_orders, maintenance_nudges, exchange_nudges };
+    let threads = spawn_all(&shared, machines.workers, engine, net, inboxes);
     match threads {
         Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),
         Err(source) => {
@@ -162,6 +164,15 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
             Err(Box::new((Error::System { what: "starting a thread", source }, None)))
         }
     }
+}
+
+/// The engine of a node with so many listeners.
+fn engine(plan: &Plan, limits: Limits, ports: Ports, local: Arc<Local>, listeners: usize) -> Engine {
+    let gate = Gate::of(&mut SystemEntropy, &plan.settings);
+    let dialects = Box::new(crate::reactor::native::Native::new(local));
+    let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), plan.clock.now());
+    (0..listeners as u32).for_each(|listener| engine.add_listener(listener));
+    engine
 }
 
 /// A transport that listens at every address of the settings.
@@ -183,6 +194,7 @@ fn listen(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>), Error> {
 struct Inboxes {
     reports: Receiver<Report>,
     controls: Receiver<Control>,
+    maintenance_orders: Receiver<maintenance::Input>,
     maintenance_nudges: Receiver<()>,
     exchange_nudges: Receiver<()>,
 }
@@ -204,11 +216,10 @@ fn spawn_all(
             }
         })?
     };
-    let Inboxes { reports, controls, maintenance_nudges, exchange_nudges } = inboxes;
+    let Inboxes { reports, controls, maintenance_orders, maintenance_nudges, exchange_nudges } = inboxes;
     let workers::Workers { welcome, exchange, maintenance, metadata_score } = workers;
-    // Channels on which nothing is sent: a worker that is only nudged, or only spoken to.
+    // Nothing is sent there: welcome is only spoken to.
     let (no_nudges, welcome_nudges) = bounded(0);
-    let (no_input, maintenance_inbox) = bounded::<Infallible>(0);
     let on = |shared: &Arc<Shared>| Arc::clone(shared);
     let with = on(shared);
     let welcome = spawn("bwl-welcome", shared, move |life| {
@@ -228,9 +239,8 @@ fn spawn_all(
     })?;
     let with = on(shared);
     let maintain = spawn("bwl-maintain", shared, move |life| {
-        let _open = no_input;
-        let ears = Ears { inbox: maintenance_inbox, nudges: maintenance_nudges, life };
-        pump::run(maintenance, ears, &with, |never: Infallible| match never {}, workers::maintenance_done);
+        let ears = Ears { inbox: maintenance_orders, nudges: maintenance_nudges, life };
+        pump::run(maintenance, ears, &with, Some, workers::maintenance_done);
     })?;
     Ok(Threads { maintain, reactor, welcome, exchange })
 }

@@ -34,6 +34,7 @@ impl Pool {
             Standing::Ordinary if self.is_stranger(now, from.ip(), None, None) && !self.knows_identities() => {
                 return Err(CloseReason::NotTrusted);
             }
+            Standing::Ordinary if self.is_paused => return Err(CloseReason::Paused),
             Standing::Ordinary => self.pace_arrival(now, from.ip())?,
         }
         let evicted = self.slots.admit_half_open(from.ip(), &self.policy)?;

@@ -30,7 +30,7 @@ fn inbound_links_never_take_the_places_of_outbound_ones() {
 
 #[test]
 fn a_trusted_peer_gets_a_place_of_somebody_else() {
-    let mut bench = Bench::new(small());
+    let mut bench = Bench::new(Policy { trusted_extra: 0, ..small() });
     let links: Vec<LinkId> = (1..=4).map(|number| bench.inbound(number)).collect();
     bench.pool.lists_mut().trust(Time::ZERO, Subject::Peer(peer(5)), None).expect("not banned");
     let link = bench.arrive(5).expect("may come");

@@ -131,7 +131,7 @@ impl Pool {
     /// When a point may be dialed: after its backoff, and never so often that others could aim us at it.
     fn dial_time(&self, point: &Point) -> Time {
         let period_over = point.last_dialed.map_or(Time::ZERO, |last| last + self.policy.dial_point_period);
-        point.next_dial.max(period_over)
+        point.next_dial.max(period_over).max(self.dial_budget_at(point.at.ip()).unwrap_or_default())
     }
 
     /// Outbound links and dials per group.
@@ -142,6 +142,15 @@ impl Pool {
             *links.entry(self.policy.group(slot.remote.ip())).or_default() += 1;
         }
         links
+    }
+
+    /// An address that nobody has proven and no link leads to, to see whether it is true. For dials that nothing but curiosity causes.
+    pub fn whom_of_feeler(&self, now: Time, rng: &mut Rng) -> Option<SocketAddr> {
+        let connected = self.connected();
+        let is_new = |point: &&Point| !point.is_fixed() && self.use_of(now, point, &connected) == Some(Use::New);
+        let due: Vec<SocketAddr> =
+            self.points.iter().filter(is_new).filter(|point| self.dial_time(point) <= now).map(|point| point.at).collect();
+        due.get(rng.index(due.len())).copied()
     }
 }
 

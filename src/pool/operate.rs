@@ -164,6 +164,42 @@ impl Pool {
         Some(Shut { version: self.shown.version, is_trusted_only: is_shut_to_strangers, ..self.lists.shut(now) })
     }
 
+    /// Ends what `fix` began for a persistent point: it stays known, and a link with it open. False if there was no such point.
+    pub fn unfix(&mut self, now: Time, at: SocketAddr) -> bool {
+        let at = canonical_socket(at);
+        let Some(point) = self.points.get(at).filter(|point| point.is_persistent) else { return false };
+        let (expected, is_seed) = (point.expected, point.is_seed);
+        self.points.unfix(at);
+        if is_seed {
+            self.points.fix(now, at, expected, false);
+        }
+        let is_named = |peer: &PeerId| self.points.fixed().any(|point| point.is_persistent && point.expected == Some(*peer));
+        if let Some(peer) = expected.filter(|peer| !is_named(peer)) {
+            self.persistent_peers.remove(&peer);
+        }
+        true
+    }
+
+    /// From now on nothing is dialed but on request, and nobody is let in but who is trusted. Links and dials that there are go on.
+    pub fn pause(&mut self) {
+        self.is_paused = true;
+    }
+
+    /// Ends a pause.
+    pub fn resume(&mut self) {
+        self.is_paused = false;
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Forgets identities that have had no link for long, unless they have a score, a note of the application, or are persistent.
+    pub fn expire_peers(&mut self, now: Time) {
+        let is_kept = |peer: &PeerId| self.persistent_peers.contains(peer) || self.scores.score(now, peer).is_some();
+        self.peers.expire(now, self.policy.peer_forgotten_after, is_kept);
+    }
+
     /// Maintenance wants somebody asked for addresses soon.
     pub fn want_addresses(&mut self) {
         self.wants_addresses = true;

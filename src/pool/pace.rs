@@ -66,6 +66,11 @@ impl<K: Ord + Clone> Paces<K> {
         self.paces.entry(subject).or_default().take(now, allowance)
     }
 
+    /// When the next one of `subject`'s may happen; a moment that has passed means now.
+    pub fn next_at(&self, subject: &K, allowance: Allowance) -> Time {
+        self.paces.get(subject).map_or(Time::ZERO, |pace| pace.next_at(allowance))
+    }
+
     pub fn len(&self) -> usize {
         self.paces.len()
     }

@@ -41,6 +41,9 @@ impl Pool {
         self.next_step();
         let slot = self.slots.remove(link)?;
         self.rest_point(now, &slot, reason, told, rng);
+        if let Some(peer) = &slot.peer {
+            self.peers.note_end(now, peer, reason, told);
+        }
         if slot.is_authenticated()
             && let Some(peer) = &slot.peer
         {
@@ -77,7 +80,7 @@ impl Pool {
         let end = match verdict {
             _ if slot.phase == Phase::Open && reason.blame() == Blame::Net => End::Lost,
             _ if slot.phase == Phase::Open => End::Parted,
-            CloseReason::Duplicate if slot.peer.is_some() => End::Superfluous,
+            CloseReason::Duplicate | CloseReason::Probed if slot.peer.is_some() => End::Superfluous,
             CloseReason::WrongNetwork if slot.peer.is_some() => End::Useless,
             _ if slot.peer.is_some() && (told.is_some() || slot.doomed.is_some() || reason == CloseReason::Nacked) => {
                 End::Refused

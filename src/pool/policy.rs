@@ -17,6 +17,8 @@ const POINTS_PER_HOST_MAX: usize = 3;
 const POINTS_SHORT: usize = 1_000;
 /// An unproven address that nobody has mentioned for so long is forgotten (CometBFT numMissingDays, 7 days).
 const POINT_FORGOTTEN_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// An identity that has had no link for so long is forgotten (Bitcoin forgets addresses after ADDRMAN_HORIZON, 30 days).
+const PEER_FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// An asker gets the same selection for so long (Bitcoin keeps its answers for about a day).
 const SELECTION_KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// Only addresses seen this recently are shared (threat T25).
@@ -34,6 +36,8 @@ pub struct Policy {
     pub bounds: Bounds,
     /// Links to keep at peers with capabilities.
     pub roles: Vec<RoleQuota>,
+    /// Places beyond `bounds.max` for trusted and persistent peers.
+    pub trusted_extra: usize,
     /// Special addresses (RFC 6890) may be dialed and shared.
     pub allow_private: bool,
     /// Peers without a common version of the application's protocol are refused.
@@ -66,6 +70,14 @@ pub struct Policy {
     pub dial_rate: u32,
     /// Time between two dials of one point that nobody asked for by name.
     pub dial_point_period: Duration,
+    /// The same for one host, and for one prefix, of which the tables keep so many.
+    pub dial_host_period: Duration,
+    pub dial_prefix_burst: u32,
+    pub dial_prefix_period: Duration,
+    pub dial_entries_max: usize,
+    /// Mean time between two dials that only see whether an address is true; zero: none are made.
+    pub feeler_period: Duration,
+    pub anchors_max: usize,
     pub dial_period: Duration,
     pub attempts_max: u32,
     pub backoff_max: Duration,
@@ -80,6 +92,8 @@ pub struct Policy {
     pub points_short: usize,
     pub point_forgotten_after: Duration,
     pub peers_max: usize,
+    /// An identity without a link, of which nothing is kept on purpose, is forgotten after so long.
+    pub peer_forgotten_after: Duration,
     pub unhealthy_after: u32,
     pub selection_kept: Duration,
     pub shared_for: Duration,
@@ -104,6 +118,7 @@ impl From<&Checked> for Policy {
         Policy {
             bounds: s.bounds(),
             roles: s.pool_roles.clone(),
+            trusted_extra: s.pool_trusted_extra as usize,
             allow_private: s.network_allow_private,
             is_version_required: s.network_require_version,
             is_private: s.pex_private,
@@ -124,6 +139,12 @@ impl From<&Checked> for Policy {
             dials_max: s.dial_parallel_max as usize,
             dial_rate: s.dial_rate,
             dial_point_period: s.dial_point_period,
+            dial_host_period: s.dial_host_period,
+            dial_prefix_burst: s.dial_prefix_burst,
+            dial_prefix_period: s.dial_prefix_period,
+            dial_entries_max: limits::DIAL_ENTRIES_MAX,
+            feeler_period: s.feeler_period,
+            anchors_max: s.book_anchors as usize,
             dial_period: s.dial_period,
             attempts_max: s.dial_attempts_max,
             backoff_max: s.dial_backoff_max,
@@ -137,6 +158,7 @@ impl From<&Checked> for Policy {
             points_short: POINTS_SHORT,
             point_forgotten_after: POINT_FORGOTTEN_AFTER,
             peers_max: PEERS_MAX,
+            peer_forgotten_after: PEER_FORGOTTEN_AFTER,
             unhealthy_after: UNHEALTHY_AFTER,
             selection_kept: SELECTION_KEPT,
             shared_for: SHARED_FOR,

@@ -306,7 +306,7 @@ fn who_goes_for_a_role_has_none_is_unprotected_and_was_best_dialed_in_vain() {
 
 #[test]
 fn at_the_limit_an_arrival_with_a_wanted_role_gets_a_place_now_and_then() {
-    let mut bench = Bench::wanting(small(), 2);
+    let mut bench = Bench::wanting(Policy { trusted_extra: 0, ..small() }, 2);
     let links: Vec<LinkId> = (1..=4).map(|number| bench.inbound(number, NOTHING)).collect();
     let (_, verdict, closed) = bench.arrive(5, NOTHING);
     assert!(matches!(verdict, Verdict::Refuse { motive: CloseReason::TooManyLinks, .. }) && closed.is_empty());

@@ -15,6 +15,7 @@ use super::pace::{Pace, Paces};
 use super::peers::Peers;
 use super::points::Points;
 use super::policy::Policy;
+use super::saved::Anchor;
 use super::score::Scores;
 use super::slots::{Phase, Slot, Slots, Use};
 use crate::base::address::Address;
@@ -23,7 +24,8 @@ use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
-use std::collections::{BTreeMap, BTreeSet};
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 /// What the door was shown last, and when.
@@ -57,6 +59,14 @@ pub struct Pool {
     pub(super) arrivals: Pace,
     pub(super) arrivals_per_host: Paces<IpAddr>,
     pub(super) dials: Pace,
+    pub(super) dials_per_host: Paces<IpAddr>,
+    pub(super) dials_per_prefix: Paces<IpNet>,
+    /// Nothing is dialed but on request, and nobody is let in but who is trusted.
+    pub(super) is_paused: bool,
+    /// Peers to dial first after a restart.
+    pub(super) anchors: Vec<Anchor>,
+    /// Addresses that somebody wants to be felt.
+    pub(super) checks_wanted: VecDeque<SocketAddr>,
     /// Links that were let go for wanted roles.
     pub(super) replacements: Pace,
     /// Counts the steps of links' lives, so that which came first is known even at equal times.
@@ -93,6 +103,11 @@ impl Pool {
             arrivals: Pace::default(),
             arrivals_per_host: Paces::new(policy.accept_ip_entries_max),
             dials: Pace::default(),
+            dials_per_host: Paces::new(policy.dial_entries_max),
+            dials_per_prefix: Paces::new(policy.dial_entries_max),
+            is_paused: false,
+            anchors: Vec::new(),
+            checks_wanted: VecDeque::new(),
             replacements: Pace::default(),
             step: 0,
             wants_addresses: false,
@@ -115,6 +130,8 @@ impl Pool {
             peer: None,
             hello: None,
             point: None,
+            sought: None,
+            is_extra: false,
             since: now,
             deadline: now,
             claimed_at_step: self.next_step(),
@@ -124,6 +141,11 @@ impl Pool {
             messages_in: 0,
             doomed: None,
         }
+    }
+
+    /// One of the places beyond `pool.max` is free.
+    pub(super) fn has_extra_place(&self) -> bool {
+        self.slots.counts().extra() < self.policy.trusted_extra
     }
 
     pub(super) fn next_step(&mut self) -> u64 {

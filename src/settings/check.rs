@@ -195,8 +195,8 @@ impl Settings {
     pub fn check_rates(&self, up: u64, down: u64) -> Result<(), Complaint> {
         // A peer with the same settings closes a link on which a record that has begun stands still for the record timeout.
         let timeout = self.link_record_timeout.max(Duration::from_secs(1)).as_secs();
-        let least = RATE_MIN.max((LINK_TURN_MIN * u64::from(self.pool_max)).div_ceil(timeout));
-        let why = "each of pool.max links gets its turn within link.record_timeout";
+        let least = RATE_MIN.max((LINK_TURN_MIN * u64::from(self.pool_max + self.pool_trusted_extra)).div_ceil(timeout));
+        let why = "each of pool.max and pool.trusted_extra links gets its turn within link.record_timeout";
         check_rate("bandwidth.up", up, least, why)?;
         check_rate("bandwidth.down", down, least, why)
     }
@@ -323,8 +323,8 @@ mod tests {
                 "bandwidth.peer_up (100 bytes/s) is too slow: set at least 1024 bytes/s, so that a record and a pong pass in seconds, or 0 for no limit",
             ),
             (
-                complaints(|s| s.bandwidth_down = 4_866),
-                "bandwidth.down (4866 bytes/s) is too slow: set at least 4867 bytes/s, so that each of pool.max links gets its turn within link.record_timeout, or 0 for no limit",
+                complaints(|s| s.bandwidth_down = 5_645),
+                "bandwidth.down (5645 bytes/s) is too slow: set at least 5646 bytes/s, so that each of pool.max and pool.trusted_extra links gets its turn within link.record_timeout, or 0 for no limit",
             ),
             (
                 complaints(|s| s.set("pool.roles", "archive=60, light=41%").expect("in range")),
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn rates_are_bounded_on_both_sides() {
-        let settings = Settings { pool_max: 10, pool_expected: 10, pool_min: 1, ..valid() };
+        let settings = Settings { pool_max: 10, pool_expected: 10, pool_min: 1, pool_trusted_extra: 0, ..valid() };
         for (up, down) in [(0, 0), (RATE_MIN, 0), (0, RATE_MIN), (RATE_MAX, RATE_MAX)] {
             assert_eq!((settings.check_rates(up, down), check_link_rates(up, down)), (Ok(()), Ok(())), "{up} {down}");
         }

@@ -203,6 +203,8 @@ settings! {
     "pool.per_ip_max" pool_per_ip_max: u32 = "8", range("1", "16384"), "links", "bowline: twice the half-open limit", "none";
     /// Inbound links from one IPv4 /16 or IPv6 /32. Private addresses do not count where `network.allow_private` is on.
     "pool.per_group_max" pool_per_group_max: u32 = "32", range("1", "16384"), "links", "threat T3; a third of pool.max", "none";
+    /// Places beyond `pool.max` for trusted and persistent peers alone, in and out.
+    "pool.trusted_extra" pool_trusted_extra: u32 = "16", range("0", "1024"), "links", "CometBFT unconditional peers; the figure is bowline's", "as a link of pool.max";
 
     /// Links to keep at peers with a capability: so many of them, or a share of all links, as in `archive=2, light=10%`. Together no
     /// more than `pool.max`.
@@ -235,6 +237,17 @@ settings! {
     /// Time between two dials of one address and port, so that nobody can aim this node at a victim. Counted by address and
     /// port, because many nodes may share a machine. Persistent peers and dials on request do not count.
     "dial.point_period" dial_point_period: Duration = "1min", range("0s", "24h"), "time", "threat T26", "none";
+    /// Time between two dials of one host (an IPv4 address, an IPv6 /64), whatever the port. Persistent peers, seeds and dials on request do
+    /// not count, nor do special addresses where `network.allow_private` is on.
+    "dial.host_period" dial_host_period: Duration = "1min", range("0s", "24h"), "time", "threat T26", "none";
+    /// Dials into one IPv4 /24 or IPv6 /48 that may follow at once. What does not count for `dial.host_period` does not count here.
+    "dial.prefix_burst" dial_prefix_burst: u32 = "3", range("1", "1000"), "dials", "threat T26: 3 a minute", "none";
+    /// How often such a prefix gets a dial back.
+    "dial.prefix_period" dial_prefix_period: Duration = "20s", range("0s", "24h"), "time", "threat T26: 3 a minute", "none";
+    /// Mean time between two dials that only see whether a known address is true; 0s: never.
+    "feeler.period" feeler_period: Duration = "2min", range("0s", "24h"), "time", "Bitcoin FEELER_INTERVAL", "none";
+    /// Peers that a restarted node dials first: those of its longest outbound links before.
+    "book.anchors" book_anchors: u32 = "2", range("0", "8"), "addresses", "Bitcoin anchors", "none";
 
     /// Time between two pings on a link. Never below a peer's `ping.accept_period`: it would close the link as a flood.
     "ping.period" ping_period: Duration = "30s", range("100ms", "1h"), "time", "threat T4", "none";
@@ -308,7 +321,7 @@ settings! {
     /// This is a bootstrap node: it needs no seed, and learns the address of everyone who asks.
     "discovery.bootstrap" discovery_bootstrap: bool = "false", ANY, "switch", "bootstrap discovery Bootstrap", "none";
     /// Peers to stay linked with: dialed at once and for ever.
-    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "31 KiB each";
+    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "31 KiB each, counted for 256";
     /// Time between two rounds in which every known peer is asked for the peers it knows.
     "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", "bootstrap discovery period; the figure is bowline's", "none";
 
@@ -325,7 +338,7 @@ settings! {
     "bandwidth.weight_max" bandwidth_weight_max: u32 = "4", range("1", "100"), "shares", "bowline: a trusted peer gets some times the rest, nobody everything", "none";
 
     /// Bytes of half-arrived messages on all links together; a message whose next piece finds no room ends its link.
-    "memory.messages_max" memory_messages_max: u64 = "256MiB", range("1MiB", "1TiB"), "bytes", "threat T32", "itself";
+    "memory.messages_max" memory_messages_max: u64 = "272MiB", range("1MiB", "1TiB"), "bytes", "threat T32", "itself";
 
     /// The longest that a stop gives links to send what is queued and say goodbye; stop ends within 5 s in any case.
     "stop.drain" stop_drain: Duration = "3s", range("0s", "4s"), "time", "Tezos shutdown of the scheduler", "none";

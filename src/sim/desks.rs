@@ -7,7 +7,7 @@ use super::trace::What;
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::bus::command::Command;
-use crate::bus::outbox::{Done, Job, Outbox};
+use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::bus::report::Report;
 use crate::workers::machine::Machine;
 use crate::workers::maintenance;
@@ -105,10 +105,14 @@ impl Host {
     }
 
     fn carry_out(&mut self, actor: Actor, out: Outbox) -> Asked {
-        let Outbox { commands, mut jobs, notices, nudge_maintenance, nudge_exchange, log, .. } = out;
+        let Outbox { commands, mut jobs, notices, answers, nudge_maintenance, nudge_exchange, log, .. } = out;
         self.desk(actor).held.extend(commands);
         self.send_held(actor);
-        for notice in notices {
+        let ended = answers.into_iter().filter_map(|(ticket, answered)| match answered {
+            Answered::Round { links, is_stuck } => Some(Notice::RoundEnded { ticket, links, is_stuck }),
+            _ => None,
+        });
+        for notice in notices.into_iter().chain(ended) {
             self.routes.main().notify(notice);
         }
         if jobs.contains(&Job::Measure) {

@@ -3,6 +3,7 @@
 pub mod discovery;
 pub mod exchange;
 pub(crate) mod farewell;
+mod feelers;
 pub mod machine;
 pub mod maintenance;
 mod names;
@@ -10,6 +11,8 @@ mod roles;
 pub mod welcome;
 pub mod word;
 
+#[cfg(test)]
+mod dialing_tests;
 #[cfg(test)]
 mod maintenance_tests;
 #[cfg(test)]

@@ -4,11 +4,14 @@
 use super::maintenance::Findings;
 use crate::base::address::{Address, Host};
 use crate::base::limits::ADDRESSES_PER_NAME;
+use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::outbox::{Job, Outbox};
 use crate::pool::points::State;
 use crate::pool::table::Pool;
 use std::net::SocketAddr;
+
+const LOG: &str = "bowline::maintain";
 
 /// A configured address whose host is a name.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ struct Name {
 pub(super) struct Names {
     all: Vec<Name>,
     tickets: u64,
+    /// For lines on names that do not resolve.
+    lines: Throttle,
 }
 
 impl Names {
@@ -33,6 +38,38 @@ impl Names {
     pub fn add(&mut self, now: Time, address: Address, is_persistent: bool) {
         let (ticket, next_question, resolved) = (None, now, Vec::new());
         self.all.push(Name { address, is_persistent, ticket, next_question, resolved });
+    }
+
+    /// Seeds that no question is under way for are to be asked for again at once.
+    pub fn hurry_seeds(&mut self, now: Time) {
+        for name in self.all.iter_mut().filter(|name| !name.is_persistent) {
+            name.next_question = now;
+        }
+    }
+
+    /// Names of persistent peers.
+    pub fn persistents(&self) -> usize {
+        self.all.iter().filter(|name| name.is_persistent).count()
+    }
+
+    pub fn has_persistent(&self, address: &Address) -> bool {
+        self.all.iter().any(|name| name.is_persistent && name.address == *address)
+    }
+
+    /// The address is one of those that a persistent peer's name has resolved to.
+    pub fn has_resolved(&self, at: SocketAddr) -> bool {
+        self.all.iter().any(|name| name.is_persistent && name.resolved.contains(&at))
+    }
+
+    /// Forgets the name of a persistent peer; what it has resolved to loses its special place. False if there was none.
+    pub fn remove_persistent(&mut self, now: Time, address: &Address, pool: &mut Pool) -> bool {
+        let Some(index) = self.all.iter().position(|name| name.is_persistent && name.address == *address) else { return false };
+        for at in self.all.remove(index).resolved {
+            if !self.has_resolved(at) {
+                pool.unfix(now, at);
+            }
+        }
+        true
     }
 
     /// Asks for the addresses of configured names: at start, and again while none of them is in use.
@@ -52,12 +89,15 @@ impl Names {
     }
 
     /// A name was resolved: to these addresses, or to none in time. Those that it no longer has lose their special place in the pool.
-    pub fn resolved(&mut self, now: Time, ticket: u64, addresses: &[SocketAddr], pool: &mut Pool) {
+    pub fn resolved(&mut self, now: Time, ticket: u64, addresses: &[SocketAddr], pool: &mut Pool, out: &mut Outbox) {
         let Some(name) = self.all.iter_mut().find(|name| name.ticket == Some(ticket)) else { return };
         name.ticket = None;
         let policy = pool.policy();
         name.next_question = now + if addresses.is_empty() { policy.dial_period } else { policy.maintenance_period };
         if addresses.is_empty() {
+            let wait = policy.dial_period.as_secs();
+            let text = || format!("{} does not resolve: it is asked for again in {wait} s", name.address);
+            out.log.extend(self.lines.line(now, text).map(|line| (log::Level::Warn, LOG, line)));
             return;
         }
         let (old, new) = (&name.resolved, &addresses[..addresses.len().min(ADDRESSES_PER_NAME)]);
