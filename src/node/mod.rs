@@ -6,6 +6,7 @@ pub(crate) mod clock;
 mod dialing;
 mod entropy;
 pub mod error;
+mod group_file;
 pub mod identity_file;
 mod local;
 #[allow(clippy::module_inception, reason = "a node is the room's subject; no other word names it")]

@@ -40,7 +40,11 @@ impl Pool {
 
     /// The application's verdict on a peer, linked or not. Gives the threshold that it made the score cross.
     pub fn report(&mut self, now: Time, peer: PeerId, delta: i32, why: &str) -> Option<Judgement> {
-        let remote = self.slots.link_of(&peer).and_then(|link| self.slots.get(link)).map(|slot| slot.remote);
+        let link = self.slots.link_of(&peer);
+        if let Some(link) = link.filter(|_| delta > 0) {
+            self.note_good(now, link);
+        }
+        let remote = link.and_then(|link| self.slots.get(link)).map(|slot| slot.remote);
         self.judge(now, peer, remote, Move::Report { delta, why })
     }
 

@@ -298,6 +298,7 @@ impl Exchange {
         if let Some(peer) = peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
             peer.asked_by_us = Some(now);
         }
+        pool.note_good(now, link);
         let new = pool.learn_all(now, offers, from);
         self.total += count as u64;
         self.new += new as u64;
