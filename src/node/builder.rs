@@ -286,4 +286,20 @@ mod tests {
         assert!(built("64MiB").is_some_and(|text| text.contains("memory.messages_max: 419430400 there is enough")));
         assert_eq!((built("256MiB"), built("400MiB")), (None, None));
     }
+
+    #[test]
+    fn addresses_are_grouped_by_the_map_that_the_application_gives() {
+        let builder = || {
+            let identity =
+                crate::node::identity_file::generate(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+            let set = [("network.name", "test"), ("network.pow_bits", "0"), ("discovery.bootstrap", "true")];
+            let set = set.into_iter().chain([("book.group_map", "/nowhere/map")]);
+            set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("in range")).identity(identity)
+        };
+        let error = builder().build().err().map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.starts_with("map of networks /nowhere/map: ")));
+        let node = builder().group_map(|ip| ip.is_ipv4().then_some(7)).build().expect("it stands above the file");
+        let group = |ip: &str| node.plan().grouping.group(ip.parse().expect("an address")).to_string();
+        assert_eq!((group("8.8.8.8"), group("2606:4700::1")), ("AS7".to_owned(), "2606:4700::/32".to_owned()));
+    }
 }

@@ -36,3 +36,25 @@ fn read(path: &Path) -> io::Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::point::Group;
+
+    #[test]
+    fn a_map_is_read_and_what_is_none_is_named() {
+        assert!(load("").is_ok());
+        let path = std::env::temp_dir().join(format!("bowline-group-map-{}", std::process::id()));
+        let text = path.to_str().expect("a path in letters");
+        std::fs::write(&path, "10.0.0.0/8 64496\n").expect("a place for a file");
+        let map = load(text).expect("a map");
+        assert_eq!(map.group([10, 1, 1, 1].into()), Group::As(64_496));
+        std::fs::write(&path, "10.0.0.0/8 64496\nnonsense\n").expect("a place for a file");
+        let fault = load(text).expect_err("line 2 is none").to_string();
+        assert!(fault.contains(text) && fault.contains("line 2 is 'nonsense'"), "{fault}");
+        std::fs::remove_file(&path).expect("it was there");
+        assert!(load(text).is_err_and(|error| error.to_string().starts_with(&format!("map of networks {text}: "))));
+        assert!(load("/").is_err_and(|error| error.to_string().contains("not a regular file")));
+    }
+}

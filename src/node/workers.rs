@@ -41,7 +41,7 @@ pub fn machines(plan: &Plan, own: Vec<Address>, rng: &Rng) -> Machines {
     let mut pool = Pool::new(plan.identity.id(), policy, plan.ids.clone());
     let mut key = [0; 16];
     SystemEntropy.fill(&mut key);
-    pool.set_book_key(plan.clock.now(), key);
+    pool.set_book_key(key);
     pool.set_own_addresses(own);
     pool.set_own_versions(plan.hello.application_versions.clone());
     let workers = Workers {

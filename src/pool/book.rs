@@ -102,7 +102,7 @@ impl Book {
     }
 
     /// Draws all places anew, with another key or by other groups. Who was tried stays so where a place is free.
-    pub fn draw_anew(&mut self, now: Time, key: [u8; 16], grouping: Grouping, policy: &Policy) {
+    pub fn draw_anew(&mut self, key: [u8; 16], grouping: Grouping, policy: &Policy) {
         let mut points: Vec<Point> = std::mem::take(&mut self.points).into_values().collect();
         for point in &points {
             self.reindex(point.at, Keys::of(point), Keys::default());
@@ -114,7 +114,7 @@ impl Book {
         for mut point in points {
             let was_tried = point.is_tried();
             point.places = buckets::Places::default();
-            let is_seated = was_tried && self.seat_tried(&mut point) || self.seat(now, &mut point, policy, false);
+            let is_seated = was_tried && self.seat_tried(&mut point) || self.seat(Time::ZERO, &mut point, policy, false);
             if is_seated || point.is_in_use() || !point.wants_place() {
                 self.insert(point);
             }
@@ -533,7 +533,7 @@ impl Book {
             (BTreeSet::new(), BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         for point in self.points.values() {
             let keys = Keys::of(point);
-            keys.source.map(|group| *sources.entry(group).or_default() += 1);
+            keys.source.into_iter().for_each(|group| *sources.entry(group).or_default() += 1);
             peers.extend(keys.peer.map(|peer| (peer, point.at)));
             waiting.extend(keys.due.map(|due| (due, point.at)));
             shelves.extend(keys.table.map(|table| (table, self.grouping.group(point.at.ip()), point.at)));

@@ -419,7 +419,7 @@ fn no_index_drifts() {
                 let before = (book.len(), tried(&book));
                 let by: fn(IpAddr) -> Option<u32> = |ip| Some(u32::from(ip.is_ipv4()));
                 let grouping = if step == 1_999 { Grouping::by(by) } else { Grouping::default() };
-                book.draw_anew(now, [step as u8; 16], grouping, &policy);
+                book.draw_anew([step as u8; 16], grouping, &policy);
                 book.check_invariants(&policy);
                 assert!(book.len() <= before.0 && tried(&book) <= before.1);
             }

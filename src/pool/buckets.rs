@@ -117,7 +117,7 @@ impl Buckets {
 
     /// True for one of so many addresses, the same each time: whoever repeats himself has no more luck.
     pub fn is_lucky(&self, at: SocketAddr, source: &[u8], one_of: u64) -> bool {
-        short(&self.key, &[b"l", &to_bytes(at), source]) % one_of.max(1) == 0
+        short(&self.key, &[b"l", &to_bytes(at), source]).is_multiple_of(one_of)
     }
 
     pub fn put(&mut self, place: u16, at: SocketAddr) {

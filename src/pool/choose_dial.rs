@@ -81,7 +81,7 @@ impl Pool {
     }
 
     /// Puts addresses in the order to dial them. A tried one is called for by the bias, or a new one; when there is none, one that a dial has
-    /// proven at least, then of the other table.
+    /// proven at least, then of the other table. But no group gets one link more while another, of whatever table, has fewer.
     fn spread(&self, now: Time, found: Vec<&Point>, count: usize, rng: &mut Rng) -> Vec<SocketAddr> {
         let mut links = self.links_per_group();
         let mut of = |is_in: fn(&Point) -> bool| {
@@ -96,7 +96,9 @@ impl Pool {
         while chosen.len() < count {
             let by_bias =
                 if rng.percent(new_percent) { [&mut new, &mut proven, &mut tried] } else { [&mut tried, &mut proven, &mut new] };
-            let Some(at) = by_bias.into_iter().find_map(|spread| spread.take(&links)) else { break };
+            let spreads = by_bias.into_iter().filter_map(|spread| Some((spread.least(&links)?, spread)));
+            // The first of those with the least.
+            let Some(at) = spreads.min_by_key(|(least, _)| *least).and_then(|(_, spread)| spread.take()) else { break };
             *links.entry(self.policy.group(at.ip())).or_default() += 1;
             chosen.push(at);
         }
@@ -192,17 +194,24 @@ impl Spread {
         Spread { groups, queue }
     }
 
-    fn take(&mut self, links: &BTreeMap<Group, usize>) -> Option<SocketAddr> {
+    /// How many links lead to the group that is next, after it was put in order; `None` when all addresses are given out.
+    fn least(&mut self, links: &BTreeMap<Group, usize>) -> Option<usize> {
         loop {
             let (queued, chance, group) = self.queue.pop_first()?;
-            let has = links.get(&group).copied().unwrap_or(0);
-            if has > queued {
-                self.queue.insert((has, chance, group));
+            if self.groups.get(&group).is_none_or(Vec::is_empty) {
                 continue;
             }
-            let Some(at) = self.groups.get_mut(&group).and_then(Vec::pop) else { continue };
+            let has = links.get(&group).copied().unwrap_or(0);
             self.queue.insert((has, chance, group));
-            return Some(at);
+            if has == queued {
+                return Some(has);
+            }
         }
+    }
+
+    /// An address of the group that is next.
+    fn take(&mut self) -> Option<SocketAddr> {
+        let (_, _, group) = self.queue.first()?;
+        self.groups.get_mut(group)?.pop()
     }
 }

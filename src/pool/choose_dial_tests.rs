@@ -79,6 +79,27 @@ fn of_a_large_book_the_choice_is_as_wide() {
     assert!((15..60).contains(&of_many), "20 of 61 groups, 100 times: {of_many}");
 }
 
+/// What CometBFT's bias says comes after the spread: many tried addresses in one group do not get two links while another group has none.
+#[test]
+fn no_group_gets_a_second_link_before_the_others_have_one() {
+    let mut bench = Bench::new(policy());
+    let all = [[20, 1, 0, 1], [20, 1, 0, 2], [20, 1, 0, 3], [20, 2, 0, 1], [20, 3, 0, 1]].map(|ip| SocketAddr::from((ip, 1)));
+    for at in all {
+        let address = Address::of(at, None);
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), self::at(1));
+    }
+    let policy = bench.pool.policy().clone();
+    for at in &all[..3] {
+        bench.pool.points_mut().good(bench.now, *at, &policy);
+    }
+    for _ in 0..50 {
+        let chosen = bench.candidates(3).now;
+        let groups: BTreeSet<_> = chosen.iter().map(|at| policy.group(at.ip())).collect();
+        assert_eq!((chosen.len(), groups.len()), (3, 3), "{chosen:?}");
+    }
+    assert_eq!(bench.candidates(10).now.len(), 5);
+}
+
 #[test]
 fn a_feeler_goes_to_new_addresses_of_whom_nobody_is_linked() {
     let mut bench = Bench::new(policy());

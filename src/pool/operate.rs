@@ -122,8 +122,8 @@ impl Pool {
     }
 
     /// Says with what the places of the book are drawn. Nobody else may know it, or he could choose addresses that compete for one place.
-    pub fn set_book_key(&mut self, now: Time, key: [u8; 16]) {
-        self.points.draw_anew(now, key, self.policy.grouping.clone(), &self.policy);
+    pub fn set_book_key(&mut self, key: [u8; 16]) {
+        self.points.draw_anew(key, self.policy.grouping.clone(), &self.policy);
     }
 
     /// The peer of `link` has been of use: by a message or an answer that it sent, or by a verdict of the application. Once the link is

@@ -161,7 +161,7 @@ fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>, mut rng
     let mut pool = Pool::new(own, Policy::from(settings), ids);
     let mut key = [0; 16];
     rng.fill(&mut key);
-    pool.set_book_key(Time::ZERO, key);
+    pool.set_book_key(key);
     pool.set_own_addresses(at);
     pool
 }
