@@ -230,6 +230,19 @@ fn who_holds_a_tried_place_is_tested_before_he_loses_it() {
 }
 
 #[test]
+fn a_holder_who_is_being_dialed_or_linked_is_not_replaced() {
+    let (policy, start) = (policy(), Time::ZERO + DAY);
+    let (mut book, newcomer, holder) = collision(start, &policy);
+    let now = start + 5 * HOUR;
+    book.change(holder, |point| (point.state, point.last_dialed) = (State::Dialing(LinkId::from_u64(1)), Some(start + HOUR)));
+    book.expire(now, &policy);
+    assert!(is_tried(&book, holder) && book.collisions.contains_key(&newcomer), "the dial will tell");
+    book.change(holder, |point| point.state = State::Connected(LinkId::from_u64(1)));
+    book.expire(now, &policy);
+    assert!(is_tried(&book, holder) && book.collisions.is_empty());
+}
+
+#[test]
 fn no_more_than_ten_wait_for_tried_places() {
     let policy = policy();
     let (mut book, ..) = collision(Time::ZERO, &policy);

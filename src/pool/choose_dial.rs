@@ -27,9 +27,7 @@ pub struct Candidates {
 /// What a point would be dialed for, if at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
-    /// For a link; proven or not yet.
-    Old,
-    New,
+    Link,
     /// To see whether it is true: its supposed peer is connected.
     Feeler,
 }
@@ -47,7 +45,7 @@ impl Pool {
     /// in few groups give no more chances. Not the operator's own, which are dialed by rules of their own.
     pub fn whom_to_dial(&self, now: Time, count: usize, rng: &mut Rng) -> Candidates {
         let connected = self.connected();
-        let is_usable = |point: &Point| matches!(self.use_of(now, point, &connected), Some(Use::Old | Use::New));
+        let is_usable = |point: &Point| self.use_of(now, point, &connected) == Some(Use::Link);
         let is_few = self.points.due(now).nth(SAMPLE_MAX).is_none();
         let found: Vec<&Point> = if is_few {
             self.points.due(now).filter(|point| is_usable(point)).collect()
@@ -61,8 +59,7 @@ impl Pool {
     /// As `whom_to_dial`, among some of the points: it looks at each.
     pub(super) fn candidates(&self, now: Time, count: usize, rng: &mut Rng, is_wanted: impl Fn(&Point) -> bool) -> Candidates {
         let connected = self.connected();
-        let is_usable =
-            |point: &&Point| matches!(self.use_of(now, point, &connected), Some(Use::Old | Use::New)) && is_wanted(point);
+        let is_usable = |point: &&Point| self.use_of(now, point, &connected) == Some(Use::Link) && is_wanted(point);
         let (found, waiting): (Vec<&Point>, Vec<&Point>) =
             self.points.iter().filter(is_usable).partition(|point| point.next_dial <= now);
         let next_at = waiting.into_iter().map(|point| point.next_dial).min();
@@ -151,9 +148,8 @@ impl Pool {
         let is_connected = point.peer.is_some_and(|peer| connected.contains(&peer));
         match point.proof {
             Proof::Dialed if is_connected => None,
-            Proof::Dialed => Some(Use::Old),
             Proof::Heard | Proof::Host if is_connected => Some(Use::Feeler),
-            Proof::Heard | Proof::Host => Some(Use::New),
+            _ => Some(Use::Link),
         }
     }
 

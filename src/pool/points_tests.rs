@@ -61,6 +61,10 @@ fn addresses_that_nobody_could_dial_are_refused() {
     ] {
         assert_eq!(hear(&mut points, text, "1.1.1.1", &policy), Intake::Refused, "{text}");
     }
+    let portless = Address::of(SocketAddr::from(([8, 8, 4, 4], 0)), None);
+    let source = Source::Group(Group::V4([1, 1]));
+    let offer = Offer { address: &portless, capabilities: &[], source, proof: Proof::Heard };
+    assert_eq!(points.learn(Time::ZERO, &offer, &policy), Intake::Refused);
     assert_eq!(hear(&mut points, "[::ffff:8.8.4.4]:1", "1.1.1.1", &policy), Intake::New);
     assert_eq!(hear(&mut points, "8.8.4.4:1", "1.1.1.1", &policy), Intake::Known);
     let private = Policy { allow_private: true, ..policy };

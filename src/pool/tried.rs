@@ -3,7 +3,7 @@
 
 use super::book::{Book, Table};
 use super::buckets::Seat;
-use super::points::{GRACE, Point};
+use super::points::{GRACE, Point, State};
 use super::policy::Policy;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
@@ -104,9 +104,10 @@ impl Book {
             };
             let Some(holder) = self.get(at) else { continue };
             let within = |then: Option<Time>| then.map(|then| now.since(then)).filter(|age| *age < REPLACEMENT);
-            let is_good = holder.is_in_use() || within(holder.last_seen).is_some();
+            let is_good = matches!(holder.state, State::Connected(_)) || within(holder.last_seen).is_some();
             let has_failed = within(holder.last_dialed).is_some_and(|age| age >= GRACE) || now.since(since) >= TEST_WINDOW;
-            if is_waiting && !is_good && !has_failed {
+            let is_tested = matches!(holder.state, State::Dialing(_));
+            if is_waiting && !is_good && (is_tested || !has_failed) {
                 continue;
             }
             self.collisions.remove(&newcomer);
