@@ -66,7 +66,7 @@ fn no_bucket_holds_more_than_64_and_each_holds_as_many() {
     book.check_invariants(&policy);
     // In whatever order they come, no number of sources and groups leads to more.
     let mut rng = Rng::from_seed(1);
-    for _ in 0..60_000 {
+    for _ in 0..30_000 {
         let (group, host, from) = (rng.below(900) as u16, rng.below(900) as u16, rng.below(900) as u16);
         tell(&mut book, Time::ZERO, at(group, host), from, &policy);
     }
@@ -80,7 +80,7 @@ fn no_bucket_holds_more_than_64_and_each_holds_as_many() {
 fn one_group_holds_a_32nd_of_the_new_table() {
     let (mut book, policy) = (Book::new([7; 16]), policy());
     let mut rng = Rng::from_seed(1);
-    for _ in 0..20_000 {
+    for _ in 0..5_000 {
         tell(&mut book, Time::ZERO, at(rng.below(1_000) as u16, rng.below(60_000) as u16), 1, &policy);
     }
     assert_eq!(book.len(), 16_384 / 32);
@@ -99,7 +99,7 @@ fn a_further_place_is_a_matter_of_luck() {
     }
     let second = with(&book, 2);
     assert!((150..250).contains(&second), "one of two gets a second place, however often one source repeats it: {second}");
-    for from in 3..200 {
+    for from in 3..100 {
         tell_all(&mut book, Time::ZERO, known.iter().copied(), from, &policy);
     }
     assert!(with(&book, 4) > 390, "{} have four", with(&book, 4));
@@ -297,12 +297,11 @@ fn an_address_that_was_reinstated_three_times_in_vain_is_forgotten() {
         book.prove(now, at, peer(1));
     }
     for round in 0..8 {
-        for at in [dead, back] {
-            book.change(at, |point| point.attempts = policy.attempts_max);
-            book.rest(now, at, End::Refused, &policy, &mut Rng::from_seed(1));
-        }
         // One of them is only busy, the other has gone.
-        book.change(dead, |point| point.reinstated = point.reinstated.max(round));
+        for (at, end) in [(dead, End::Missed), (back, End::Refused)] {
+            book.change(at, |point| point.attempts = policy.attempts_max);
+            book.rest(now, at, end, &policy, &mut Rng::from_seed(1));
+        }
         assert!(book.get(back).is_some_and(|point| matches!(point.state, State::Bad { .. }) && point.places.is_empty()));
         now = now + policy.bad_period;
         book.expire(now, &policy);
@@ -390,7 +389,7 @@ fn an_answer_has_23_of_100_but_at_least_32_and_at_most_100() {
 /// Whatever is told, dialed, linked and lost: every index says what looking through all says. Places are drawn anew in between.
 #[test]
 fn no_index_drifts() {
-    for seed in 0..8 {
+    for seed in 0..4 {
         let (mut book, policy, mut rng) = (Book::new([1; 16]), policy(), Rng::from_seed(seed));
         let (groups, hosts) = if seed % 2 == 0 { (3, 300) } else { (300, 3) };
         let mut now = Time::ZERO;
