@@ -123,16 +123,22 @@ pub const RATE_MAX: u64 = 1 << 40;
 /// Capabilities that links may be kept for: each costs maintenance a look at the whole book.
 pub const QUOTAS_MAX: usize = 16;
 
-/// Known addresses, at most, beside the configured ones.
-pub const POINTS_MAX: usize = 4_096;
+/// Tables of the address book: buckets of new addresses and of tried ones, and places in each (CometBFT `params.go`).
+pub const NEW_BUCKETS: usize = 256;
+pub const TRIED_BUCKETS: usize = 64;
+pub const BUCKET: usize = 64;
+/// Known addresses, at most, beside the configured ones: 16,384 new and 4,096 tried.
+pub const POINTS_MAX: usize = (NEW_BUCKETS + TRIED_BUCKETS) * BUCKET;
+/// Addresses of one identity in the book, beside the configured ones: a node listens at no more (`listen.addresses`).
+pub const POINTS_PER_PEER_MAX: usize = 8;
+/// Bytes of an application's note on an address or identity.
+pub const METADATA_BYTES_MAX: usize = 256;
 /// Addresses of one configured name that are used.
 pub const ADDRESSES_PER_NAME: usize = 8;
 /// Known identities, at most, beside those with a link.
 pub const PEERS_MAX: usize = 4_096;
 /// Failures that are remembered of a known identity.
 pub const FAILURES_MAX: usize = 4;
-/// Bytes of an application's note on an address or identity.
-pub const METADATA_BYTES_MAX: usize = 256;
 /// Persistent peers that may be configured, from the start and later, together.
 pub const PERSISTENT_MAX: usize = 256;
 /// Hosts, and prefixes, whose dials are counted.

@@ -27,7 +27,7 @@ impl From<Error> for Failure {
             Error::NoVersion => BOWLINE_E_INVALID,
             Error::WeakIdentity { .. } => BOWLINE_E_IDENTITY,
             Error::IdentityFile { kind, .. } => of_file(*kind),
-            Error::ScoreFile { .. } => BOWLINE_E_INVALID,
+            Error::ScoreFile { .. } | Error::GroupMap { .. } => BOWLINE_E_INVALID,
             Error::Crypto(_) => BOWLINE_E_CRYPTO,
             Error::Listen { source, .. } | Error::System { source, .. } => of_io(source.kind(), source.raw_os_error()),
             Error::State(_) => BOWLINE_E_STATE,

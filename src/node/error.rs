@@ -41,6 +41,9 @@ pub enum Error {
     IdentityFile { path: PathBuf, text: String, kind: FileFault },
     #[error("score file {path}: {text}")]
     ScoreFile { path: PathBuf, text: String },
+    /// The file of `book.group_map` cannot be read.
+    #[error("map of networks {path}: {text}")]
+    GroupMap { path: PathBuf, text: String },
     #[error("the cryptography does not work here: {0}")]
     Crypto(String),
     #[error("cannot listen at {at}: {source}")]

@@ -8,6 +8,7 @@ pub(crate) mod clock;
 mod dialing;
 mod entropy;
 pub mod error;
+mod group_file;
 pub mod identity_file;
 mod live;
 mod local;

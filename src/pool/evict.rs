@@ -75,14 +75,16 @@ impl Pool {
         slot.min_rtt = [slot.min_rtt, rtt].into_iter().flatten().min();
         if messages_in > slot.messages_in {
             slot.messages_in = messages_in;
-            slot.useful[Use::Messages as usize] = Some(now);
+            self.note_use(now, link, Use::Messages);
         }
     }
 
     /// The peer of that link was of use. False if there is no such link.
     pub fn note_use(&mut self, now: Time, link: LinkId, way: Use) -> bool {
-        let slot = self.slots.get_mut(link).filter(|slot| slot.is_link());
-        slot.map(|slot| slot.useful[way as usize] = Some(now)).is_some()
+        let Some(slot) = self.slots.get_mut(link).filter(|slot| slot.is_link()) else { return false };
+        slot.useful[way as usize] = Some(now);
+        self.note_good(now, link);
+        true
     }
 }
 

@@ -1,10 +1,11 @@
 //! The pool's verbs beside the life of links: what the operator orders, what workers learn and want, what readers see. They take
 //! effect at once and send nothing; a caller closes the links that it is told to close.
 
+use super::book::Book;
 use super::lists::{By, Entry, ListError, Lists, Standing};
 use super::meeting::seen_at;
 use super::peers::{PeerInfo, Peers};
-use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
+use super::points::{Intake, Offer, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
 use super::score;
 use super::slots::{Counts, Slot, Slots};
@@ -36,8 +37,10 @@ impl Pool {
 
     /// Goes on by other numbers; links beyond new bounds are dropped by the next maintenance.
     pub fn set_policy(&mut self, policy: Policy) {
+        // The map of groups is no setting that changes while the node runs.
+        let grouping = self.policy.grouping.clone();
         self.scores.set_rules(policy.score);
-        self.policy = policy;
+        self.policy = Policy { grouping, ..policy };
     }
 
     /// Where this node can be dialed, as it tells others. Needed once the listeners are bound.
@@ -55,11 +58,11 @@ impl Pool {
         &self.own_addresses
     }
 
-    pub fn points(&self) -> &Points {
+    pub fn points(&self) -> &Book {
         &self.points
     }
 
-    pub fn points_mut(&mut self) -> &mut Points {
+    pub fn points_mut(&mut self) -> &mut Book {
         &mut self.points
     }
 
@@ -116,9 +119,39 @@ impl Pool {
         new
     }
 
-    /// Drops addresses that are old or fruitless, and reinstates bad ones whose time is over.
+    /// Drops addresses that are old or fruitless, reinstates bad ones whose time is over, and makes those of useful links tried.
     pub fn expire_points(&mut self, now: Time) {
+        for link in self.of_use.clone() {
+            self.try_link(now, link);
+        }
         self.points.expire(now, &self.policy);
+    }
+
+    /// Says with what the places of the book are drawn. Nobody else may know it, or he could choose addresses that compete for one place.
+    pub fn set_book_key(&mut self, key: [u8; 16]) {
+        self.points.draw_anew(key, self.policy.grouping.clone(), &self.policy);
+    }
+
+    /// The peer of `link` has been of use: by a message or an answer that it sent, or by a verdict of the application. Once the link is
+    /// `tried_after` old, its address becomes a tried one. Only of links that we dialed: else anyone could have himself tried by coming.
+    pub(super) fn note_good(&mut self, now: Time, link: LinkId) {
+        let is_ours = |slot: &Slot| slot.is_open() && slot.direction == Direction::Outbound;
+        let at = self.slots.get(link).filter(|slot| is_ours(slot)).and_then(|slot| slot.point);
+        if at.and_then(|at| self.points.get(at)).is_some_and(|point| point.wants_place() && !point.is_tried()) {
+            self.of_use.insert(link);
+            self.try_link(now, link);
+        }
+    }
+
+    fn try_link(&mut self, now: Time, link: LinkId) {
+        let Some(slot) = self.slots.get(link).filter(|slot| slot.is_open()) else {
+            self.of_use.remove(&link);
+            return;
+        };
+        if let Some(at) = slot.point.filter(|_| now.since(slot.since) >= self.policy.tried_after) {
+            self.of_use.remove(&link);
+            self.points.good(now, at, &self.policy);
+        }
     }
 
     /// Bans by the operator's word, and gives the links that must close with `Banned` now.

@@ -40,6 +40,7 @@ impl Pool {
     ) -> Option<Closed> {
         self.next_step();
         let slot = self.slots.remove(link)?;
+        self.of_use.remove(&link);
         self.rest_point(now, &slot, reason, told, rng);
         if let Some(peer) = &slot.peer {
             self.peers.note_end(now, peer, reason, told);
@@ -88,6 +89,9 @@ impl Pool {
             _ => End::Missed,
         };
         self.points.rest(now, at, end, &self.policy, rng);
+        if matches!(end, End::Missed | End::Refused | End::Lost | End::Useless) {
+            self.points.note_failure(now, at, verdict);
+        }
         // The address of a superfluous dial is that of the link that made it so; and one that an open link uses stays in use.
         let other = slot.peer.filter(|_| end == End::Superfluous).and_then(|peer| self.slots.link_of(&peer));
         if let Some(other) = other.and_then(|link| self.slots.get_mut(link)) {

@@ -3,22 +3,24 @@
 
 use super::score::Rules;
 use crate::base::limits::{self, PEERS_MAX, POINTS_MAX};
-use crate::base::point::Group;
+use crate::base::point::{Group, canonical};
 use crate::base::quota::RoleQuota;
 use crate::settings::check::{Bounds, Checked};
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Unproven addresses that one source group may put into the book: 64 of 1,024, as in Bitcoin's new table (threat T28).
-const POINTS_PER_SOURCE_MAX: usize = POINTS_MAX / 16;
+/// Unproven addresses that one source group may put into the book: a 32nd of the new table (threat T28).
+const POINTS_PER_SOURCE_MAX: usize = limits::NEW_BUCKETS * limits::BUCKET / 32;
 /// Ports of one host in the book (threat T26).
 const POINTS_PER_HOST_MAX: usize = 3;
 /// A book with fewer addresses is short (CometBFT needAddressThreshold).
 const POINTS_SHORT: usize = 1_000;
 /// An unproven address that nobody has mentioned for so long is forgotten (CometBFT numMissingDays, 7 days).
 const POINT_FORGOTTEN_AFTER: Duration = Duration::from_secs(7 * 24 * 3_600);
-/// An identity that has had no link for so long is forgotten (Bitcoin forgets addresses after ADDRMAN_HORIZON, 30 days).
-const PEER_FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// An address or identity that was not seen for so long is forgotten, whatever was proven once (Bitcoin ADDRMAN_HORIZON, 30 days).
+const HORIZON: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// An asker gets the same selection for so long (Bitcoin keeps its answers for about a day).
 const SELECTION_KEPT: Duration = Duration::from_secs(24 * 3_600);
 /// Only addresses seen this recently are shared (threat T25).
@@ -26,9 +28,34 @@ const SHARED_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Pause before a point is dialed again whose open link ended (Tezos disconnection-delay).
 const REDIAL_PAUSE: Duration = Duration::from_secs(60);
 /// Failures in a row after which an address is no longer healthy (design, section 6).
-const UNHEALTHY_AFTER: u32 = 3;
+pub(super) const UNHEALTHY_AFTER: u32 = 3;
 /// A claim outlives its connection's own deadline by so much: only a lost report is caught by it.
 const CLAIM_SLACK: Duration = Duration::from_secs(2);
+
+/// Says the number of the network (AS) that an address is in, if it knows.
+type NetworkOf = dyn Fn(IpAddr) -> Option<u32> + Send + Sync;
+
+/// Which addresses one party is likely to hold. Without a map they are grouped by prefix.
+#[derive(Clone, Default)]
+pub struct Grouping(Option<Arc<NetworkOf>>);
+
+impl Grouping {
+    /// Groups by the numbers that `network_of` gives, and by prefix where it gives none. It must always give the same.
+    pub fn by(network_of: impl Fn(IpAddr) -> Option<u32> + Send + Sync + 'static) -> Grouping {
+        Grouping(Some(Arc::new(network_of)))
+    }
+
+    pub fn group(&self, ip: IpAddr) -> Group {
+        let number = self.0.as_ref().and_then(|network_of| network_of(canonical(ip)));
+        number.map_or_else(|| Group::of(ip), Group::As)
+    }
+}
+
+impl fmt::Debug for Grouping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Grouping(map)" } else { "Grouping(prefix)" })
+    }
+}
 
 /// Everything the control plane measures by.
 #[derive(Clone, Debug)]
@@ -97,6 +124,11 @@ pub struct Policy {
     pub unhealthy_after: u32,
     pub selection_kept: Duration,
     pub shared_for: Duration,
+    /// When an outbound link's address becomes a tried one.
+    pub tried_after: Duration,
+    /// Tried and new addresses that nobody has seen for so long are forgotten.
+    pub horizon: Duration,
+    pub grouping: Grouping,
 
     pub greylist_timeout: Duration,
     /// The longest that repeated offences lead to.
@@ -158,10 +190,13 @@ impl From<&Checked> for Policy {
             points_short: POINTS_SHORT,
             point_forgotten_after: POINT_FORGOTTEN_AFTER,
             peers_max: PEERS_MAX,
-            peer_forgotten_after: PEER_FORGOTTEN_AFTER,
+            peer_forgotten_after: HORIZON,
             unhealthy_after: UNHEALTHY_AFTER,
             selection_kept: SELECTION_KEPT,
             shared_for: SHARED_FOR,
+            tried_after: s.book_tried_after,
+            horizon: HORIZON,
+            grouping: Grouping::default(),
             greylist_timeout: s.greylist_timeout,
             greylist_timeout_max: s.greylist_timeout_max,
             greylist_max: s.greylist_entries_max as usize,
@@ -188,7 +223,7 @@ impl From<&Checked> for Policy {
 impl Policy {
     /// The group of an address: one party is likely to hold all of it.
     pub fn group(&self, ip: IpAddr) -> Group {
-        Group::of(ip)
+        self.grouping.group(ip)
     }
 
     /// Most inbound links: the places for outbound ones stay free.

@@ -10,10 +10,10 @@
 //! 4. `open` when both sides have admitted.
 //! 5. `close` (`parting.rs`) when it is gone, from wherever: the place is free again, the address and the peer have learned from it.
 
+use super::book::Book;
 use super::lists::{Lists, Standing};
 use super::pace::{Pace, Paces};
 use super::peers::Peers;
-use super::points::Points;
 use super::policy::Policy;
 use super::saved::Anchor;
 use super::score::Scores;
@@ -47,7 +47,9 @@ pub struct Pool {
     pub(super) own_versions: Vec<u32>,
     pub(super) policy: Policy,
     pub(super) ids: LinkIds,
-    pub(super) points: Points,
+    pub(super) points: Book,
+    /// Links that have been of use, until their addresses are tried.
+    pub(super) of_use: BTreeSet<LinkId>,
     pub(super) peers: Peers,
     pub(super) lists: Lists,
     pub(super) slots: Slots,
@@ -93,7 +95,8 @@ impl Pool {
             own_addresses: Vec::new(),
             own_versions: Vec::new(),
             ids,
-            points: Points::default(),
+            points: Book::new([0; 16]),
+            of_use: BTreeSet::new(),
             peers: Peers::default(),
             lists: Lists::new(policy.greylist_max),
             slots: Slots::default(),

@@ -44,6 +44,7 @@ const LIVE: &[&str] = &[
     "pex.idle_period",
     "pex.period_max",
     "discovery.period",
+    "book.tried_after",
 ];
 
 impl Setting {

@@ -76,10 +76,18 @@ const REPORTED: usize = limits::REPORTS_PER_LINK * (sizes::REPORT + 8)
     + sizes::HELLO
     + limits::ADDRESSES_MAX * (sizes::ADDRESS + ADDRESS_TEXT_MAX)
     + in_tree(sizes::SLOT);
-/// A known address with its capabilities, its share of the count by source, and its row while the worst are looked for.
+/// A known address with its capabilities and the application's note, what it is found by (source, peer, time, place, and a group of its own:
+/// the least that a list has room for is four), and its row while the worst are looked for.
 const POINT: usize = in_tree(sizes::POINT)
     + limits::CAPABILITIES_MAX * (sizes::CAPABILITY + limits::NAME_BYTES_MAX)
+    + limits::METADATA_BYTES_MAX
     + in_tree(32)
+    + in_tree(64)
+    + in_tree(40)
+    + in_tree(40)
+    + in_tree(32)
+    + 4 * 32
+    + grown(8)
     + grown(sizes::ADDRESS);
 /// What each known address takes while an answer is made of all: sorted, then paged.
 const POINT_IN_ANSWER: usize = in_tree(sizes::ADDRESS) + grown(2 * sizes::ADDRESS);
@@ -303,7 +311,8 @@ mod tests {
     #[test]
     fn a_default_node_with_a_default_channel_stays_below_its_bound() {
         let memory = checked(|_| ()).memory_bytes_max(&[any()]);
-        // 2.375 GiB without the places for trusted peers, which are a sixth of what links take, and the notes on addresses.
+        // 2.5 GiB. The places for trusted peers are a sixth of what links take; the address book is 93 MiB: 20,480 addresses with 32
+        // capabilities and a note each.
         assert!(memory.bytes() < 11 << 28, "{memory:#?}");
         assert_eq!(memory.bytes(), memory.parts.iter().map(|part| part.bytes).sum::<u64>());
         assert!(memory.parts.iter().all(|part| part.bytes > 0), "{memory:#?}");

@@ -317,11 +317,11 @@ settings! {
     "pex.period_max" pex_period_max: Duration = "10min", range("1s", "24h"), "time", "ReactorV2 fullCapacityInterval", "none";
 
     /// Nodes that are asked for addresses when there is nobody else to dial.
-    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "31 KiB each";
+    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "40 KiB each";
     /// This is a bootstrap node: it needs no seed, and learns the address of everyone who asks.
     "discovery.bootstrap" discovery_bootstrap: bool = "false", ANY, "switch", "bootstrap discovery Bootstrap", "none";
     /// Peers to stay linked with: dialed at once and for ever.
-    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "31 KiB each, counted for 256";
+    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "40 KiB each, counted for 256";
     /// Time between two rounds in which every known peer is asked for the peers it knows.
     "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", "bootstrap discovery period; the figure is bowline's", "none";
 
@@ -336,6 +336,12 @@ settings! {
 
     /// The most weight that a link may have: so many times the share of a link of weight 1. A peer with the best score gets it.
     "bandwidth.weight_max" bandwidth_weight_max: u32 = "4", range("1", "100"), "shares", "bowline: a trusted peer gets some times the rest, nobody everything", "none";
+
+    /// An outbound link that has been open for so long and has been of use makes its address a tried one.
+    "book.tried_after" book_tried_after: Duration = "10min", range("0s", "24h"), "time", "design, section 6", "none";
+    /// File that says which network (AS number) prefixes belong to, a line each as in `192.0.2.0/24 64496`; the longest prefix counts.
+    /// Addresses that it does not name are grouped by IPv4 /16 and IPv6 /32. Empty: all are.
+    "book.group_map" book_group_map: String = "", range("0", "4096"), "characters", "Bitcoin asmap; the form is bowline's", "72 bytes a line";
 
     /// Bytes of half-arrived messages on all links together; a message whose next piece finds no room ends its link.
     "memory.messages_max" memory_messages_max: u64 = "272MiB", range("1MiB", "1TiB"), "bytes", "threat T32", "itself";

@@ -157,8 +157,11 @@ fn hello(settings: &Checked, plan: &Plan) -> Hello {
 }
 
 /// The tables of a node that can be dialed at `at`.
-fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>) -> Pool {
+fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>, mut rng: Rng) -> Pool {
     let mut pool = Pool::new(own, Policy::from(settings), ids);
+    let mut key = [0; 16];
+    rng.fill(&mut key);
+    pool.set_book_key(key);
     pool.set_own_addresses(at);
     for subject in &settings.lists_trusted {
         pool.lists_mut().trust(Time::ZERO, *subject, None).expect("nobody is banned yet");
@@ -232,7 +235,7 @@ impl Host {
         let dialects = Box::new(Native::new(Arc::new(local)));
         let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO);
         (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
-        let pool = pool(&settings, identity.id(), ids, own);
+        let pool = pool(&settings, identity.id(), ids, own, rng.fork("book"));
         let (persistent, seeds) = (&settings.discovery_persistent, &settings.discovery_seeds);
         Ok(Host {
             id,

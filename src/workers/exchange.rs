@@ -15,7 +15,7 @@ use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::Outbox;
-use crate::pool::slots::Slot;
+use crate::pool::slots::{Slot, Use};
 use crate::pool::table::Pool;
 use crate::wire::pex::{PexMessage, PexReceived};
 use bytes::Bytes;
@@ -298,6 +298,7 @@ impl Exchange {
         if let Some(peer) = peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
             peer.asked_by_us = Some(now);
         }
+        pool.note_use(now, link, Use::Messages);
         let new = pool.learn_all(now, offers, from);
         self.total += count as u64;
         self.new += new as u64;
