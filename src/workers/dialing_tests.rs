@@ -384,7 +384,7 @@ fn anchors_are_the_longest_outbound_links_of_different_groups() {
         let link = bench.pool.claim_dial(ms(number), at(number as usize), None, Purpose::Wanted).expect("may dial");
         bench.open(ms(number), (link, at(number as usize)));
     }
-    let twin = SocketAddr::from(([10, 1, 7, 7], 9_732));
+    let twin = SocketAddr::from(([10, 1, 0, 7], 9_732));
     let link = bench.pool.claim_dial(ms(1), twin, None, Purpose::Wanted).expect("may dial");
     let who = PeerId::from_bytes([9; 32]);
     bench.pool.recognise(ms(1), link, who);
