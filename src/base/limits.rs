@@ -131,5 +131,7 @@ pub const PEERS_MAX: usize = 4_096;
 pub const SCORES_MAX: usize = 4_096;
 /// Identities whose discovery requests are counted.
 pub const ASKERS_MAX: usize = 4_096;
+/// Peers, and groups of peers, whose new addresses are counted.
+pub const INTAKE_ENTRIES_MAX: usize = 4_096;
 /// Solved puzzles that are remembered per epoch. At 85 us each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch.
 pub const PUZZLES_SEEN_MAX: usize = 141_000;

@@ -13,7 +13,7 @@ fn dials_spread_over_groups() {
     let mut bench = Bench::new(policy());
     let learn = |bench: &mut Bench, text: &str, from: SocketAddr| {
         let address: Address = text.parse().expect("an address");
-        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), from);
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), from, None);
     };
     for n in 1..=50 {
         learn(&mut bench, &format!("20.1.0.{n}:1"), at(1));
@@ -36,7 +36,7 @@ fn the_bias_goes_from_old_addresses_to_new_ones() {
     }
     for number in 41..=80 {
         let address = Address::of(at(number), None);
-        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(1));
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(1), None);
     }
     bench.now = bench.now + Duration::from_secs(1_000);
     let share_of_new = |bench: &mut Bench| {

@@ -3,6 +3,7 @@
 
 use super::lists::{ListError, Lists, Standing};
 use super::meeting::seen_at;
+use super::pace::Allowance;
 use super::peers::{PeerInfo, Peers};
 use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
@@ -12,6 +13,7 @@ use super::table::Pool;
 use crate::base::address::{Address, Host};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
+use crate::base::point::is_global;
 use crate::base::reason::CloseReason;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
@@ -92,21 +94,49 @@ impl Pool {
         self.points.fix(now, at, peer, is_persistent)
     }
 
-    /// Learns addresses that a peer at `from` told of, and says how many were new. Each is hearsay of that peer's group.
+    /// Learns addresses that `peer` at `from` told of, and says how many were new. Each is hearsay of that peer's group. Beyond what may
+    /// be taken from either, what is new is dropped without a word: it is no fault, and known ones cost nothing.
     pub fn learn_all<'a>(
         &mut self,
         now: Time,
         offers: impl Iterator<Item = (&'a Address, &'a [Capability])>,
         from: SocketAddr,
+        peer: Option<PeerId>,
     ) -> usize {
         let source = Source::Group(self.policy.group(from.ip()));
+        let is_usable = |address: &Address| address.id != Some(self.own) && dialable(address, &self.policy).is_some();
+        let offers: Vec<_> = offers.filter(|(address, _)| is_usable(address)).collect();
+        let is_known = |pool: &Pool, address: &Address| {
+            dialable(address, &pool.policy).is_some_and(|at| pool.points.get(at).is_some() || pool.points.is_self(at))
+        };
+        let unknown = offers.iter().filter(|(address, _)| !is_known(self, address)).count();
+        let mut room = self.take_intake(now, from, peer, unknown);
         let mut new = 0;
-        for (address, capabilities) in offers.filter(|(address, _)| address.id != Some(self.own)) {
+        for (address, capabilities) in offers {
+            let is_news = !is_known(self, address);
+            if is_news && room == 0 {
+                continue;
+            }
+            room -= usize::from(is_news);
             let offer = Offer { address, capabilities, source, proof: Proof::Heard };
             new += usize::from(self.points.learn(now, &offer, &self.policy) == Intake::New);
         }
         self.has_fresh_points |= new > 0;
         new
+    }
+
+    /// Takes places for `count` new addresses from what `peer` at `from` may tell, and says how many there are. Special addresses have no
+    /// groups: a whole private network would be one.
+    fn take_intake(&mut self, now: Time, from: SocketAddr, peer: Option<PeerId>, count: usize) -> usize {
+        let allowance = Allowance { interval: self.policy.intake_period, burst: self.policy.intake_burst };
+        let mut count = u32::try_from(count).unwrap_or(u32::MAX);
+        if let Some(peer) = peer.filter(|_| count > 0) {
+            count = self.intake_per_peer.take_up_to(now, peer, count, allowance);
+        }
+        if is_global(from.ip()) && count > 0 {
+            count = self.intake_per_group.take_up_to(now, self.policy.group(from.ip()), count, allowance);
+        }
+        count as usize
     }
 
     /// Drops addresses that are old or fruitless, and reinstates bad ones whose time is over.

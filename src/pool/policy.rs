@@ -91,6 +91,10 @@ pub struct Policy {
     pub pex_idle_period: Duration,
     pub pex_period_max: Duration,
     pub discovery_period: Duration,
+    /// New addresses that are taken from a peer, and from a group of peers: so many at once, one more each period.
+    pub intake_period: Duration,
+    pub intake_burst: u32,
+    pub intake_entries_max: usize,
 }
 
 impl From<&Checked> for Policy {
@@ -150,6 +154,9 @@ impl From<&Checked> for Policy {
             pex_idle_period: s.pex_idle_period,
             pex_period_max: s.pex_period_max,
             discovery_period: s.discovery_period,
+            intake_period: s.pex_intake_period,
+            intake_burst: s.pex_intake_burst,
+            intake_entries_max: limits::INTAKE_ENTRIES_MAX,
         }
     }
 }

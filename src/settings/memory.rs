@@ -92,6 +92,8 @@ const SCORE_CAUSES: usize = 8;
 const SCORE_TEXT_MAX: usize = 72;
 /// Who asks for discovery, and its row while room is made.
 const ASKER: usize = in_tree(40) + grown(40);
+/// The allowance of a peer and of a group for new addresses, and the rows while room is made.
+const INTAKE: usize = in_tree(40) + in_tree(16) + 2 * grown(48);
 /// The tokens of one IP address, and its row while room is made.
 const ACCEPT_ENTRY: usize = in_tree(25) + grown(32);
 /// A greylist entry in its map and in its queue of expiry.
@@ -230,6 +232,7 @@ impl Sum<'_> {
         self.add("peers", limits::PEERS_MAX + settings.connections_max(), PEER as u64, "known identities");
         self.add("scores", limits::SCORES_MAX, SCORE as u64, "remembered scores");
         self.add("askers", limits::ASKERS_MAX, ASKER as u64, "identities whose discovery requests are counted");
+        self.add("intake", limits::INTAKE_ENTRIES_MAX, INTAKE as u64, "peers and groups whose new addresses are counted");
         let epochs = if settings.puzzle_mode == PuzzleMode::Never { 0 } else { 2 };
         self.add("puzzles", epochs * limits::PUZZLES_SEEN_MAX, PUZZLE as u64, "puzzles that were solved");
         self.add("greylist", settings.greylist_entries_max as usize, GREYLIST_ENTRY as u64, "entries");
@@ -338,6 +341,7 @@ mod tests {
             ("commands", limits::COMMANDS_MAX * limits::DISCOVER_BYTES_MAX as usize),
             ("control", limits::CONTROL_MAX * limits::DISCOVER_BYTES_MAX as usize),
             ("askers", limits::ASKERS_MAX * 40),
+            ("intake", limits::INTAKE_ENTRIES_MAX * (40 + 16)),
             ("peers", limits::PEERS_MAX * 104),
             ("scores", limits::SCORES_MAX * (128 + 8 * 100)),
             ("book", limits::POINTS_MAX * (264 + limits::CAPABILITIES_MAX * 64)),
@@ -351,7 +355,7 @@ mod tests {
         let tested: std::collections::BTreeSet<&str> = by_settings
             .iter()
             .map(|(name, _)| *name)
-            .chain(["reactor", "stories", "notices", "news", "commands", "control", "askers", "local", "scores"])
+            .chain(["reactor", "stories", "notices", "news", "commands", "control", "askers", "intake", "local", "scores"])
             .collect();
         assert_eq!(counted, tested);
     }

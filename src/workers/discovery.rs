@@ -167,9 +167,9 @@ impl Discovery {
         if self.failures.remove(&link).is_some() {
             pool.note_answer(link, 0);
         }
-        let Some(from) = pool.slots().get(link).map(|slot| slot.remote) else { return };
+        let Some((from, peer)) = pool.slots().get(link).map(|slot| (slot.remote, slot.peer)) else { return };
         let response = received.response;
-        let new = pool.learn_all(now, response.peers.iter().map(|peer| (peer, &[][..])), from);
+        let new = pool.learn_all(now, response.peers.iter().map(|peer| (peer, &[][..])), from, peer);
         out.nudge_maintenance |= new > 0;
         if let Some(last) = response.peers.last().filter(|_| response.has_more && question.pages < PAGES_MAX) {
             self.ask(now, link, Some(last.clone()), question.pages + 1, pool, out);

@@ -7,6 +7,7 @@
 use super::discovery::Discovery;
 use super::machine::Machine;
 use super::word::{Said, Word};
+use crate::base::address::{Address, Scheme};
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
@@ -17,6 +18,7 @@ use crate::bus::command::Command;
 use crate::bus::outbox::Outbox;
 use crate::pool::slots::Slot;
 use crate::pool::table::Pool;
+use crate::wire::hello::{Capability, Hello};
 use crate::wire::pex::{PexMessage, PexReceived};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -27,8 +29,6 @@ const LOG: &str = "bowline::exchange";
 const PEERS_COUNTED: u32 = 50;
 /// We keep this many times the allowed interval to one peer, because the network moves requests together (ReactorV2's margin).
 const MARGIN: u32 = 2;
-/// A peer that left so many requests unanswered on one link is not asked again on it.
-const UNANSWERED_MAX: u32 = 3;
 /// The store counts as full at this many percent.
 const FULL_PERCENT: usize = 95;
 
@@ -45,21 +45,12 @@ impl From<Said> for Input {
     }
 }
 
-/// What is under way with one link.
-#[derive(Debug, Default)]
-struct Ask {
-    /// Answers that may still come: late ones are no fault.
-    owed: u32,
-    /// The request that is waited for, since then.
-    waiting_since: Option<Time>,
-    unanswered: u32,
-}
-
 /// The exchange worker's machine.
 #[derive(Debug)]
 pub struct Exchange {
     rng: Rng,
-    asks: BTreeMap<LinkId, Ask>,
+    /// Links that were asked, and whether their peers owe an answer: until it comes, however late, they are not asked again.
+    asked: BTreeMap<LinkId, bool>,
     next_ask: Time,
     last_ask: Option<Time>,
     /// Intervals between requests, in base intervals; 0 before the first.
@@ -77,7 +68,7 @@ impl Exchange {
     pub fn new(rng: Rng) -> Exchange {
         Exchange {
             rng,
-            asks: BTreeMap::new(),
+            asked: BTreeMap::new(),
             next_ask: Time::ZERO,
             last_ask: None,
             ratio: 0,
@@ -89,10 +80,10 @@ impl Exchange {
         }
     }
 
-    /// Asks whoever is due to be asked. In order: what is gone or unanswered is tidied up; somebody is asked when the interval is
+    /// Asks whoever is due to be asked. In order: what is gone is tidied up; somebody is asked when the interval is
     /// over, when maintenance wants it, or when a newcomer is up that may know more than our short book.
     fn ask_round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
-        self.tidy(now, pool);
+        self.asked.retain(|link, _| pool.slots().get(*link).is_some_and(Slot::is_link));
         if !pool.policy().pex_enabled || pool.policy().is_private {
             self.deadline = Time::MAX;
             return;
@@ -128,9 +119,8 @@ impl Exchange {
     /// When the peer of a link may be asked; `None` while it may not at all.
     fn asked_again_at(&self, slot: &Slot, pool: &Pool) -> Option<Time> {
         let hello = slot.hello.as_ref()?;
-        let ask = self.asks.get(&slot.link);
-        let is_busy = ask.is_some_and(|ask| ask.waiting_since.is_some() || ask.unanswered >= UNANSWERED_MAX);
-        if !slot.is_open() || is_busy || hello.is_private {
+        let owes = self.asked.get(&slot.link) == Some(&true);
+        if !slot.is_open() || owes || hello.is_private {
             return None;
         }
         let last = pool.known().get(&slot.peer?).and_then(|peer| peer.asked_by_us);
@@ -139,7 +129,7 @@ impl Exchange {
 
     /// A link that was never asked: a seed's at once, another's as soon as the pace allows, while the book is short.
     fn is_due_newcomer(&self, now: Time, link: LinkId, pool: &Pool) -> bool {
-        if self.asks.contains_key(&link) {
+        if self.asked.contains_key(&link) {
             return false;
         }
         let is_seed = pool.slots().get(link).is_some_and(|slot| is_seed(slot, pool));
@@ -150,13 +140,11 @@ impl Exchange {
 
     fn ask(&mut self, now: Time, link: LinkId, available: usize, pool: &mut Pool, out: &mut Outbox) {
         let Some(slot) = pool.slots().get(link) else { return };
-        let message = if is_legacy(slot) { PexMessage::Request } else { PexMessage::RequestV2 };
+        let message = if is_legacy(slot, pool) { PexMessage::Request } else { PexMessage::RequestV2 };
         if let Some(peer) = slot.peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
             peer.asked_by_us = Some(now);
         }
-        let ask = self.asks.entry(link).or_default();
-        ask.owed += 1;
-        ask.waiting_since = Some(now);
+        self.asked.insert(link, true);
         self.last_ask = Some(now);
         self.next_ask = now + self.interval(available.saturating_sub(1), pool);
         say(out, link, (ChannelId::PEX, Kind::Message, 0), message.encode());
@@ -181,27 +169,12 @@ impl Exchange {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).min(policy.pex_period_max)
     }
 
-    /// Forgets links that are gone; a peer that did not answer in time is available again.
-    fn tidy(&mut self, now: Time, pool: &Pool) {
-        let timeout = pool.policy().pex_request_timeout;
-        self.asks.retain(|link, _| pool.slots().get(*link).is_some_and(Slot::is_link));
-        for ask in self.asks.values_mut() {
-            if ask.waiting_since.is_some_and(|since| now.since(since) >= timeout) {
-                ask.waiting_since = None;
-                ask.unanswered += 1;
-            }
-        }
-    }
-
     fn next_wake(&self, now: Time, pool: &Pool) -> Time {
         let policy = pool.policy();
         let mut next = self.next_ask;
-        for ask in self.asks.values() {
-            next = ask.waiting_since.map_or(next, |since| next.min(since + policy.pex_request_timeout));
-        }
         // A newcomer waits for the pace of requests, or for its own if it was asked on an earlier link.
         let is_short = pool.points().len() < policy.points_short;
-        let is_new = |slot: &&Slot| !self.asks.contains_key(&slot.link) && (is_short || is_seed(slot, pool));
+        let is_new = |slot: &&Slot| !self.asked.contains_key(&slot.link) && (is_short || is_seed(slot, pool));
         let paced = self.last_ask.map_or(Time::ZERO, |last| last + policy.pex_request_interval_min);
         for slot in pool.slots().iter().filter(is_new) {
             let at = self.asked_again_at(slot, pool);
@@ -260,10 +233,8 @@ impl Exchange {
     /// Answers by the type of the request. A private node, or one without PEX, stays silent; it polices all the same.
     fn answer(&mut self, now: Time, said: &Said, is_v1: bool, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
         let interval_min = pool.policy().pex_request_interval_min;
-        if !pool.known_mut().admit_request(now, &said.peer, interval_min) {
-            return Err(CloseReason::PexTooOften);
-        }
-        if !pool.policy().pex_enabled || pool.policy().is_private {
+        let is_admitted = pool.known_mut().admit_request(now, &said.peer, said.link, interval_min)?;
+        if !is_admitted || !pool.policy().pex_enabled || pool.policy().is_private {
             return Ok(());
         }
         let entries = pool.whom_to_advertise(now, &said.peer, &mut self.rng);
@@ -281,14 +252,12 @@ impl Exchange {
         now: Time,
         link: LinkId,
         count: usize,
-        offers: impl Iterator<Item = (&'a crate::base::address::Address, &'a [crate::wire::hello::Capability])>,
+        offers: impl Iterator<Item = (&'a Address, &'a [Capability])>,
         pool: &mut Pool,
         out: &mut Outbox,
     ) -> Result<(), CloseReason> {
-        let ask = self.asks.get_mut(&link).filter(|ask| ask.owed > 0).ok_or(CloseReason::PexUnsolicited)?;
-        ask.owed -= 1;
-        ask.unanswered = 0;
-        ask.waiting_since = None;
+        let owes = self.asked.get_mut(&link).filter(|owes| **owes).ok_or(CloseReason::PexUnsolicited)?;
+        *owes = false;
         if count > pool.policy().pex_addresses_max {
             return Err(CloseReason::PexTooMany);
         }
@@ -298,7 +267,7 @@ impl Exchange {
         if let Some(peer) = peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
             peer.asked_by_us = Some(now);
         }
-        let new = pool.learn_all(now, offers, from);
+        let new = pool.learn_all(now, offers, from, peer);
         self.total += count as u64;
         self.new += new as u64;
         // What is known already may be news all the same: who has a wanted capability.
@@ -312,11 +281,12 @@ pub(super) fn is_seed(slot: &Slot, pool: &Pool) -> bool {
     slot.point.and_then(|at| pool.points().get(at)).is_some_and(|point| point.is_seed)
 }
 
-/// A peer all of whose known addresses speak `mconn`, or that has none, is asked with v1. What we dialed speaks bowline.
-fn is_legacy(slot: &Slot) -> bool {
-    use crate::base::address::Scheme;
-    let speaks_bowline = |hello: &crate::wire::hello::Hello| hello.listen.iter().any(|address| address.scheme == Scheme::Bowline);
-    slot.point.is_none() && !slot.hello.as_deref().is_some_and(speaks_bowline)
+/// A peer all of whose known addresses speak `mconn`, or that has none, is asked with v1. What we dialed speaks bowline, as does all that
+/// the book knows.
+fn is_legacy(slot: &Slot, pool: &Pool) -> bool {
+    let speaks_bowline = |hello: &Hello| hello.listen.iter().any(|address| address.scheme == Scheme::Bowline);
+    let is_known = || pool.points().iter().any(|point| point.peer == slot.peer && slot.peer.is_some());
+    slot.point.is_none() && !slot.hello.as_deref().is_some_and(speaks_bowline) && !is_known()
 }
 
 /// Sends a message of the node itself: on a channel, of a kind, with a request id.

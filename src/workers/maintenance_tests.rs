@@ -40,7 +40,7 @@ impl Bench {
 
     fn learn(&mut self, numbers: std::ops::Range<usize>) {
         for number in numbers {
-            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(99));
+            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(99), None);
         }
     }
 
