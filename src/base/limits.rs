@@ -93,6 +93,8 @@ pub const WRITE_BUFFER: usize = FRAME_FULL;
 pub const COMMANDS_MAX: usize = 1_024;
 /// Control messages that may wait for the exchange worker (architecture 2.5, row 3).
 pub const CONTROL_MAX: usize = 256;
+/// Orders of callers that may wait for maintenance, or for exchange.
+pub const ORDERS_MAX: usize = 64;
 /// Sockets that send their last words, beside open and half-open ones.
 pub const LINGERING_MAX: usize = 64;
 /// Reports that one link can cause: Arrived, Recognised, Introduced, Opened, Closed. The reservation rule counts with it.
@@ -131,6 +133,8 @@ pub const PEERS_MAX: usize = 4_096;
 pub const SCORES_MAX: usize = 4_096;
 /// Identities whose discovery requests are counted.
 pub const ASKERS_MAX: usize = 4_096;
+/// Addresses that are taken from one peer's discovery answers in one cycle or call: ten pages of 1,000.
+pub const DISCOVERED_MAX: usize = 10_000;
 /// Peers, and groups of peers, whose new addresses are counted.
 pub const INTAKE_ENTRIES_MAX: usize = 4_096;
 /// Solved puzzles that are remembered per epoch. At 85 us each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch.

@@ -1,6 +1,7 @@
 //! What a machine wants done. A machine fills it under the pool's lock; the pump carries it out after the lock is released.
 
 use super::command::Command;
+use crate::base::address::Address;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -51,6 +52,30 @@ pub enum Notice {
     StallOver { link: LinkId, peer: PeerId, channel: ChannelId, direction: Direction, lasted: Duration },
 }
 
+/// What became of what a caller asked a worker for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// That link's peer was asked for addresses; none if nobody can be asked now.
+    Asked(Option<LinkId>),
+    /// What the peer knows to be healthy, its asker's own claim included.
+    Discovered(Result<Vec<Address>, NotDiscovered>),
+}
+
+/// Why nothing was discovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDiscovered {
+    #[error("there is no such link (any more)")]
+    NoLink,
+    #[error("too many orders wait")]
+    Busy,
+    #[error("the peer answered with an error: it is private, or was asked too often")]
+    Refused,
+    #[error("the answer does not decode")]
+    Malformed,
+    #[error("no answer in time")]
+    TimedOut,
+}
+
 /// A link has opened, or has ended at whatever stage, for callers that wait for it. Almost always nobody does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -79,6 +104,8 @@ pub struct Outbox {
     pub jobs: Vec<Job>,
     pub notices: Vec<Notice>,
     pub outcomes: Vec<Outcome>,
+    /// Answers for callers that wait, by ticket.
+    pub answers: Vec<(u64, Answered)>,
     /// Wake the maintenance machine.
     pub nudge_maintenance: bool,
     /// Wake the exchange machine.
@@ -96,6 +123,7 @@ impl Outbox {
             && self.jobs.is_empty()
             && self.notices.is_empty()
             && self.outcomes.is_empty()
+            && self.answers.is_empty()
             && self.log.is_empty()
             && !(self.nudge_maintenance || self.nudge_exchange || self.changed)
     }

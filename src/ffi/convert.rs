@@ -29,6 +29,7 @@ impl From<Error> for Failure {
             Error::Crypto(_) => BOWLINE_E_CRYPTO,
             Error::Listen { source, .. } | Error::System { source, .. } => of_io(source.kind(), source.raw_os_error()),
             Error::State(_) => BOWLINE_E_STATE,
+            Error::Busy(_) => BOWLINE_E_AGAIN,
             Error::Failed(_) => BOWLINE_E_FATAL,
             Error::Stopped => BOWLINE_E_STOPPED,
             Error::Timeout => BOWLINE_E_TIMEOUT,

@@ -45,6 +45,8 @@ pub enum Error {
     System { what: &'static str, source: std::io::Error },
     #[error("{0}")]
     State(&'static str),
+    #[error("{0} orders wait for this already: try again")]
+    Busy(usize),
     #[error("the node has failed: {0}")]
     Failed(String),
     #[error("the node has stopped")]

@@ -1,5 +1,6 @@
 //! The assembly on threads, sockets and files, and the face for Rust programs.
 
+pub mod asking;
 mod bandwidth;
 pub mod builder;
 pub(crate) mod clock;

@@ -16,8 +16,10 @@ use std::sync::Arc;
 const DONE_MAX: usize = 64;
 
 /// A worker's ears.
-pub struct Ears<T> {
+pub struct Ears<T, I> {
     pub inbox: Receiver<T>,
+    /// What callers want done.
+    pub orders: Receiver<I>,
     /// Rung when the machine should look around.
     pub nudges: Receiver<()>,
     /// Nothing is ever sent here; it ends when the node wants the worker to end.
@@ -28,7 +30,7 @@ pub struct Ears<T> {
 /// held (None: nothing to do); `done` makes inputs out of results of jobs.
 pub fn run<M: Machine, T>(
     mut machine: M,
-    ears: Ears<T>,
+    ears: Ears<T, M::Input>,
     shared: &Arc<Shared>,
     decode: impl Fn(T) -> Option<M::Input>,
     done: impl Fn(Done) -> Option<M::Input>,
@@ -46,6 +48,10 @@ pub fn run<M: Machine, T>(
                     Some(message) => input = Some(message),
                     None => continue,
                 },
+                Err(_) => break,
+            },
+            recv(ears.orders) -> order => match order {
+                Ok(order) => input = Some(order),
                 Err(_) => break,
             },
             recv(finished) -> result => match result {
@@ -97,6 +103,10 @@ pub(super) fn tell(out: Outbox, shared: &Shared) {
     }
     for outcome in out.outcomes {
         shared.answer(&outcome);
+    }
+    for (ticket, answered) in out.answers {
+        // Who does not wait any more was told that it took too long.
+        let _ = shared.hand_out(ticket, answered);
     }
     for command in out.commands {
         shared.order(command);

@@ -7,7 +7,7 @@ use super::node::Plan;
 use super::pump::{self, Ears};
 use super::shared::{Shared, Snapshot, Status};
 use super::{reactor_thread, score_file, system, workers};
-use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, STOP_TIMEOUT};
+use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, ORDERS_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
 use crate::base::text::panic_text;
 use crate::bus::command::Command;
@@ -24,7 +24,8 @@ use crate::reactor::mio_net::MioNet;
 use crate::reactor::net::Net;
 use crate::session::gate::Gate;
 use crate::session::local::{Local, Profile};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::workers::exchange;
+use crossbeam_channel::{Receiver, Sender, bounded, never};
 use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -110,6 +111,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let (control, controls) = bounded(CONTROL_MAX);
     let (nudge_maintenance, maintenance_nudges) = bounded(1);
     let (nudge_exchange, exchange_nudges) = bounded(1);
+    let (exchange, exchange_orders) = bounded(ORDERS_MAX);
     let rng = policy_rng();
     let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
     machines.pool.restore_scores(plan.clock.now(), saved.age, &saved.scores);
@@ -130,6 +132,9 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         peers: Default::default(),
         snapshots: Default::default(),
         waiters: Lock::default(),
+        tickets: Lock::default(),
+        next_ticket: Default::default(),
+        exchange,
         status: Arc::clone(status),
         score_file: score_file::path(plan),
     });
@@ -148,8 +153,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), shared.clock.now());
     (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
     status.advance(NodeState::Running);
-    let threads =
-        spawn_all(&shared, machines.workers, engine, net, Inboxes { reports, controls, maintenance_nudges, exchange_nudges });
+    let inboxes = Inboxes { reports, controls, exchange_orders, maintenance_nudges, exchange_nudges };
+    let threads = spawn_all(&shared, machines.workers, engine, net, inboxes);
     match threads {
         Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),
         Err(source) => {
@@ -179,6 +184,7 @@ fn listen(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>), Error> {
 struct Inboxes {
     reports: Receiver<Report>,
     controls: Receiver<Control>,
+    exchange_orders: Receiver<exchange::Input>,
     maintenance_nudges: Receiver<()>,
     exchange_nudges: Receiver<()>,
 }
@@ -200,7 +206,7 @@ fn spawn_all(
             }
         })?
     };
-    let Inboxes { reports, controls, maintenance_nudges, exchange_nudges } = inboxes;
+    let Inboxes { reports, controls, exchange_orders, maintenance_nudges, exchange_nudges } = inboxes;
     let workers::Workers { welcome, exchange, maintenance, metadata_score } = workers;
     // Channels on which nothing is sent: a worker that is only nudged, or only spoken to.
     let (no_nudges, welcome_nudges) = bounded(0);
@@ -211,7 +217,7 @@ fn spawn_all(
         let _open = no_nudges;
         pump::run(
             welcome,
-            Ears { inbox: reports, nudges: welcome_nudges, life },
+            Ears { inbox: reports, orders: never(), nudges: welcome_nudges, life },
             &with,
             |report| workers::welcome_input(report, metadata_score.as_ref(), &with),
             workers::welcome_done,
@@ -220,12 +226,13 @@ fn spawn_all(
     let with = on(shared);
     let exchange = spawn("bwl-exchange", shared, move |life| {
         let decode = |control| workers::exchange_input(control, &with);
-        pump::run(exchange, Ears { inbox: controls, nudges: exchange_nudges, life }, &with, decode, workers::exchange_done);
+        let ears = Ears { inbox: controls, orders: exchange_orders, nudges: exchange_nudges, life };
+        pump::run(exchange, ears, &with, decode, workers::exchange_done);
     })?;
     let with = on(shared);
     let maintain = spawn("bwl-maintain", shared, move |life| {
         let _open = no_input;
-        let ears = Ears { inbox: maintenance_inbox, nudges: maintenance_nudges, life };
+        let ears = Ears { inbox: maintenance_inbox, orders: never(), nudges: maintenance_nudges, life };
         pump::run(maintenance, ears, &with, |never: Infallible| match never {}, workers::maintenance_done);
     })?;
     Ok(Threads { maintain, reactor, welcome, exchange })

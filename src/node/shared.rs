@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::error::{Error, SendError};
 use super::resolver::Resolver;
 use crate::base::channel::{Channel, ChannelId};
-use crate::base::limits::WEIGHT_AT_FIRST;
+use crate::base::limits::{ORDERS_MAX, WEIGHT_AT_FIRST};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -15,7 +15,7 @@ use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
 use crate::bus::event::NodeState;
 use crate::bus::link::PushError;
-use crate::bus::outbox::{Ending, Outcome};
+use crate::bus::outbox::{Answered, Ending, Outcome};
 use crate::bus::queue::Queue as EventQueue;
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
@@ -23,12 +23,14 @@ use crate::bus::sync::{Change, Lock};
 use crate::flow::batch::Ticket;
 use crate::pool::peers::PeerInfo;
 use crate::pool::table::Pool;
-use crossbeam_channel::Sender;
+use crate::workers::exchange;
+use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The answer that a waiting `connect` gets.
 pub type Answer = Result<PeerId, Ending>;
@@ -56,6 +58,11 @@ pub struct Shared {
     pub snapshots: AtomicU64,
     /// Calls that wait until a link opens or ends.
     pub waiters: Lock<BTreeMap<LinkId, Vec<Sender<Answer>>>>,
+    /// Calls that wait for what they have asked a worker for, by ticket.
+    pub tickets: Lock<BTreeMap<u64, Sender<Answered>>>,
+    pub next_ticket: AtomicU64,
+    /// Orders to exchange.
+    pub exchange: Sender<exchange::Input>,
     pub status: Arc<Status>,
     /// Where scores are kept, if anywhere.
     pub score_file: Option<PathBuf>,
@@ -115,8 +122,42 @@ impl Shared {
         }
     }
 
+    /// Gives a worker an order, and waits for what becomes of it.
+    ///
+    /// # Errors
+    /// `Busy` when too many orders wait, `Timeout`, `Stopped`, `Failed`.
+    pub fn ask<T>(&self, worker: &Sender<T>, order: impl FnOnce(u64) -> T, timeout: Duration) -> Result<Answered, Error> {
+        let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
+        let (answer, wait) = bounded(1);
+        // Registered before the order goes out, so that the answer cannot be missed; and the state is looked at after that, so that a
+        // stop either finds the caller or is found here.
+        self.tickets.lock().insert(ticket, answer);
+        let result = if self.status.state() != NodeState::Running {
+            Err(self.status.gone())
+        } else {
+            match worker.try_send(order(ticket)) {
+                Ok(()) => wait.recv_timeout(timeout).map_err(|error| match error {
+                    RecvTimeoutError::Timeout => Error::Timeout,
+                    RecvTimeoutError::Disconnected => self.status.gone(),
+                }),
+                Err(TrySendError::Full(_)) => Err(Error::Busy(ORDERS_MAX)),
+                Err(TrySendError::Disconnected(_)) => Err(self.status.gone()),
+            }
+        };
+        self.tickets.lock().remove(&ticket);
+        result
+    }
+
+    /// Hands an answer to the call that waits for it; gives it back if none does.
+    pub fn hand_out(&self, ticket: u64, answered: Answered) -> Option<Answered> {
+        let Some(waiter) = self.tickets.lock().remove(&ticket) else { return Some(answered) };
+        // One that has just stopped to wait has left a closed channel behind.
+        waiter.try_send(answered).err().map(TrySendError::into_inner)
+    }
+
     /// Nobody's dial will end any more: all who wait are told.
     pub fn release_waiters(&self) {
+        self.tickets.lock().clear();
         let waiting = std::mem::take(&mut *self.waiters.lock());
         for answer in waiting.into_values().flatten() {
             // A full channel has its answer already.

@@ -233,6 +233,8 @@ impl Sum<'_> {
         self.add("scores", limits::SCORES_MAX, SCORE as u64, "remembered scores");
         self.add("askers", limits::ASKERS_MAX, ASKER as u64, "identities whose discovery requests are counted");
         self.add("intake", limits::INTAKE_ENTRIES_MAX, INTAKE as u64, "peers and groups whose new addresses are counted");
+        let each = grown(sizes::ADDRESS) + ADDRESS_TEXT_MAX;
+        self.add("discovered", limits::DISCOVERED_MAX, each as u64, "addresses that a caller has discovered");
         let epochs = if settings.puzzle_mode == PuzzleMode::Never { 0 } else { 2 };
         self.add("puzzles", epochs * limits::PUZZLES_SEEN_MAX, PUZZLE as u64, "puzzles that were solved");
         self.add("greylist", settings.greylist_entries_max as usize, GREYLIST_ENTRY as u64, "entries");
@@ -341,6 +343,7 @@ mod tests {
             ("commands", limits::COMMANDS_MAX * limits::DISCOVER_BYTES_MAX as usize),
             ("control", limits::CONTROL_MAX * limits::DISCOVER_BYTES_MAX as usize),
             ("askers", limits::ASKERS_MAX * 40),
+            ("discovered", limits::DISCOVERED_MAX * 64),
             ("intake", limits::INTAKE_ENTRIES_MAX * (40 + 16)),
             ("peers", limits::PEERS_MAX * 104),
             ("scores", limits::SCORES_MAX * (128 + 8 * 100)),
@@ -355,7 +358,19 @@ mod tests {
         let tested: std::collections::BTreeSet<&str> = by_settings
             .iter()
             .map(|(name, _)| *name)
-            .chain(["reactor", "stories", "notices", "news", "commands", "control", "askers", "intake", "local", "scores"])
+            .chain([
+                "reactor",
+                "stories",
+                "notices",
+                "news",
+                "commands",
+                "control",
+                "askers",
+                "discovered",
+                "intake",
+                "local",
+                "scores",
+            ])
             .collect();
         assert_eq!(counted, tested);
     }

@@ -15,7 +15,7 @@ use crate::base::rng::Rng;
 use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::command::Command;
-use crate::bus::outbox::Outbox;
+use crate::bus::outbox::{Answered, Outbox};
 use crate::pool::slots::Slot;
 use crate::pool::table::Pool;
 use crate::wire::hello::{Capability, Hello};
@@ -37,6 +37,10 @@ const FULL_PERCENT: usize = 95;
 pub enum Input {
     /// By a peer, decoded.
     Said(Said),
+    /// By a caller: ask that peer for addresses now, or any; answered with the link that was asked.
+    Ask { ticket: u64, link: Option<LinkId> },
+    /// By a caller: ask that peer for those that it knows to be healthy; answered with them.
+    Discover { ticket: u64, link: LinkId },
 }
 
 impl From<Said> for Input {
@@ -84,7 +88,7 @@ impl Exchange {
     /// over, when maintenance wants it, or when a newcomer is up that may know more than our short book.
     fn ask_round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
         self.asked.retain(|link, _| pool.slots().get(*link).is_some_and(Slot::is_link));
-        if !pool.policy().pex_enabled || pool.policy().is_private {
+        if !may_exchange(pool) {
             self.deadline = Time::MAX;
             return;
         }
@@ -108,6 +112,18 @@ impl Exchange {
             is_first = false;
         }
         self.deadline = self.next_wake(now, pool);
+    }
+
+    /// Asks a peer, or any, on request. `None` if it may not be asked now.
+    fn ask_now(&mut self, now: Time, wanted: Option<LinkId>, pool: &mut Pool, out: &mut Outbox) -> Option<LinkId> {
+        if !may_exchange(pool) {
+            return None;
+        }
+        let available = self.available(now, pool);
+        let any = || available.get(self.rng.index(available.len())).copied();
+        let link = wanted.map_or_else(any, |link| available.contains(&link).then_some(link))?;
+        self.ask(now, link, available.len(), pool, out);
+        Some(link)
     }
 
     /// Open links whose peer may be asked now.
@@ -234,7 +250,7 @@ impl Exchange {
     fn answer(&mut self, now: Time, said: &Said, is_v1: bool, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
         let interval_min = pool.policy().pex_request_interval_min;
         let is_admitted = pool.known_mut().admit_request(now, &said.peer, said.link, interval_min)?;
-        if !is_admitted || !pool.policy().pex_enabled || pool.policy().is_private {
+        if !is_admitted || !may_exchange(pool) {
             return Ok(());
         }
         let entries = pool.whom_to_advertise(now, &said.peer, &mut self.rng);
@@ -276,6 +292,11 @@ impl Exchange {
     }
 }
 
+/// A private node, or one without PEX, neither asks nor answers.
+fn may_exchange(pool: &Pool) -> bool {
+    pool.policy().pex_enabled && !pool.policy().is_private
+}
+
 /// Peers that the operator configured to be asked.
 pub(super) fn is_seed(slot: &Slot, pool: &Pool) -> bool {
     slot.point.and_then(|at| pool.points().get(at)).is_some_and(|point| point.is_seed)
@@ -300,6 +321,15 @@ impl Machine for Exchange {
     fn handle(&mut self, now: Time, input: Input, pool: &mut Pool, out: &mut Outbox) {
         match input {
             Input::Said(said) => self.hear(now, said, pool, out),
+            Input::Ask { ticket, link } => {
+                let asked = self.ask_now(now, link, pool, out);
+                out.answers.push((ticket, Answered::Asked(asked)));
+                self.wake(now, pool, out);
+            }
+            Input::Discover { ticket, link } => {
+                self.discovery.order(ticket, link, out);
+                self.wake(now, pool, out);
+            }
         }
     }
 
