@@ -3,7 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests of whole nodes run in real time")]
 
-use bowline::{Address, Builder, Error, LinkId, Node, generate_identity};
+use bowline::{Address, Builder, CloseReason, Error, Event, LinkId, Node, generate_identity};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -71,6 +71,29 @@ fn bootstrap_and_new_node_discover_each_other() {
             *is_told |= third.discover(*link, PATIENCE).is_ok_and(|peers| peers.contains(&address_of(wanted)));
         }
         std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_seed_node_gives_its_addresses_and_lets_go() {
+    let seed = bootstrap(&[("discovery.seed_mode", "true")]);
+    let known = bootstrap(&[]);
+    seed.connect(&node_at(&known), PATIENCE).expect("a link");
+    let new = started(&[("discovery.seeds", &node_at(&seed))]);
+    let end = Instant::now() + PATIENCE;
+    let mut is_served = false;
+    loop {
+        let event = new.recv_timeout(end.saturating_duration_since(Instant::now()));
+        match event.expect("the seed lets go, and its answer was heard before") {
+            Event::Down(down) if down.peer == seed.id() => {
+                assert_eq!(down.told, Some(CloseReason::Served));
+                is_served = true;
+            }
+            _ => {}
+        }
+        if is_served && new.peers().iter().any(|peer| peer.id == known.id()) {
+            break;
+        }
     }
 }
 

@@ -127,8 +127,13 @@ pub const QUOTAS_MAX: usize = 16;
 pub const POINTS_MAX: usize = 4_096;
 /// Addresses of one configured name that are used.
 pub const ADDRESSES_PER_NAME: usize = 8;
+/// Names that peers told of and that are remembered for an hour, and of each peer.
+pub const NAMES_HEARD_MAX: usize = 64;
+pub const NAMES_HEARD_PER_PEER: usize = 4;
 /// Known identities, at most, beside those with a link.
 pub const PEERS_MAX: usize = 4_096;
+/// Addresses that may wait to be checked by a feeler.
+pub const CHECKS_MAX: usize = 64;
 /// Scores that are remembered, of peers with and without a link.
 pub const SCORES_MAX: usize = 4_096;
 /// Identities whose discovery requests are counted.

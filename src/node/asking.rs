@@ -62,3 +62,54 @@ impl Node {
 fn misfit() -> Error {
     Error::State("exchange has answered another question")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::RESOLVE_TIMEOUT;
+    use crate::node::resolver::LOOKUP;
+    use crate::node::testbed::{PATIENCE, built, built_with, started};
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    static LOOKUPS: AtomicUsize = AtomicUsize::new(0);
+
+    /// A name server that never answers in time.
+    fn black_hole(_: &str, _: u16) -> Vec<SocketAddr> {
+        LOOKUPS.fetch_add(1, Ordering::SeqCst);
+        std::thread::park_timeout(3 * RESOLVE_TIMEOUT);
+        Vec::new()
+    }
+
+    #[test]
+    fn black_holed_names_delay_neither_exchange_nor_stop() {
+        let node = built();
+        LOOKUP.set(black_hole);
+        node.start().expect("a free port");
+        // Peers that say they listen at names: learned from their Hellos.
+        let peers: Vec<Node> = (0..3)
+            .map(|number| {
+                let peer = built_with(&[("listen.advertise", &format!("black{number}.example:9732"))]);
+                peer.start().expect("a free port");
+                peer
+            })
+            .collect();
+        let well = started();
+        for peer in &peers {
+            node.connect(&peer.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+        }
+        let begin = node.now();
+        while LOOKUPS.load(Ordering::SeqCst) < 2 {
+            assert!(node.now().since(begin) < PATIENCE, "names that peers told of are asked for");
+            std::thread::yield_now();
+        }
+        // Both threads that resolve hang now.
+        let begin = node.now();
+        let link = node.connect(&well.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+        node.discover(link, PATIENCE).expect("an answer");
+        assert!(node.now().since(begin) < RESOLVE_TIMEOUT, "exchange waited for a name");
+        let begin = well.now();
+        node.stop(Duration::ZERO).expect("stopped");
+        assert!(well.now().since(begin) < RESOLVE_TIMEOUT, "stop waited for a name");
+    }
+}

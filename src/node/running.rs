@@ -93,12 +93,8 @@ pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
 /// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back; unless some
 /// threads were there already: then the node has failed, and its queues are closed.
 pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Option<Routes>)>> {
-    let (net, listening) = match listen(plan) {
-        Ok(pair) => pair,
-        Err(error) => return Err(Box::new((error, Some(routes)))),
-    };
-    let local = match profile(plan, &listening) {
-        Ok(local) => Arc::new(local),
+    let (net, listening, local) = match prepare(plan) {
+        Ok(prepared) => prepared,
         Err(error) => return Err(Box::new((error, Some(routes)))),
     };
     let saved = match score_file::load(plan) {
@@ -154,8 +150,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
     status.advance(NodeState::Running);
     let inboxes = Inboxes { reports, controls, exchange_orders, maintenance_nudges, exchange_nudges };
-    let threads = spawn_all(&shared, machines.workers, engine, net, inboxes);
-    match threads {
+    match spawn_all(&shared, machines.workers, engine, net, inboxes) {
         Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),
         Err(source) => {
             // Threads that did start end by themselves: their lines and channels are gone with this scope.
@@ -163,6 +158,13 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
             Err(Box::new((Error::System { what: "starting a thread", source }, None)))
         }
     }
+}
+
+/// What a start needs first: listeners, and who we are where they listen.
+fn prepare(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>, Arc<Local>), Error> {
+    let (net, listening) = listen(plan)?;
+    let local = Arc::new(profile(plan, &listening)?);
+    Ok((net, listening, local))
 }
 
 /// A transport that listens at every address of the settings.

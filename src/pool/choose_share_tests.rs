@@ -28,7 +28,7 @@ fn private_peers_askers_and_the_unproven_are_not_advertised() {
     let told = bench.pool.whom_to_advertise(bench.now, &peer(1), &mut bench.rng);
     let told: BTreeSet<_> = told.into_iter().filter_map(|entry| entry.address.id).collect();
     assert_eq!(told, BTreeSet::from([peer(2), peer(3)]));
-    assert!(!bench.pool.healthy().iter().any(|address| address.id == Some(peer(4))));
+    assert!(!bench.pool.healthy(bench.now).iter().any(|address| address.id == Some(peer(4))));
 }
 
 #[test]

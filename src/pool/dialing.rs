@@ -6,6 +6,7 @@ use super::pace::Allowance;
 use super::points::canonical_socket;
 use super::slots::Purpose;
 use super::table::Pool;
+use crate::base::limits::CHECKS_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::time::Time;
@@ -80,5 +81,17 @@ impl Pool {
         slot.deadline = now + self.policy.dial_deadline;
         self.slots.insert(slot);
         Ok(link)
+    }
+
+    /// Asks for an address to be felt soon. What finds no place is not felt.
+    pub fn want_check(&mut self, at: SocketAddr) {
+        if self.checks_wanted.len() < CHECKS_MAX && !self.checks_wanted.contains(&at) {
+            self.checks_wanted.push_back(at);
+        }
+    }
+
+    /// The next address to be felt.
+    pub fn take_check(&mut self) -> Option<SocketAddr> {
+        self.checks_wanted.pop_front()
     }
 }

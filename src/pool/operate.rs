@@ -5,7 +5,7 @@ use super::lists::{ListError, Lists, Standing};
 use super::meeting::seen_at;
 use super::pace::Allowance;
 use super::peers::{PeerInfo, Peers};
-use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
+use super::points::{Intake, Offer, Point, Points, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
 use super::score;
 use super::slots::{Counts, Slot, Slots};
@@ -219,6 +219,12 @@ impl Pool {
         score::weight(self.scores.value(now, peer), self.policy.score.weight_max)
     }
 
+    /// The operator wants a link with this peer for ever.
+    pub fn is_persistent(&self, slot: &Slot) -> bool {
+        slot.peer.is_some_and(|peer| self.persistent_peers.contains(&peer))
+            || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent)
+    }
+
     fn info(&self, now: Time, slot: &Slot) -> Option<PeerInfo> {
         let id = slot.peer?;
         let hello = Arc::clone(slot.hello.as_ref()?);
@@ -227,18 +233,27 @@ impl Pool {
             let first = self.listen_of(&hello, slot.remote.ip()).into_iter().next()?;
             Some(Address { id: Some(id), ..first })
         });
-        let is_persistent = self.persistent_peers.contains(&id)
-            || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
+        let is_persistent = self.is_persistent(slot);
         let is_trusted = self.lists.standing(slot.since, Some(slot.remote.ip()), Some(&id)) == Standing::Trusted;
         let (score, weight) = (self.scores.value(now, &id), self.weight_of(now, &id));
         let (link, remote, direction, since) = (slot.link, slot.remote, slot.direction, slot.since);
         Some(PeerInfo { link, id, remote, direction, since, hello, listen, is_trusted, is_persistent, score, weight })
     }
 
-    /// Addresses that a dial has shown to be true and that have not failed since; not those of peers that want to stay private.
-    pub fn healthy(&self) -> Vec<Address> {
+    /// Addresses that a dial has shown to be true, that have not failed since and were seen lately; not those of peers that want to stay
+    /// private.
+    pub fn healthy(&self, now: Time) -> Vec<Address> {
+        self.healthy_since(now, 0)
+    }
+
+    /// Those of `healthy` that joined after a version of the set (`Points::healthy_version`).
+    pub fn healthy_since(&self, now: Time, version: u64) -> Vec<Address> {
+        self.healthy_points(now).filter(|point| point.healthy_at > version).map(Point::address).collect()
+    }
+
+    pub(super) fn healthy_points(&self, now: Time) -> impl Iterator<Item = &Point> {
         let is_private = |peer: &PeerId| self.peers.get(peer).is_some_and(|known| known.is_private);
-        let healthy = self.points.iter().filter(|point| point.is_healthy(&self.policy));
-        healthy.filter(|point| !point.peer.as_ref().is_some_and(is_private)).map(|point| point.address()).collect()
+        let healthy = self.points.iter().filter(move |point| point.is_healthy(now, &self.policy));
+        healthy.filter(move |point| !point.peer.as_ref().is_some_and(is_private))
     }
 }

@@ -1,7 +1,7 @@
 //! Known addresses: where each came from, what is known of it and where it stands in its life. It never dials and never judges
 //! peers. Only the pool's verbs change a point's state.
 
-use super::policy::Policy;
+use super::policy::{Policy, UNHEALTHY_AFTER};
 use crate::base::address::{Address, Host, Scheme};
 use crate::base::backoff;
 use crate::base::limits::CAPABILITIES_MAX;
@@ -85,6 +85,8 @@ pub struct Point {
     pub last_dialed: Option<Time>,
     pub last_seen: Option<Time>,
     pub last_miss: Option<Time>,
+    /// At which version of the healthy set it joined it; 0: it is not in it.
+    pub healthy_at: u64,
 }
 
 const _: () = assert!(size_of::<(SocketAddr, Point)>() <= sizes::POINT);
@@ -109,6 +111,7 @@ impl Point {
             last_dialed: None,
             last_seen: None,
             last_miss: None,
+            healthy_at: 0,
         }
     }
 
@@ -141,9 +144,16 @@ impl Point {
         matches!(self.state, State::Candidate | State::Reconnecting)
     }
 
-    /// A dial has shown that it is there, and nothing has shown otherwise since.
-    pub fn is_healthy(&self, policy: &Policy) -> bool {
-        self.proof == Proof::Dialed && self.attempts < policy.unhealthy_after && !matches!(self.state, State::Bad { .. })
+    /// A dial has shown that it is there, nothing has shown otherwise since, and it was seen lately or is linked.
+    pub fn is_healthy(&self, now: Time, policy: &Policy) -> bool {
+        let is_linked = matches!(self.state, State::Connected(_));
+        let is_fresh = is_linked || self.last_seen.is_some_and(|seen| now.since(seen) <= policy.shared_for);
+        is_fresh && self.attempts < policy.unhealthy_after && self.counts_as_healthy()
+    }
+
+    /// As `is_healthy`, but for the time, and by the number that the policy has: what the version of the healthy set follows.
+    fn counts_as_healthy(&self) -> bool {
+        self.proof == Proof::Dialed && self.attempts < UNHEALTHY_AFTER && !matches!(self.state, State::Bad { .. })
     }
 
     /// Where a point rests while nothing uses it.
@@ -202,6 +212,8 @@ pub struct Points {
     /// Addresses that this node listens on or is dialed at.
     own: BTreeSet<SocketAddr>,
     selves: VecDeque<SocketAddr>,
+    /// How often a point has joined the healthy set.
+    healthy_version: u64,
 }
 
 impl Points {
@@ -224,6 +236,11 @@ impl Points {
 
     pub fn is_empty(&self) -> bool {
         self.points.is_empty()
+    }
+
+    /// The version of the healthy set: each point that joins it makes a new one.
+    pub fn healthy_version(&self) -> u64 {
+        self.healthy_version
     }
 
     /// True for this node's own addresses, as configured or as found out.
@@ -468,7 +485,13 @@ impl Points {
         }
     }
 
-    fn insert(&mut self, point: Point) {
+    fn insert(&mut self, mut point: Point) {
+        if !point.counts_as_healthy() {
+            point.healthy_at = 0;
+        } else if point.healthy_at == 0 {
+            self.healthy_version += 1;
+            point.healthy_at = self.healthy_version;
+        }
         if let Some(group) = counted(&point) {
             *self.by_source.entry(group).or_default() += 1;
         }

@@ -24,7 +24,7 @@ const SHARED_FOR: Duration = Duration::from_secs(24 * 3_600);
 /// Pause before a point is dialed again whose open link ended (Tezos disconnection-delay).
 const REDIAL_PAUSE: Duration = Duration::from_secs(60);
 /// Failures in a row after which an address is no longer healthy (design, section 6).
-const UNHEALTHY_AFTER: u32 = 3;
+pub(super) const UNHEALTHY_AFTER: u32 = 3;
 /// A claim outlives its connection's own deadline by so much: only a lost report is caught by it.
 const CLAIM_SLACK: Duration = Duration::from_secs(2);
 
@@ -91,6 +91,11 @@ pub struct Policy {
     pub pex_idle_period: Duration,
     pub pex_period_max: Duration,
     pub discovery_period: Duration,
+    /// Healthy addresses without a link that are checked in each round.
+    pub discovery_checks: usize,
+    /// This node crawls, gives each peer addresses once, and lets it go.
+    pub is_seed_mode: bool,
+    pub crawl_period: Duration,
     /// New addresses that are taken from a peer, and from a group of peers: so many at once, one more each period.
     pub intake_period: Duration,
     pub intake_burst: u32,
@@ -154,6 +159,9 @@ impl From<&Checked> for Policy {
             pex_idle_period: s.pex_idle_period,
             pex_period_max: s.pex_period_max,
             discovery_period: s.discovery_period,
+            discovery_checks: s.discovery_checks as usize,
+            is_seed_mode: s.discovery_seed_mode,
+            crawl_period: s.discovery_crawl_period,
             intake_period: s.pex_intake_period,
             intake_burst: s.pex_intake_burst,
             intake_entries_max: limits::INTAKE_ENTRIES_MAX,

@@ -41,6 +41,8 @@ pub enum Purpose {
     Persistent,
     /// To be asked for addresses.
     Seed,
+    /// To be asked for addresses by a seed node, and let go.
+    Crawl,
     /// Only to see whether an address is true: a link with its supposed peer is open already.
     Feeler,
     /// The application or the operator asked. `tag` names the wish in notices; a caller that waits for the end needs none.

@@ -24,7 +24,7 @@ use crate::base::point::Group;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
 /// All tables of the control plane.
@@ -48,6 +48,8 @@ pub struct Pool {
     pub(super) arrivals: Pace,
     pub(super) arrivals_per_host: Paces<IpAddr>,
     pub(super) dials: Pace,
+    /// Addresses that somebody wants to be felt.
+    pub(super) checks_wanted: VecDeque<SocketAddr>,
     /// Links that were let go for wanted roles.
     pub(super) replacements: Pace,
     /// Counts the steps of links' lives, so that which came first is known even at equal times.
@@ -83,6 +85,7 @@ impl Pool {
             arrivals: Pace::default(),
             arrivals_per_host: Paces::new(policy.accept_ip_entries_max),
             dials: Pace::default(),
+            checks_wanted: VecDeque::new(),
             replacements: Pace::default(),
             step: 0,
             wants_addresses: false,

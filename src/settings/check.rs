@@ -138,6 +138,14 @@ impl Settings {
             let why = "a bootstrap node gives addresses to everyone, a private node to nobody";
             complaints.push(Complaint::Conflict { one: "discovery.bootstrap", other: "pex.private", why });
         }
+        if self.discovery_seed_mode && self.pex_private {
+            let why = "a seed node gives addresses to everyone, a private node to nobody";
+            complaints.push(Complaint::Conflict { one: "discovery.seed_mode", other: "pex.private", why });
+        }
+        if self.discovery_seed_mode && !self.pex_enabled {
+            let why = "a seed node does nothing but exchange addresses: turn pex.enabled on";
+            complaints.push(Complaint::Conflict { one: "discovery.seed_mode", other: "pex.enabled", why });
+        }
         complaints
     }
 

@@ -235,6 +235,8 @@ impl Sum<'_> {
         self.add("intake", limits::INTAKE_ENTRIES_MAX, INTAKE as u64, "peers and groups whose new addresses are counted");
         let each = grown(sizes::ADDRESS) + ADDRESS_TEXT_MAX;
         self.add("discovered", limits::DISCOVERED_MAX, each as u64, "addresses that a caller has discovered");
+        let each = grown(sizes::ADDRESS + 64) + ADDRESS_TEXT_MAX;
+        self.add("names", limits::NAMES_HEARD_MAX, each as u64, "names that peers told of");
         let epochs = if settings.puzzle_mode == PuzzleMode::Never { 0 } else { 2 };
         self.add("puzzles", epochs * limits::PUZZLES_SEEN_MAX, PUZZLE as u64, "puzzles that were solved");
         self.add("greylist", settings.greylist_entries_max as usize, GREYLIST_ENTRY as u64, "entries");
@@ -343,6 +345,7 @@ mod tests {
             ("commands", limits::COMMANDS_MAX * limits::DISCOVER_BYTES_MAX as usize),
             ("control", limits::CONTROL_MAX * limits::DISCOVER_BYTES_MAX as usize),
             ("askers", limits::ASKERS_MAX * 40),
+            ("names", limits::NAMES_HEARD_MAX * 320),
             ("discovered", limits::DISCOVERED_MAX * 64),
             ("intake", limits::INTAKE_ENTRIES_MAX * (40 + 16)),
             ("peers", limits::PEERS_MAX * 104),
@@ -367,6 +370,7 @@ mod tests {
                 "control",
                 "askers",
                 "discovered",
+                "names",
                 "intake",
                 "local",
                 "scores",

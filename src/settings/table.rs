@@ -300,13 +300,19 @@ settings! {
     "pex.intake_burst" pex_intake_burst: u32 = "1000", range("1", "100000"), "addresses", "Bitcoin MAX_ADDR_PROCESSING_TOKEN_BUCKET", "none";
 
     /// Nodes that are asked for addresses when there is nobody else to dial.
-    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "31 KiB each";
+    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "32 KiB each";
     /// This is a bootstrap node: it needs no seed, and learns the address of everyone who asks.
     "discovery.bootstrap" discovery_bootstrap: bool = "false", ANY, "switch", "bootstrap discovery Bootstrap", "none";
     /// Peers to stay linked with: dialed at once and for ever.
-    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "31 KiB each";
+    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "32 KiB each";
     /// Time between two rounds in which every known peer is asked for the peers it knows.
     "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", "bootstrap discovery period; the figure is bowline's", "none";
+    /// Healthy addresses without a link that are checked in each round, those longest unseen first.
+    "discovery.checks" discovery_checks: u32 = "8", range("0", "64"), "addresses", "bowline: no dial of the whole book each minute (threat T26)", "none";
+    /// Crawl the network, give each peer addresses once, and let it go.
+    "discovery.seed_mode" discovery_seed_mode: bool = "false", ANY, "switch", "CometBFT seed_mode", "none";
+    /// Time between two rounds of the crawl.
+    "discovery.crawl_period" discovery_crawl_period: Duration = "30s", range("100ms", "24h"), "time", "CometBFT crawlPeerPeriod", "none";
 
     /// Bytes sent per second on all links together; 0: no limit.
     "bandwidth.up" bandwidth_up: u64 = "0", range("0", "1TiB"), "bytes/s", "Tezos max-upload-speed", "none";

@@ -1,8 +1,9 @@
 //! `PeerDiscover`: each period every connected peer is asked which peers it knows to be healthy; whoever asks us is told the same. A
 //! bootstrap node learns the asker's address. Part of the exchange worker. One failure is logged and skipped, three in a row make
-//! a peer unhealthy; nobody is closed for them.
+//! a peer unhealthy; nobody is closed for them. Healthy addresses without a link are checked, some in each period, by maintenance's feelers.
 
 use super::exchange::{is_seed, say};
+use super::names::Heard;
 use super::word::{Said, Word};
 use crate::base::address::Address;
 use crate::base::channel::{ChannelId, Kind};
@@ -28,13 +29,29 @@ const PAGES_MAX: u32 = (DISCOVERED_MAX / PEERS_MAX) as u32;
 /// costs up to 128 KiB.
 const ANSWER_PERIOD: Duration = Duration::from_secs(1);
 
-/// A request that waits for its answer.
-#[derive(Debug)]
+/// Once in this time a peer is asked for its whole set, so that what was dropped or forgotten here comes again.
+const WHOLE_PERIOD: Duration = Duration::from_secs(3_600);
+
+/// A request that waits for its answer: one page of a set.
+#[derive(Debug, Default)]
 struct Question {
     id: u32,
-    since: Time,
+    asked_at: Time,
+    /// Pages so far, with this one.
     pages: u32,
+    /// Only what became healthy after that version of the peer's set is wanted; 0: all.
+    since: u64,
+    /// The version of the set when its first page was told.
+    version: u64,
     order: Option<Order>,
+}
+
+/// What is known of the set of a linked peer.
+#[derive(Debug, Default)]
+struct Set {
+    version: u64,
+    /// When all of it was last told.
+    whole_at: Time,
 }
 
 /// What a caller wants discovered, and what has come so far.
@@ -52,8 +69,8 @@ pub(super) struct Discovery {
     under_way: BTreeMap<LinkId, Question>,
     /// Callers' questions that wait: one is under way at a time, for its answer is held until it is whole.
     orders: VecDeque<(u64, LinkId)>,
-    /// Links that were asked before; a seed that is new is asked at once.
-    met: BTreeSet<LinkId>,
+    /// Links that were asked before, with what they have told; a seed that is new is asked at once.
+    met: BTreeMap<LinkId, Set>,
     failures: BTreeMap<LinkId, u32>,
     questions: u32,
     askers: Paces<PeerId>,
@@ -67,7 +84,7 @@ impl Default for Discovery {
             queue: VecDeque::new(),
             under_way: BTreeMap::new(),
             orders: VecDeque::new(),
-            met: BTreeSet::new(),
+            met: BTreeMap::new(),
             failures: BTreeMap::new(),
             questions: 0,
             askers: Paces::new(ASKERS_MAX),
@@ -81,8 +98,12 @@ impl Discovery {
     pub(super) fn round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) -> Time {
         self.forget_gone(pool, out);
         let timeout = pool.policy().pex_request_timeout;
-        let late: Vec<LinkId> =
-            self.under_way.iter().filter(|(_, question)| now.since(question.since) >= timeout).map(|(link, _)| *link).collect();
+        let late: Vec<LinkId> = self
+            .under_way
+            .iter()
+            .filter(|(_, question)| now.since(question.asked_at) >= timeout)
+            .map(|(link, _)| *link)
+            .collect();
         for link in late {
             self.fail(now, link, NotDiscovered::TimedOut, pool, out);
         }
@@ -91,8 +112,12 @@ impl Discovery {
         if now >= self.next_cycle && !open.is_empty() {
             self.next_cycle = now + pool.policy().discovery_period;
             self.queue = open.into();
+            for at in pool.whom_to_check(now, pool.policy().discovery_checks) {
+                pool.want_check(at);
+                out.nudge_maintenance = true;
+            }
         } else {
-            let is_new_seed = |slot: &&Slot| slot.is_open() && !self.met.contains(&slot.link) && is_seed(slot, pool);
+            let is_new_seed = |slot: &&Slot| slot.is_open() && !self.met.contains_key(&slot.link) && is_seed(slot, pool);
             let seeds: Vec<LinkId> = pool.slots().iter().filter(is_new_seed).map(|slot| slot.link).collect();
             self.queue.retain(|link| !seeds.contains(link));
             self.queue.extend(seeds);
@@ -101,21 +126,24 @@ impl Discovery {
             && let Some(link) = self.queue.pop_front()
         {
             if !self.under_way.contains_key(&link) {
-                self.ask(now, link, None, (1, None), pool, out);
+                let set = self.met.entry(link).or_default();
+                let is_whole = now.since(set.whole_at) >= WHOLE_PERIOD;
+                let since = if is_whole { 0 } else { set.version };
+                self.ask(now, link, None, Question { since, ..Question::default() }, pool, out);
             }
         }
-        let answers = self.under_way.values().map(|question| question.since + timeout).min().unwrap_or(Time::MAX);
+        let answers = self.under_way.values().map(|question| question.asked_at + timeout).min().unwrap_or(Time::MAX);
         // Without links a cycle waits for the first, which comes with a nudge.
         let next_cycle = if pool.counts().open == 0 { Time::MAX } else { self.next_cycle };
         answers.min(next_cycle)
     }
 
     /// A peer asks, answers, or cannot answer. Nothing of it is a fault.
-    pub(super) fn handle(&mut self, now: Time, said: Said, pool: &mut Pool, out: &mut Outbox) {
+    pub(super) fn handle(&mut self, now: Time, said: Said, heard: &mut Heard, pool: &mut Pool, out: &mut Outbox) {
         let Said { link, peer, request, word } = said;
         match word {
-            Word::Question(question) => self.answer(now, (link, peer, request), &question, pool, out),
-            Word::Answer(answer) if self.is_expected(link, request) => self.learn(now, link, answer, pool, out),
+            Word::Question(question) => self.answer(now, (link, peer, request), &question, heard, pool, out),
+            Word::Answer(answer) if self.is_expected(link, request) => self.learn(now, link, answer, heard, pool, out),
             Word::Failure if self.is_expected(link, request) => {
                 self.fail(now, link, NotDiscovered::Refused, pool, out);
             }
@@ -139,7 +167,8 @@ impl Discovery {
         }
         let Some(next) = self.orders.iter().position(|(_, link)| !self.under_way.contains_key(link)) else { return };
         if let Some((ticket, link)) = self.orders.remove(next) {
-            self.ask(now, link, None, (1, Some(Order { ticket, found: Vec::new() })), pool, out);
+            let order = Some(Order { ticket, found: Vec::new() });
+            self.ask(now, link, None, Question { order, ..Question::default() }, pool, out);
         }
     }
 
@@ -147,7 +176,7 @@ impl Discovery {
     fn forget_gone(&mut self, pool: &Pool, out: &mut Outbox) {
         let is_link = |link: &LinkId| pool.slots().get(*link).is_some_and(Slot::is_open);
         self.queue.retain(is_link);
-        self.met.retain(is_link);
+        self.met.retain(|link, _| is_link(link));
         self.failures.retain(|link, _| is_link(link));
         let mut tell = |ticket| out.answers.push((ticket, Answered::Discovered(Err(NotDiscovered::NoLink))));
         self.under_way.retain(|link, question| {
@@ -162,30 +191,25 @@ impl Discovery {
         });
     }
 
-    /// Asks for a page: the one after that address, so many and for whom.
-    fn ask(
-        &mut self,
-        now: Time,
-        link: LinkId,
-        after: Option<Address>,
-        (pages, order): (u32, Option<Order>),
-        pool: &Pool,
-        out: &mut Outbox,
-    ) {
+    /// Asks for a page of an answer: the first one, or the one after that address.
+    fn ask(&mut self, now: Time, link: LinkId, after: Option<Address>, question: Question, pool: &Pool, out: &mut Outbox) {
         self.questions = self.questions.wrapping_add(1);
-        self.met.insert(link);
-        self.under_way.insert(link, Question { id: self.questions, since: now, pages, order });
+        self.met.entry(link).or_default();
+        let since = question.since;
+        let question = Question { id: self.questions, asked_at: now, pages: question.pages + 1, ..question };
+        self.under_way.insert(link, question);
         let peer = pool.own_addresses().first().filter(|_| !pool.policy().is_private).cloned();
-        let request = DiscoverRequest { peer, after };
+        let request = DiscoverRequest { peer, after, since };
         say(out, link, (ChannelId::DISCOVER, Kind::Request, self.questions), request.encode());
     }
 
-    /// Tells the asker who is healthy, itself included if it named an address; others hear of that once a dial has proven it.
+    /// Tells the asker who is healthy, or became so since it last asked, itself included if it named an address; others hear of that once a dial has proven it.
     fn answer(
         &mut self,
         now: Time,
         (link, asker, number): (LinkId, PeerId, u32),
         request: &DiscoverRequest,
+        heard: &mut Heard,
         pool: &mut Pool,
         out: &mut Outbox,
     ) {
@@ -193,8 +217,14 @@ impl Discovery {
         if pool.policy().is_private || !self.askers.take(now, asker, answers) {
             return say(out, link, (ChannelId::DISCOVER, Kind::Error, number), Vec::new());
         }
-        let mut peers: BTreeSet<Address> = pool.healthy().into_iter().collect();
+        let version = pool.points().healthy_version();
+        // A version that we never told names nothing.
+        let since = if request.since <= version { request.since } else { 0 };
+        let mut peers: BTreeSet<Address> = pool.healthy_since(now, since).into_iter().collect();
         if let Some(claim) = &request.peer {
+            if let Some(slot) = pool.slots().get(link).filter(|_| pool.policy().is_bootstrap) {
+                heard.add(now, &Address { id: Some(asker), ..claim.clone() }, (slot.remote, asker));
+            }
             let bound = pool.claim_of(link, claim);
             if pool.policy().is_bootstrap
                 && let Some(claim) = &bound
@@ -207,7 +237,7 @@ impl Discovery {
         }
         let rest: Vec<Address> =
             peers.into_iter().filter(|peer| request.after.as_ref().is_none_or(|after| peer > after)).collect();
-        let page = DiscoverResponse::page(&rest, false);
+        let page = DiscoverResponse { version, ..DiscoverResponse::page(&rest, false) };
         say(out, link, (ChannelId::DISCOVER, Kind::Response, number), page.encode());
     }
 
@@ -216,7 +246,15 @@ impl Discovery {
     }
 
     /// Takes an answer that was waited for.
-    fn learn(&mut self, now: Time, link: LinkId, answer: Option<DiscoverReceived>, pool: &mut Pool, out: &mut Outbox) {
+    fn learn(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        answer: Option<DiscoverReceived>,
+        heard: &mut Heard,
+        pool: &mut Pool,
+        out: &mut Outbox,
+    ) {
         let Some(received) = answer else {
             return self.fail(now, link, NotDiscovered::Malformed, pool, out);
         };
@@ -226,17 +264,28 @@ impl Discovery {
         }
         let Some((from, peer)) = pool.slots().get(link).map(|slot| (slot.remote, slot.peer)) else { return };
         let response = received.response;
+        if let Some(peer) = peer {
+            response.peers.iter().for_each(|address| heard.add(now, address, (from, peer)));
+        }
         let new = pool.learn_all(now, response.peers.iter().map(|peer| (peer, &[][..])), from, peer);
         out.nudge_maintenance |= new > 0;
-        let Question { pages, mut order, .. } = question;
-        let next = response.peers.last().filter(|_| response.has_more && pages < PAGES_MAX).cloned();
-        if let Some(order) = &mut order {
+        let mut question = question;
+        if question.pages == 1 {
+            question.version = response.version;
+        }
+        let next = response.peers.last().filter(|_| response.has_more && question.pages < PAGES_MAX).cloned();
+        if let Some(order) = &mut question.order {
             order.found.extend(response.peers);
         }
-        match (next, order) {
-            (Some(last), order) => self.ask(now, link, Some(last), (pages + 1, order), pool, out),
-            (None, Some(order)) => out.answers.push((order.ticket, Answered::Discovered(Ok(order.found)))),
-            (None, None) => {}
+        if next.is_some() {
+            return self.ask(now, link, next, question, pool, out);
+        }
+        if let Some(set) = self.met.get_mut(&link).filter(|_| !response.has_more) {
+            set.version = question.version;
+            set.whole_at = if question.since == 0 { now } else { set.whole_at };
+        }
+        if let Some(order) = question.order {
+            out.answers.push((order.ticket, Answered::Discovered(Ok(order.found))));
         }
     }
 

@@ -69,7 +69,7 @@ fn said(out: &Outbox) -> Vec<(LinkId, Kind, u32, Vec<u8>)> {
 }
 
 fn asks(peer: Option<Address>) -> Vec<u8> {
-    DiscoverRequest { peer, after: None }.encode()
+    DiscoverRequest { peer, ..DiscoverRequest::default() }.encode()
 }
 
 fn peers_in(out: &Outbox) -> Vec<Address> {
@@ -160,6 +160,94 @@ fn whoever_waits_for_a_link_that_is_gone_is_told() {
 }
 
 #[test]
+fn only_news_are_told_and_asked_for() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    let told = |bench: &mut Bench, now, since| {
+        let request = DiscoverRequest { since, ..DiscoverRequest::default() };
+        let out = bench.hear(ms(now), link, (Kind::Request, 5), request.encode());
+        let (.., body) = said(&out).into_iter().find(|(_, kind, ..)| *kind == Kind::Response).expect("an answer");
+        let response = DiscoverResponse::decode(&body).expect("ours are valid").response;
+        (response.peers.len(), response.version)
+    };
+    let asked = bench.wake(ms(0));
+    assert_eq!(told(&mut bench, 1, 0), (1, 1));
+    assert_eq!(told(&mut bench, 2, 1), (0, 1));
+    bench.outbound(ms(3), 2);
+    assert_eq!(told(&mut bench, 3, 1), (1, 2));
+    assert_eq!(told(&mut bench, 4, 2), (0, 2));
+    assert_eq!(told(&mut bench, 5, 99), (2, 2), "a version that nobody told is none");
+    // And we ask so: by the version of the first page, once all pages are there.
+    let page = |version, has_more| {
+        let page = DiscoverResponse::page(&[Address::of(at(30 + version as usize), None)], has_more);
+        DiscoverResponse { version, ..page }.encode()
+    };
+    let next = said(&bench.hear(ms(6), link, (Kind::Response, asked[0].2), page(7, true)));
+    bench.hear(ms(7), link, (Kind::Response, next[0].2), page(8, false));
+    let since = |bench: &mut Bench, now| {
+        let asked = bench.wake(ms(now));
+        let of_link = asked.iter().find(|(to, ..)| *to == link).expect("it is asked");
+        let since = DiscoverRequest::decode(&of_link.3).expect("ours are valid").since;
+        bench.hear(ms(now + 1), link, (Kind::Response, of_link.2), page(9, false));
+        since
+    };
+    assert_eq!(since(&mut bench, 60_000), 7);
+    assert_eq!(since(&mut bench, 120_000), 9);
+    assert_eq!(since(&mut bench, 3_700_000), 0, "the whole set once an hour");
+    assert_eq!(since(&mut bench, 3_760_000), 9);
+}
+
+#[test]
+fn a_healthy_peer_without_a_link_is_checked() {
+    let mut bench = Bench::new(Policy { discovery_checks: 2, ..policy() });
+    bench.outbound(ms(0), 1);
+    for number in 2..=5 {
+        let link = bench.outbound(ms(number), number as usize);
+        bench.pool.close(ms(10 - number), link, CloseReason::Requested, None, &[], &mut bench.rng);
+    }
+    let checks = |bench: &mut Bench| std::iter::from_fn(|| bench.pool.take_check()).collect::<Vec<_>>();
+    bench.wake(ms(10));
+    assert!(checks(&mut bench).is_empty(), "they were dialed just now");
+    let mut out = Outbox::default();
+    bench.machine.wake(ms(120_000), &mut bench.pool, &mut out);
+    assert!(out.nudge_maintenance);
+    assert_eq!(checks(&mut bench), [at(5), at(4)], "longest unseen first");
+    bench.machine.wake(ms(120_001), &mut bench.pool, &mut out);
+    assert!(checks(&mut bench).is_empty(), "once in each period");
+}
+
+#[test]
+fn a_dead_peer_leaves_the_healthy_set_though_nobody_dials_it() {
+    let mut bench = Bench::new(policy());
+    bench.outbound(ms(0), 1);
+    let dead = bench.outbound(ms(0), 2);
+    bench.pool.close(ms(1), dead, CloseReason::Requested, None, &[], &mut bench.rng);
+    assert!(bench.pool.healthy(ms(1)).contains(&Address::of(at(2), Some(peer(2)))));
+    let mut checked = 0;
+    for minute in 1..=10 {
+        let now = ms(minute * 60_000 + 5_000);
+        bench.machine.wake(now, &mut bench.pool, &mut Outbox::default());
+        // Nobody but a check dials it; what maintenance does with one, and nobody answers.
+        while let Some(to) = bench.pool.take_check() {
+            assert_eq!(to, at(2));
+            checked += 1;
+            let link = bench.pool.claim_dial(now, to, None, Purpose::Feeler).expect("may dial");
+            bench.pool.close(now, link, CloseReason::ConnectTimeout, None, &[], &mut bench.rng);
+        }
+    }
+    assert_eq!(checked, 3, "three failures are enough");
+    assert!(!bench.pool.healthy(ms(660_000)).contains(&Address::of(at(2), Some(peer(2)))));
+    // Even one that nobody could check is not told for ever.
+    let mut bench = Bench::new(Policy { discovery_checks: 0, ..policy() });
+    let gone = bench.outbound(ms(0), 2);
+    bench.pool.close(ms(1), gone, CloseReason::Requested, None, &[], &mut bench.rng);
+    let day = 24 * 3_600_000;
+    assert_eq!((bench.pool.healthy(ms(day)).len(), bench.pool.healthy(ms(day + 2)).len()), (1, 0));
+    let stays = bench.outbound(ms(day), 2);
+    assert_eq!(bench.pool.healthy(ms(9 * day)).len(), 1, "a linked one is {stays:?}");
+}
+
+#[test]
 fn at_most_eight_requests_are_under_way() {
     let mut bench = Bench::new(policy());
     for number in 1..=20 {
@@ -220,7 +308,7 @@ fn three_failures_in_a_row_make_a_peer_unhealthy_and_an_answer_heals_it() {
     let mut bench = Bench::new(policy());
     let link = bench.outbound(ms(0), 1);
     for cycle in 0..3 {
-        assert_eq!(bench.pool.healthy().len(), 1);
+        assert_eq!(bench.pool.healthy(ms(240_001)).len(), 1);
         let now = cycle * 60_000;
         let asked = bench.wake(ms(now));
         let what = [(Kind::Error, vec![]), (Kind::Response, vec![0xff]), (Kind::Error, vec![])];
@@ -229,16 +317,16 @@ fn three_failures_in_a_row_make_a_peer_unhealthy_and_an_answer_heals_it() {
         assert!(!out.commands.iter().any(|command| matches!(command, Command::Close { .. })), "nobody is closed for it");
         assert!(out.log[0].2.contains(&format!("failed {} times", cycle + 1)));
     }
-    assert!(bench.pool.healthy().is_empty());
+    assert!(bench.pool.healthy(ms(240_001)).is_empty());
     let asked = bench.wake(ms(180_000));
     bench.wake(ms(210_000));
-    assert!(bench.pool.healthy().is_empty(), "silence is a failure too");
+    assert!(bench.pool.healthy(ms(240_001)).is_empty(), "silence is a failure too");
     let late = DiscoverResponse::page(&[], false).encode();
     bench.hear(ms(210_001), link, (Kind::Response, asked[0].2), late.clone());
-    assert!(bench.pool.healthy().is_empty(), "nobody waits for it any more");
+    assert!(bench.pool.healthy(ms(240_001)).is_empty(), "nobody waits for it any more");
     let asked = bench.wake(ms(240_000));
     bench.hear(ms(240_001), link, (Kind::Response, asked[0].2), late);
-    assert_eq!(bench.pool.healthy().len(), 1);
+    assert_eq!(bench.pool.healthy(ms(240_001)).len(), 1);
 }
 
 #[test]

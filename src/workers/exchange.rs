@@ -6,6 +6,8 @@
 
 use super::discovery::Discovery;
 use super::machine::Machine;
+use super::names::Heard;
+use super::seeding::Serving;
 use super::word::{Said, Word};
 use crate::base::address::{Address, Scheme};
 use crate::base::channel::{ChannelId, Kind};
@@ -14,9 +16,10 @@ use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
 use crate::base::throttle::Throttle;
 use crate::base::time::Time;
+use crate::base::verdict::Direction;
 use crate::bus::command::Command;
-use crate::bus::outbox::{Answered, Outbox};
-use crate::pool::slots::Slot;
+use crate::bus::outbox::{Answered, Done, Outbox};
+use crate::pool::slots::{Purpose, Slot};
 use crate::pool::table::Pool;
 use crate::wire::hello::{Capability, Hello};
 use crate::wire::pex::{PexMessage, PexReceived};
@@ -37,6 +40,8 @@ const FULL_PERCENT: usize = 95;
 pub enum Input {
     /// By a peer, decoded.
     Said(Said),
+    /// A name was resolved.
+    Done(Done),
     /// By a caller: ask that peer for addresses now, or any; answered with the link that was asked.
     Ask { ticket: u64, link: Option<LinkId> },
     /// By a caller: ask that peer for those that it knows to be healthy; answered with them.
@@ -63,6 +68,8 @@ pub struct Exchange {
     total: u64,
     new: u64,
     discovery: Discovery,
+    heard: Heard,
+    serving: Serving,
     deadline: Time,
     /// For lines about peers that break the rules.
     fault_lines: Throttle,
@@ -79,6 +86,8 @@ impl Exchange {
             total: 0,
             new: 0,
             discovery: Discovery::default(),
+            heard: Heard::default(),
+            serving: Serving::default(),
             deadline: Time::ZERO,
             fault_lines: Throttle::default(),
         }
@@ -209,7 +218,10 @@ impl Exchange {
             Word::Pex(received) => self.pex(now, &said, received, pool, out),
             Word::Wrong(reason) => Err(*reason),
             Word::Question(_) | Word::Answer(_) | Word::Failure | Word::Cancel => {
-                self.discovery.handle(now, said, pool, out);
+                if matches!(said.word, Word::Question(_)) {
+                    self.serving.note(now, said.link, Direction::Inbound, pool);
+                }
+                self.discovery.handle(now, said, &mut self.heard, pool, out);
                 return self.wake(now, pool, out);
             }
         };
@@ -250,9 +262,10 @@ impl Exchange {
     fn answer(&mut self, now: Time, said: &Said, is_v1: bool, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
         let interval_min = pool.policy().pex_request_interval_min;
         let is_admitted = pool.known_mut().admit_request(now, &said.peer, said.link, interval_min)?;
-        if !is_admitted || !may_exchange(pool) {
+        if !is_admitted || !may_exchange(pool) || !self.serving.admit(said.link, pool) {
             return Ok(());
         }
+        self.serving.note(now, said.link, Direction::Inbound, pool);
         let entries = pool.whom_to_advertise(now, &said.peer, &mut self.rng);
         let answer = if is_v1 {
             PexMessage::Response(entries.into_iter().map(|entry| entry.address).collect())
@@ -283,7 +296,12 @@ impl Exchange {
         if let Some(peer) = peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
             peer.asked_by_us = Some(now);
         }
-        let new = pool.learn_all(now, offers, from, peer);
+        self.serving.note(now, link, Direction::Outbound, pool);
+        let offers: Vec<_> = offers.collect();
+        if let Some(peer) = peer {
+            offers.iter().for_each(|(address, _)| self.heard.add(now, address, (from, peer)));
+        }
+        let new = pool.learn_all(now, offers.into_iter(), from, peer);
         self.total += count as u64;
         self.new += new as u64;
         // What is known already may be news all the same: who has a wanted capability.
@@ -297,9 +315,9 @@ fn may_exchange(pool: &Pool) -> bool {
     pool.policy().pex_enabled && !pool.policy().is_private
 }
 
-/// Peers that the operator configured to be asked.
+/// Peers that the operator configured to be asked, or that were dialed for it.
 pub(super) fn is_seed(slot: &Slot, pool: &Pool) -> bool {
-    slot.point.and_then(|at| pool.points().get(at)).is_some_and(|point| point.is_seed)
+    slot.purpose == Some(Purpose::Crawl) || slot.point.and_then(|at| pool.points().get(at)).is_some_and(|point| point.is_seed)
 }
 
 /// A peer all of whose known addresses speak `mconn`, or that has none, is asked with v1. What we dialed speaks bowline, as does all that
@@ -321,6 +339,10 @@ impl Machine for Exchange {
     fn handle(&mut self, now: Time, input: Input, pool: &mut Pool, out: &mut Outbox) {
         match input {
             Input::Said(said) => self.hear(now, said, pool, out),
+            Input::Done(Done::Resolved { ticket, addresses }) => {
+                out.nudge_maintenance |= self.heard.resolved(now, ticket, &addresses, pool);
+                self.wake(now, pool, out);
+            }
             Input::Ask { ticket, link } => {
                 let asked = self.ask_now(now, link, pool, out);
                 out.answers.push((ticket, Answered::Asked(asked)));
@@ -335,7 +357,11 @@ impl Machine for Exchange {
 
     fn wake(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
         self.ask_round(now, pool, out);
-        self.deadline = self.deadline.min(self.discovery.round(now, pool, out));
+        let discovery = self.discovery.round(now, pool, out);
+        self.heard.greet(now, pool);
+        let names = self.heard.ask(now, out);
+        let serving = self.serving.round(now, pool, out);
+        self.deadline = self.deadline.min(discovery).min(names).min(serving);
     }
 
     fn deadline(&self) -> Option<Time> {

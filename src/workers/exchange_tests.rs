@@ -6,7 +6,6 @@ use crate::base::link_id::LinkIds;
 use crate::base::quota::Quota;
 use crate::bus::report::Control;
 use crate::pool::policy::Policy;
-use crate::pool::slots::Purpose;
 use crate::wire::pex::PexAddress;
 use std::sync::Arc;
 

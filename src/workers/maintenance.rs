@@ -9,6 +9,7 @@ use super::farewell;
 use super::machine::Machine;
 use super::names::Names;
 use super::roles::{self, Roles};
+use super::seeding::Crawl;
 use crate::base::address::Address;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -54,6 +55,8 @@ pub struct Maintenance {
     deadline: Time,
     stuck_lines: Throttle,
     roles: Roles,
+    /// Of a seed node.
+    crawl: Crawl,
 }
 
 /// What a round found out.
@@ -87,6 +90,7 @@ impl Maintenance {
             deadline: Time::ZERO,
             stuck_lines: Throttle::default(),
             roles: Roles::default(),
+            crawl: Crawl::default(),
         }
     }
 
@@ -139,8 +143,12 @@ impl Maintenance {
         self.dial_persistent(now, pool, out, &mut found);
         if now >= self.hold_until {
             let (rng, found) = (&mut self.rng, &mut found);
-            self.roles.round(&mut roles::Round { now, is_dial_round, rng, pool, out, found });
-            self.dial_missing(now, is_dial_round, pool, out, found);
+            if pool.policy().is_seed_mode {
+                self.crawl.round(now, rng, pool, out, found);
+            } else {
+                self.roles.round(&mut roles::Round { now, is_dial_round, rng, pool, out, found });
+                self.dial_missing(now, is_dial_round, pool, out, found);
+            }
             self.feel(now, pool, out, found);
         } else {
             found.wait_for(Some(self.hold_until));

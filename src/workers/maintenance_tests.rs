@@ -238,7 +238,7 @@ fn claimed_addresses_of_linked_peers_are_proven_by_few_dials() {
         }
         now = now + Duration::from_millis(1);
     }
-    assert_eq!(bench.pool.healthy().len(), 20);
+    assert_eq!(bench.pool.healthy(ms(240_001)).len(), 20);
     assert_eq!(bench.pool.counts().links(), 20);
 }
 
