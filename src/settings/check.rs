@@ -337,6 +337,17 @@ mod tests {
                 "discovery.bootstrap and pex.private exclude each other: a bootstrap node gives addresses to everyone, a private node to nobody",
             ),
             (
+                complaints(|s| {
+                    (s.discovery_bootstrap, s.discovery_seed_mode, s.pex_private) = (false, true, true);
+                    s.discovery_seeds = vec!["192.0.2.1:9732".parse().expect("an address")];
+                }),
+                "discovery.seed_mode and pex.private exclude each other: a seed node gives addresses to everyone, a private node to nobody",
+            ),
+            (
+                complaints(|s| (s.discovery_seed_mode, s.pex_enabled) = (true, false)),
+                "discovery.seed_mode and pex.enabled exclude each other: a seed node does nothing but exchange addresses: turn pex.enabled on",
+            ),
+            (
                 complaints(|s| s.network_name.clear()),
                 "network.name is not set: choose 1 to 64 characters that all nodes of the network share",
             ),
