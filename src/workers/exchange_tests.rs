@@ -271,6 +271,29 @@ fn the_asked_peer_is_drawn_uniformly() {
 }
 
 #[test]
+fn one_peer_that_never_answers_stops_no_exchange() {
+    let mut bench = Bench::new(policy());
+    let links: Vec<LinkId> = (1..=20).map(|number| bench.outbound(ms(0), number)).collect();
+    let mut asked = [0; 20];
+    let mut told = 100;
+    for now in 0..20_000 {
+        if bench.machine.deadline().is_some_and(|at| at > ms(now)) {
+            continue;
+        }
+        for (link, _) in said(&bench.wake(ms(now))) {
+            let who = links.iter().position(|known| *known == link).expect("a link");
+            asked[who] += 1;
+            if who > 0 {
+                told += 1;
+                bench.hear(ms(now), link, who + 1, answer(told..told + 1));
+            }
+        }
+    }
+    assert_eq!(asked[0], 1, "it owes an answer");
+    assert!(asked[1..].iter().all(|count| *count > 5), "{asked:?}");
+}
+
+#[test]
 fn steady_questions_do_not_put_our_own_off() {
     let requests = |is_questioned: bool| {
         let mut bench = Bench::new(policy());
