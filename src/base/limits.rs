@@ -135,6 +135,9 @@ pub const POINTS_PER_PEER_MAX: usize = 8;
 pub const METADATA_BYTES_MAX: usize = 256;
 /// Addresses of one configured name that are used.
 pub const ADDRESSES_PER_NAME: usize = 8;
+/// Names that peers told of and that are remembered for an hour, and of each peer.
+pub const NAMES_HEARD_MAX: usize = 64;
+pub const NAMES_HEARD_PER_PEER: usize = 4;
 /// Known identities, at most, beside those with a link.
 pub const PEERS_MAX: usize = 4_096;
 /// Failures that are remembered of a known identity.
@@ -151,5 +154,9 @@ pub const SCORES_MAX: usize = 4_096;
 pub const SCORE_CAUSES_MAX: usize = 8;
 /// Identities whose discovery requests are counted.
 pub const ASKERS_MAX: usize = 4_096;
+/// Addresses that are taken from one peer's discovery answers in one cycle or call: ten pages of 1,000.
+pub const DISCOVERED_MAX: usize = 10_000;
+/// Peers, and groups of peers, whose new addresses are counted.
+pub const INTAKE_ENTRIES_MAX: usize = 4_096;
 /// Solved puzzles that are remembered per epoch. At 85 us each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch.
 pub const PUZZLES_SEEN_MAX: usize = 141_000;

@@ -27,7 +27,7 @@ pub const CONTROL_MESSAGE: usize = 32;
 /// A place of the pool, a known address, a known identity, with their keys.
 pub const SLOT: usize = 288;
 pub const POINT: usize = 344;
-pub const PEER: usize = 240;
+pub const PEER: usize = 256;
 /// A score with its key, beside its causes; and one cause, beside its text.
 pub const SCORE: usize = 144;
 pub const CAUSE: usize = 40;

@@ -1,6 +1,7 @@
 //! What a machine wants done. A machine fills it under the pool's lock; the pump carries it out after the lock is released.
 
 use super::command::Command;
+use crate::base::address::Address;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -80,6 +81,25 @@ pub enum Answered {
     Changed(bool),
     /// It cannot be, and why.
     Refused(&'static str),
+    /// That link's peer was asked for addresses; none if nobody can be asked now.
+    Asked(Option<LinkId>),
+    /// What the peer knows to be healthy, its asker's own claim included.
+    Discovered(Result<Vec<Address>, NotDiscovered>),
+}
+
+/// Why nothing was discovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDiscovered {
+    #[error("there is no such link (any more)")]
+    NoLink,
+    #[error("too many orders wait")]
+    Busy,
+    #[error("the peer answered with an error: it is private, or was asked too often")]
+    Refused,
+    #[error("the answer does not decode")]
+    Malformed,
+    #[error("no answer in time")]
+    TimedOut,
 }
 
 /// A link has opened, or has ended at whatever stage, for callers that wait for it. Almost always nobody does.

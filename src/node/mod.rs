@@ -1,6 +1,7 @@
 //! The assembly on threads, sockets and files, and the face for Rust programs.
 
 pub mod access;
+pub mod asking;
 mod bandwidth;
 mod book;
 pub mod builder;

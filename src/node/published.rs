@@ -50,7 +50,7 @@ impl Published {
     /// How it is now. Only who holds the pool's lock has a pool to show: so versions follow what happened.
     pub fn make(&self, now: Time, pool: &Pool) -> Snapshot {
         let version = self.made.fetch_add(1, Ordering::Relaxed) + 1;
-        Snapshot { version, peers: pool.peers(now).into(), healthy: pool.healthy().into() }
+        Snapshot { version, peers: pool.peers(now).into(), healthy: pool.healthy(now).into() }
     }
 
     /// Replaces what readers see, unless that is newer: two workers may come here in another order than under the pool's lock. Answers

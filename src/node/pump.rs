@@ -15,8 +15,10 @@ use std::sync::Arc;
 const DONE_MAX: usize = 64;
 
 /// A worker's ears.
-pub struct Ears<T> {
+pub struct Ears<T, I> {
     pub inbox: Receiver<T>,
+    /// What callers want done.
+    pub orders: Receiver<I>,
     /// Rung when the machine should look around.
     pub nudges: Receiver<()>,
     /// Nothing is ever sent here; it ends when the node wants the worker to end.
@@ -27,7 +29,7 @@ pub struct Ears<T> {
 /// held (None: nothing to do); `done` makes inputs out of results of jobs.
 pub fn run<M: Machine, T>(
     mut machine: M,
-    ears: Ears<T>,
+    ears: Ears<T, M::Input>,
     shared: &Arc<Shared>,
     decode: impl Fn(T) -> Option<M::Input>,
     done: impl Fn(Done) -> Option<M::Input>,
@@ -45,6 +47,10 @@ pub fn run<M: Machine, T>(
                     Some(message) => input = Some(message),
                     None => continue,
                 },
+                Err(_) => break,
+            },
+            recv(ears.orders) -> order => match order {
+                Ok(order) => input = Some(order),
                 Err(_) => break,
             },
             recv(finished) -> result => match result {

@@ -25,8 +25,8 @@ use crate::reactor::mio_net::MioNet;
 use crate::reactor::net::Net;
 use crate::session::gate::Gate;
 use crate::session::local::{Local, Profile};
-use crate::workers::maintenance;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::workers::{exchange, maintenance};
+use crossbeam_channel::{Receiver, Sender, bounded, never};
 use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -94,12 +94,8 @@ pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
 /// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back; unless some
 /// threads were there already: then the node has failed, and its queues are closed.
 pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Option<Routes>)>> {
-    let (net, listening) = match listen(plan) {
-        Ok(pair) => pair,
-        Err(error) => return Err(Box::new((error, Some(routes)))),
-    };
-    let local = match profile(plan, &listening) {
-        Ok(local) => Arc::new(local),
+    let (net, listening, local) = match prepare(plan) {
+        Ok(prepared) => prepared,
         Err(error) => return Err(Box::new((error, Some(routes)))),
     };
     let saved = match score_file::load(plan) {
@@ -113,6 +109,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let (nudge_maintenance, maintenance_nudges) = bounded(1);
     let (nudge_exchange, exchange_nudges) = bounded(1);
     let (maintenance, maintenance_orders) = bounded(ORDERS_MAX);
+    let (exchange, exchange_orders) = bounded(ORDERS_MAX);
     let rng = policy_rng();
     let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
     machines.pool.restore_scores(plan.clock.now(), saved.age, &saved.scores);
@@ -138,6 +135,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         tickets: Lock::default(),
         next_ticket: Default::default(),
         maintenance,
+        exchange,
         status: Arc::clone(status),
         score_file: score_file::path(plan),
     });
@@ -154,9 +152,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     };
     let engine = engine(plan, limits, ports, local, listening.len());
     status.advance(NodeState::Running);
-    let inboxes = Inboxes { reports, controls, maintenance_orders, maintenance_nudges, exchange_nudges };
-    let threads = spawn_all(&shared, machines.workers, engine, net, inboxes);
-    match threads {
+    let inboxes = Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges };
+    match spawn_all(&shared, machines.workers, engine, net, inboxes) {
         Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),
         Err(source) => {
             // Threads that did start end by themselves: their lines and channels are gone with this scope.
@@ -173,6 +170,13 @@ fn engine(plan: &Plan, limits: Limits, ports: Ports, local: Arc<Local>, listener
     let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), plan.clock.now());
     (0..listeners as u32).for_each(|listener| engine.add_listener(listener));
     engine
+}
+
+/// What a start needs first: listeners, and who we are where they listen.
+fn prepare(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>, Arc<Local>), Error> {
+    let (net, listening) = listen(plan)?;
+    let local = Arc::new(profile(plan, &listening)?);
+    Ok((net, listening, local))
 }
 
 /// A transport that listens at every address of the settings.
@@ -195,6 +199,7 @@ struct Inboxes {
     reports: Receiver<Report>,
     controls: Receiver<Control>,
     maintenance_orders: Receiver<maintenance::Input>,
+    exchange_orders: Receiver<exchange::Input>,
     maintenance_nudges: Receiver<()>,
     exchange_nudges: Receiver<()>,
 }
@@ -216,7 +221,7 @@ fn spawn_all(
             }
         })?
     };
-    let Inboxes { reports, controls, maintenance_orders, maintenance_nudges, exchange_nudges } = inboxes;
+    let Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges } = inboxes;
     let workers::Workers { welcome, exchange, maintenance, metadata_score } = workers;
     // Nothing is sent there: welcome is only spoken to.
     let (no_nudges, welcome_nudges) = bounded(0);
@@ -226,7 +231,7 @@ fn spawn_all(
         let _open = no_nudges;
         pump::run(
             welcome,
-            Ears { inbox: reports, nudges: welcome_nudges, life },
+            Ears { inbox: reports, orders: never(), nudges: welcome_nudges, life },
             &with,
             |report| workers::welcome_input(report, metadata_score.as_ref(), &with),
             workers::welcome_done,
@@ -235,11 +240,12 @@ fn spawn_all(
     let with = on(shared);
     let exchange = spawn("bwl-exchange", shared, move |life| {
         let decode = |control| workers::exchange_input(control, &with);
-        pump::run(exchange, Ears { inbox: controls, nudges: exchange_nudges, life }, &with, decode, workers::exchange_done);
+        let ears = Ears { inbox: controls, orders: exchange_orders, nudges: exchange_nudges, life };
+        pump::run(exchange, ears, &with, decode, workers::exchange_done);
     })?;
     let with = on(shared);
     let maintain = spawn("bwl-maintain", shared, move |life| {
-        let ears = Ears { inbox: maintenance_orders, nudges: maintenance_nudges, life };
+        let ears = Ears { inbox: maintenance_orders, orders: never(), nudges: maintenance_nudges, life };
         pump::run(maintenance, ears, &with, Some, workers::maintenance_done);
     })?;
     Ok(Threads { maintain, reactor, welcome, exchange })

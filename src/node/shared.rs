@@ -26,7 +26,7 @@ use crate::bus::sync::{Change, Lock};
 use crate::flow::batch::Ticket;
 use crate::pool::table::Pool;
 use crate::settings::check::Checked;
-use crate::workers::maintenance;
+use crate::workers::{exchange, maintenance};
 use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -68,6 +68,8 @@ pub struct Shared {
     pub next_ticket: AtomicU64,
     /// Orders to maintenance.
     pub maintenance: Sender<maintenance::Input>,
+    /// Orders to exchange.
+    pub exchange: Sender<exchange::Input>,
     pub status: Arc<Status>,
     /// Where scores are kept, if anywhere.
     pub score_file: Option<PathBuf>,
@@ -113,11 +115,11 @@ impl Shared {
         }
     }
 
-    /// Gives maintenance an order, and waits for what becomes of it.
+    /// Gives a worker an order, and waits for what becomes of it.
     ///
     /// # Errors
     /// `Busy` when too many orders wait, `Timeout`, `Stopped`, `Failed`.
-    pub fn ask(&self, order: impl FnOnce(u64) -> maintenance::Input, timeout: Duration) -> Result<Answered, Error> {
+    pub fn ask<T>(&self, worker: &Sender<T>, order: impl FnOnce(u64) -> T, timeout: Duration) -> Result<Answered, Error> {
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         let (answer, wait) = bounded(1);
         // Registered before the order goes out, so that the answer cannot be missed; and the state is looked at after that, so that a
@@ -126,7 +128,7 @@ impl Shared {
         let result = if self.status.state() != NodeState::Running {
             Err(self.status.gone())
         } else {
-            match self.maintenance.try_send(order(ticket)) {
+            match worker.try_send(order(ticket)) {
                 Ok(()) => wait.recv_timeout(timeout).map_err(|error| match error {
                     RecvTimeoutError::Timeout => Error::Timeout,
                     RecvTimeoutError::Disconnected => self.status.gone(),

@@ -31,7 +31,8 @@ impl Node {
     /// # Blocks
     /// At most `timeout`: a round lasts as long as the dials that it begins.
     pub fn maintain_and_wait(&self, timeout: Duration) -> Result<Round, Error> {
-        match self.shared()?.ask(|ticket| Input::Round { ticket }, timeout)? {
+        let shared = self.shared()?;
+        match shared.ask(&shared.maintenance, |ticket| Input::Round { ticket }, timeout)? {
             Answered::Round { links, is_stuck } => Ok(Round { links, is_stuck }),
             other => Err(misfit(&other)),
         }
@@ -67,7 +68,8 @@ impl Node {
     /// # Errors
     /// `Busy` when 64 orders wait already, `Timeout` after 5 s, `Stopped`, `Failed`, or `State` before the start.
     pub fn dial_seeds(&self) -> Result<usize, Error> {
-        match self.shared()?.ask(|ticket| Input::DialSeeds { ticket }, PATIENCE)? {
+        let shared = self.shared()?;
+        match shared.ask(&shared.maintenance, |ticket| Input::DialSeeds { ticket }, PATIENCE)? {
             Answered::Dialed(dials) => Ok(dials),
             other => Err(misfit(&other)),
         }
@@ -94,7 +96,7 @@ impl Node {
     fn set_persistent(&self, address: &str, is_added: bool) -> Result<bool, Error> {
         let shared = self.shared()?;
         let address: Address = address.parse()?;
-        match shared.ask(|ticket| Input::Persistent { ticket, address, is_added }, PATIENCE)? {
+        match shared.ask(&shared.maintenance, |ticket| Input::Persistent { ticket, address, is_added }, PATIENCE)? {
             Answered::Changed(is_new) => Ok(is_new),
             other => Err(misfit(&other)),
         }
@@ -102,9 +104,9 @@ impl Node {
 }
 
 /// Why an order was not carried out; or a broken invariant of ours, each order having one kind of answer.
-fn misfit(answered: &Answered) -> Error {
+pub(super) fn misfit(answered: &Answered) -> Error {
     match answered {
         Answered::Refused(why) => Error::State(why),
-        _ => Error::State("maintenance has answered another question"),
+        _ => Error::State("a worker has answered another question"),
     }
 }

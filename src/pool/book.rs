@@ -540,7 +540,7 @@ impl Book {
             holders.extend(point.places.iter().map(|place| (place, point.at)));
             assert!(point.places.is_empty() || point.wants_place(), "{point:?}");
             assert!(!point.is_tried() || point.places.len() == 1, "{point:?}");
-            assert_eq!(point.healthy_at > 0, point.is_healthy(policy), "{point:?}");
+            assert_eq!(point.healthy_at > 0, point.counts_as_healthy(), "{point:?}");
         }
         let shelved = self.shelves.iter().flat_map(|(table, shelf)| shelf.iter().map(|(group, at)| (*table, group, at)));
         assert_eq!(shelves, shelved.collect());

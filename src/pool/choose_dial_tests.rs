@@ -15,7 +15,7 @@ fn dials_spread_over_groups() {
     let mut bench = Bench::new(policy());
     let learn = |bench: &mut Bench, text: &str, from: SocketAddr| {
         let address: Address = text.parse().expect("an address");
-        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), from);
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), from, None);
     };
     for n in 1..=50 {
         learn(&mut bench, &format!("20.1.0.{n}:1"), at(1));
@@ -38,7 +38,7 @@ fn the_bias_goes_from_old_addresses_to_new_ones() {
     }
     for number in 41..=80 {
         let address = Address::of(at(number), None);
-        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(1));
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(1), None);
     }
     bench.now = bench.now + Duration::from_secs(1_000);
     let share_of_new = |bench: &mut Bench| {
@@ -66,7 +66,7 @@ fn of_a_large_book_the_choice_is_as_wide() {
         let few = Address::of(SocketAddr::from(([30, (number % 60) as u8, 0, number as u8], 1)), None);
         let many = Address::of(SocketAddr::from(([31, 1, (number / 200) as u8, (number % 200) as u8], 1)), None);
         let from = SocketAddr::from(([40, (number / 4) as u8, 0, 1], 1));
-        bench.pool.learn_all(bench.now, [(&few, &[][..]), (&many, &[][..])].into_iter(), from);
+        bench.pool.learn_all(bench.now, [(&few, &[][..]), (&many, &[][..])].into_iter(), from, None);
     }
     assert!(bench.pool.points().len() > 1_000, "{}", bench.pool.points().len());
     let mut of_many = 0;
@@ -86,7 +86,7 @@ fn no_group_gets_a_second_link_before_the_others_have_one() {
     let all = [[20, 1, 0, 1], [20, 1, 0, 2], [20, 1, 0, 3], [20, 2, 0, 1], [20, 3, 0, 1]].map(|ip| SocketAddr::from((ip, 1)));
     for at in all {
         let address = Address::of(at, None);
-        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), self::at(1));
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), self::at(1), None);
     }
     let policy = bench.pool.policy().clone();
     for at in &all[..3] {
@@ -107,7 +107,7 @@ fn a_feeler_goes_to_new_addresses_of_whom_nobody_is_linked() {
     let linked = Address::of(at(2), Some(peer(1)));
     let others = [3, 4].map(|number| Address::of(at(number), None));
     let all = [&linked, &others[0], &others[1]].map(|address| (address, &[][..]));
-    bench.pool.learn_all(bench.now, all.into_iter(), at(1));
+    bench.pool.learn_all(bench.now, all.into_iter(), at(1), None);
     bench.pool.ban(bench.now, Subject::host(at(4).ip()), None, "").expect("a host");
     let felt: BTreeSet<_> = (0..200).filter_map(|_| bench.pool.whom_of_feeler(bench.now, &mut bench.rng)).collect();
     assert_eq!(felt, [at(2), at(3)].into(), "an address of a linked peer may be proven, that of a banned one not");

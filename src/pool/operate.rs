@@ -4,8 +4,9 @@
 use super::book::Book;
 use super::lists::{By, Entry, ListError, Lists, Standing};
 use super::meeting::seen_at;
+use super::pace::Allowance;
 use super::peers::{PeerInfo, Peers};
-use super::points::{Intake, Offer, Proof, Source, canonical_socket, dialable};
+use super::points::{Intake, Offer, Point, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
 use super::score;
 use super::slots::{Counts, Slot, Slots};
@@ -13,6 +14,7 @@ use super::table::{Pool, Shown};
 use crate::base::address::{Address, Host};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
+use crate::base::point::is_global;
 use crate::base::reason::CloseReason;
 use crate::base::shut::Shut;
 use crate::base::subject::Subject;
@@ -102,21 +104,49 @@ impl Pool {
         self.points.fix(now, at, peer, is_persistent)
     }
 
-    /// Learns addresses that a peer at `from` told of, and says how many were new. Each is hearsay of that peer's group.
+    /// Learns addresses that `peer` at `from` told of, and says how many were new. Each is hearsay of that peer's group. Beyond what may
+    /// be taken from either, what is new is dropped without a word: it is no fault, and known ones cost nothing.
     pub fn learn_all<'a>(
         &mut self,
         now: Time,
         offers: impl Iterator<Item = (&'a Address, &'a [Capability])>,
         from: SocketAddr,
+        peer: Option<PeerId>,
     ) -> usize {
         let source = Source::Group(self.policy.group(from.ip()));
+        let is_usable = |address: &Address| address.id != Some(self.own) && dialable(address, &self.policy).is_some();
+        let offers: Vec<_> = offers.filter(|(address, _)| is_usable(address)).collect();
+        let is_known = |pool: &Pool, address: &Address| {
+            dialable(address, &pool.policy).is_some_and(|at| pool.points.get(at).is_some() || pool.points.is_self(at))
+        };
+        let unknown = offers.iter().filter(|(address, _)| !is_known(self, address)).count();
+        let mut room = self.take_intake(now, from, peer, unknown);
         let mut new = 0;
-        for (address, capabilities) in offers.filter(|(address, _)| address.id != Some(self.own)) {
+        for (address, capabilities) in offers {
+            let is_news = !is_known(self, address);
+            if is_news && room == 0 {
+                continue;
+            }
+            room -= usize::from(is_news);
             let offer = Offer { address, capabilities, source, proof: Proof::Heard };
             new += usize::from(self.points.learn(now, &offer, &self.policy) == Intake::New);
         }
         self.has_fresh_points |= new > 0;
         new
+    }
+
+    /// Takes places for `count` new addresses from what `peer` at `from` may tell, and says how many there are. Special addresses have no
+    /// groups: a whole private network would be one.
+    fn take_intake(&mut self, now: Time, from: SocketAddr, peer: Option<PeerId>, count: usize) -> usize {
+        let allowance = Allowance { interval: self.policy.intake_period, burst: self.policy.intake_burst };
+        let mut count = u32::try_from(count).unwrap_or(u32::MAX);
+        if let Some(peer) = peer.filter(|_| count > 0) {
+            count = self.intake_per_peer.take_up_to(now, peer, count, allowance);
+        }
+        if is_global(from.ip()) && count > 0 {
+            count = self.intake_per_group.take_up_to(now, self.policy.group(from.ip()), count, allowance);
+        }
+        count as usize
     }
 
     /// Drops addresses that are old or fruitless, reinstates bad ones whose time is over, and makes those of useful links tried.
@@ -295,6 +325,12 @@ impl Pool {
         score::weight(self.scores.value(now, peer), self.policy.score.weight_max)
     }
 
+    /// The operator wants a link with this peer for ever.
+    pub fn is_persistent(&self, slot: &Slot) -> bool {
+        slot.peer.is_some_and(|peer| self.persistent_peers.contains(&peer))
+            || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent)
+    }
+
     fn info(&self, now: Time, slot: &Slot) -> Option<PeerInfo> {
         let id = slot.peer?;
         let hello = Arc::clone(slot.hello.as_ref()?);
@@ -303,18 +339,27 @@ impl Pool {
             let first = self.listen_of(&hello, slot.remote.ip()).into_iter().next()?;
             Some(Address { id: Some(id), ..first })
         });
-        let is_persistent = self.persistent_peers.contains(&id)
-            || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
+        let is_persistent = self.is_persistent(slot);
         let is_trusted = self.lists.standing(slot.since, Some(slot.remote.ip()), Some(&id)) == Standing::Trusted;
         let (score, weight) = (self.scores.value(now, &id), self.weight_of(now, &id));
         let (link, remote, direction, since) = (slot.link, slot.remote, slot.direction, slot.since);
         Some(PeerInfo { link, id, remote, direction, since, hello, listen, is_trusted, is_persistent, score, weight })
     }
 
-    /// Addresses that a dial has shown to be true and that have not failed since; not those of peers that want to stay private.
-    pub fn healthy(&self) -> Vec<Address> {
+    /// Addresses that a dial has shown to be true, that have not failed since and were seen lately; not those of peers that want to stay
+    /// private.
+    pub fn healthy(&self, now: Time) -> Vec<Address> {
+        self.healthy_since(now, 0)
+    }
+
+    /// Those of `healthy` that joined after a version of the set (`Points::healthy_version`).
+    pub fn healthy_since(&self, now: Time, version: u64) -> Vec<Address> {
+        self.healthy_points(now).filter(|point| point.healthy_at > version).map(Point::address).collect()
+    }
+
+    pub(super) fn healthy_points(&self, now: Time) -> impl Iterator<Item = &Point> {
         let is_private = |peer: &PeerId| self.peers.get(peer).is_some_and(|known| known.is_private);
-        let healthy = self.points.iter().filter(|point| point.is_healthy(&self.policy));
-        healthy.filter(|point| !point.peer.as_ref().is_some_and(is_private)).map(|point| point.address()).collect()
+        let healthy = self.points.iter().filter(move |point| point.is_healthy(now, &self.policy));
+        healthy.filter(move |point| !point.peer.as_ref().is_some_and(is_private))
     }
 }

@@ -55,8 +55,8 @@ impl Pool {
         let banned = at_fault.and_then(|peer| self.note_fault(now, peer, slot.remote, reason));
         let mut new_points = 0;
         if slot.direction == Direction::Outbound && slot.peer.is_some() {
-            new_points =
-                self.learn_all(now, alternatives.iter().take(ADDRESSES_MAX).map(|address| (address, &[][..])), slot.remote);
+            let offers = alternatives.iter().take(ADDRESSES_MAX).map(|address| (address, &[][..]));
+            new_points = self.learn_all(now, offers, slot.remote, slot.peer);
         }
         Some(Closed { slot, greylisted, banned, new_points })
     }

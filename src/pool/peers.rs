@@ -1,7 +1,6 @@
 //! Known identities: what must outlive a link, above all who asked whom when. Bounded; a reconnect resets nothing.
 //! The exchange worker polices requests with it, the pool notes who came and went.
 
-use super::pace::{Allowance, Pace};
 use super::policy::Policy;
 use crate::base::address::Address;
 use crate::base::channel::ChannelId;
@@ -18,17 +17,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Requests of one peer that may come together. A peer that keeps its distance sends them one by one, but a retransmission, a shared rate or
-/// our own sleep can hand us several at once; the average is bounded all the same. It asks at most three times in vain (exchange).
-const REQUESTS_TOGETHER: u32 = 4;
-
 /// What is remembered of an identity that was authenticated once.
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub first_seen: Time,
     pub last_seen: Time,
-    /// How often it has asked us lately.
-    asked_us: Pace,
+    /// Its last request that was accepted. One that was not moves nothing.
+    asked_us: Option<Asked>,
     /// Our last request to this peer.
     pub asked_by_us: Option<Time>,
     /// What its selection of addresses is drawn with, and since when.
@@ -44,6 +39,13 @@ pub struct Peer {
 }
 
 const _: () = assert!(size_of::<(PeerId, Peer)>() + FAILURES_MAX * size_of::<(Time, CloseReason)>() <= sizes::PEER);
+
+/// A request of a peer that was accepted, and the last link on which one came: that, or one that came too early.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Time,
+    link: LinkId,
+}
 
 /// A sticky draw: the same seed picks the same addresses as long as they are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +77,24 @@ impl Peers {
         self.peers.is_empty()
     }
 
-    /// A request of `peer` comes: true if it may be answered. Only accepted ones count.
-    pub fn admit_request(&mut self, now: Time, peer: &PeerId, interval_min: Duration) -> bool {
-        let allowance = Allowance { interval: interval_min, burst: REQUESTS_TOGETHER };
-        self.peers.get_mut(peer).is_some_and(|peer| peer.asked_us.take(now, allowance))
+    /// A request of `peer` comes on a link: true if it is to be answered. On one link a peer asks only after it has our answer, so nothing
+    /// can move two requests together: the second is its own doing. The first on another link may have been moved; it is left unanswered.
+    ///
+    /// # Errors
+    /// `PexTooOften`.
+    pub fn admit_request(&mut self, now: Time, peer: &PeerId, link: LinkId, interval_min: Duration) -> Result<bool, CloseReason> {
+        let known = self.peers.get_mut(peer).ok_or(CloseReason::PexTooOften)?;
+        match &mut known.asked_us {
+            Some(last) if now.since(last.at) < interval_min && last.link == link => Err(CloseReason::PexTooOften),
+            Some(last) if now.since(last.at) < interval_min => {
+                last.link = link;
+                Ok(false)
+            }
+            last => {
+                *last = Some(Asked { at: now, link });
+                Ok(true)
+            }
+        }
     }
 
     /// An authenticated link with `peer` is admitted. When the table is full, those longest unseen without a link go.
@@ -94,7 +110,7 @@ impl Peers {
         let known = self.peers.entry(peer).or_insert(Peer {
             first_seen: now,
             last_seen: now,
-            asked_us: Pace::default(),
+            asked_us: None,
             asked_by_us: None,
             selection: None,
             is_private: false,

@@ -157,12 +157,14 @@ impl Point {
         matches!(self.state, State::Candidate | State::Reconnecting)
     }
 
-    /// A dial has shown that it is there, and nothing has shown otherwise since.
-    pub fn is_healthy(&self, policy: &Policy) -> bool {
-        self.proof == Proof::Dialed && self.attempts < policy.unhealthy_after && !matches!(self.state, State::Bad { .. })
+    /// A dial has shown that it is there, nothing has shown otherwise since, and it was seen lately or is linked.
+    pub fn is_healthy(&self, now: Time, policy: &Policy) -> bool {
+        let is_linked = matches!(self.state, State::Connected(_));
+        let is_fresh = is_linked || self.last_seen.is_some_and(|seen| now.since(seen) <= policy.shared_for);
+        is_fresh && self.attempts < policy.unhealthy_after && self.counts_as_healthy()
     }
 
-    /// As `is_healthy`, by the number that the default policy has: what the version of the healthy set follows.
+    /// As `is_healthy`, but for the time, and by the number that the policy has: what the version of the healthy set follows.
     pub(super) fn counts_as_healthy(&self) -> bool {
         self.proof == Proof::Dialed && self.attempts < UNHEALTHY_AFTER && !matches!(self.state, State::Bad { .. })
     }

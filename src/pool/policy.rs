@@ -143,6 +143,15 @@ pub struct Policy {
     pub pex_idle_period: Duration,
     pub pex_period_max: Duration,
     pub discovery_period: Duration,
+    /// Healthy addresses without a link that are checked in each round.
+    pub discovery_checks: usize,
+    /// This node crawls, gives each peer addresses once, and lets it go.
+    pub is_seed_mode: bool,
+    pub crawl_period: Duration,
+    /// New addresses that are taken from a peer, and from a group of peers: so many at once, one more each period.
+    pub intake_period: Duration,
+    pub intake_burst: u32,
+    pub intake_entries_max: usize,
 }
 
 impl From<&Checked> for Policy {
@@ -200,15 +209,7 @@ impl From<&Checked> for Policy {
             greylist_timeout: s.greylist_timeout,
             greylist_timeout_max: s.greylist_timeout_max,
             greylist_max: s.greylist_entries_max as usize,
-            score: Rules {
-                half_life: s.score_half_life,
-                warn: s.score_warn,
-                greylist: s.score_greylist,
-                ban: s.score_ban,
-                ban_time: s.score_ban_time,
-                weight_max: s.bandwidth_weight_max,
-                is_saved: !s.score_file.is_empty(),
-            },
+            score: Rules::from(s),
             pex_enabled: s.pex_enabled,
             pex_request_interval_min: s.pex_request_interval_min,
             pex_request_timeout: s.pex_request_timeout,
@@ -216,6 +217,12 @@ impl From<&Checked> for Policy {
             pex_idle_period: s.pex_idle_period,
             pex_period_max: s.pex_period_max,
             discovery_period: s.discovery_period,
+            discovery_checks: s.discovery_checks as usize,
+            is_seed_mode: s.discovery_seed_mode,
+            crawl_period: s.discovery_crawl_period,
+            intake_period: s.pex_intake_period,
+            intake_burst: s.pex_intake_burst,
+            intake_entries_max: limits::INTAKE_ENTRIES_MAX,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::base::reason::{Blame, CloseReason};
 use crate::base::sizes;
 use crate::base::text::shown;
 use crate::base::time::Time;
+use crate::settings::check::Checked;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -73,6 +74,20 @@ impl Stage {
             Stage::Banned => Stage::Greylisted,
             Stage::Greylisted => Stage::Warned,
             _ => Stage::Fine,
+        }
+    }
+}
+
+impl From<&Checked> for Rules {
+    fn from(s: &Checked) -> Rules {
+        Rules {
+            half_life: s.score_half_life,
+            warn: s.score_warn,
+            greylist: s.score_greylist,
+            ban: s.score_ban,
+            ban_time: s.score_ban_time,
+            weight_max: s.bandwidth_weight_max,
+            is_saved: !s.score_file.is_empty(),
         }
     }
 }

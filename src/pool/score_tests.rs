@@ -444,7 +444,7 @@ fn the_better_are_dialed_sooner_and_the_worse_have_a_chance() {
     let at = |number: u8| SocketAddr::from(([10, number, 0, 1], 9_000));
     for number in 1..=2 {
         let address = crate::base::address::Address::of(at(number), None);
-        bench.pool.learn_all(now, [(&address, &[][..])].into_iter(), at(99));
+        bench.pool.learn_all(now, [(&address, &[][..])].into_iter(), at(99), None);
         bench.pool.points.prove(now, at(number), peer(u16::from(number)));
     }
     bench.pool.report(now, peer(1), 90, "x");

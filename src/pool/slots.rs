@@ -44,6 +44,8 @@ pub enum Purpose {
     Anchor,
     /// To be asked for addresses.
     Seed,
+    /// To be asked for addresses by a seed node, and let go.
+    Crawl,
     /// Only to see whether an address is true: who answers is let go as soon as the key is shown.
     Feeler,
     /// The application or the operator asked. `tag` names the wish in notices; a caller that waits for the end needs none.

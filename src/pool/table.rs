@@ -21,6 +21,7 @@ use super::slots::{Phase, Slot, Slots, Use};
 use crate::base::address::Address;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
+use crate::base::point::Group;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
@@ -77,6 +78,9 @@ pub struct Pool {
     pub(super) wants_addresses: bool,
     /// Addresses were learned since maintenance last looked.
     pub(super) has_fresh_points: bool,
+    /// New addresses taken from each peer, and from each group of peers.
+    pub(super) intake_per_peer: Paces<PeerId>,
+    pub(super) intake_per_group: Paces<Group>,
     /// How many connections have ended for each reason, at whatever stage.
     pub(super) ends: BTreeMap<CloseReason, u64>,
     /// What the door was shown last.
@@ -115,6 +119,8 @@ impl Pool {
             step: 0,
             wants_addresses: false,
             has_fresh_points: false,
+            intake_per_peer: Paces::new(policy.intake_entries_max),
+            intake_per_group: Paces::new(policy.intake_entries_max),
             ends: BTreeMap::new(),
             shown: Shown::default(),
             evict_key: None,

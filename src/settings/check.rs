@@ -147,6 +147,14 @@ impl Settings {
             let why = "a bootstrap node lets everyone in, a node for trusted peers nobody else";
             complaints.push(Complaint::Conflict { one: "pool.trusted_only", other: "discovery.bootstrap", why });
         }
+        if self.discovery_seed_mode && self.pex_private {
+            let why = "a seed node gives addresses to everyone, a private node to nobody";
+            complaints.push(Complaint::Conflict { one: "discovery.seed_mode", other: "pex.private", why });
+        }
+        if self.discovery_seed_mode && !self.pex_enabled {
+            let why = "a seed node does nothing but exchange addresses: turn pex.enabled on";
+            complaints.push(Complaint::Conflict { one: "discovery.seed_mode", other: "pex.enabled", why });
+        }
         complaints
     }
 
@@ -345,6 +353,17 @@ mod tests {
             (
                 complaints(|s| s.pex_private = true),
                 "discovery.bootstrap and pex.private exclude each other: a bootstrap node gives addresses to everyone, a private node to nobody",
+            ),
+            (
+                complaints(|s| {
+                    (s.discovery_bootstrap, s.discovery_seed_mode, s.pex_private) = (false, true, true);
+                    s.discovery_seeds = vec!["192.0.2.1:9732".parse().expect("an address")];
+                }),
+                "discovery.seed_mode and pex.private exclude each other: a seed node gives addresses to everyone, a private node to nobody",
+            ),
+            (
+                complaints(|s| (s.discovery_seed_mode, s.pex_enabled) = (true, false)),
+                "discovery.seed_mode and pex.enabled exclude each other: a seed node does nothing but exchange addresses: turn pex.enabled on",
             ),
             (
                 complaints(|s| s.network_name.clear()),

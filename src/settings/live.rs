@@ -43,7 +43,11 @@ const LIVE: &[&str] = &[
     "pex.addresses_max",
     "pex.idle_period",
     "pex.period_max",
+    "pex.intake_period",
+    "pex.intake_burst",
     "discovery.period",
+    "discovery.checks",
+    "discovery.crawl_period",
     "book.tried_after",
 ];
 

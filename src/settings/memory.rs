@@ -100,6 +100,8 @@ const SCORE: usize =
 const SCORE_TEXT_MAX: usize = SHOWN_MAX + 8;
 /// Who asks for discovery, and its row while room is made.
 const ASKER: usize = in_tree(40) + grown(40);
+/// The allowance of a peer and of a group for new addresses, and the rows while room is made.
+const INTAKE: usize = in_tree(40) + in_tree(16) + 2 * grown(48);
 /// The tokens of one IP address, and its row while room is made.
 const ACCEPT_ENTRY: usize = in_tree(25) + grown(32);
 /// A greylist entry in its map and in its queue of expiry, and as the door shows it: while a new one is made the old one is there, too.
@@ -248,6 +250,11 @@ impl Sum<'_> {
         self.add("peers", limits::PEERS_MAX + settings.connections_max(), PEER as u64, "known identities");
         self.add("scores", limits::SCORES_MAX, SCORE as u64, "remembered scores");
         self.add("askers", limits::ASKERS_MAX, ASKER as u64, "identities whose discovery requests are counted");
+        self.add("intake", limits::INTAKE_ENTRIES_MAX, INTAKE as u64, "peers and groups whose new addresses are counted");
+        let each = grown(sizes::ADDRESS) + ADDRESS_TEXT_MAX;
+        self.add("discovered", limits::DISCOVERED_MAX, each as u64, "addresses that a caller has discovered");
+        let each = grown(sizes::ADDRESS + 64) + ADDRESS_TEXT_MAX;
+        self.add("names", limits::NAMES_HEARD_MAX, each as u64, "names that peers told of");
         let epochs = if settings.puzzle_mode == PuzzleMode::Never { 0 } else { 2 };
         self.add("puzzles", epochs * limits::PUZZLES_SEEN_MAX, PUZZLE as u64, "puzzles that were solved");
         self.add("greylist", settings.greylist_entries_max as usize, GREYLIST_ENTRY as u64, "entries");
@@ -291,6 +298,7 @@ fn queued_to_take(channel: &Channel) -> u64 {
 mod tests {
     use super::*;
     use crate::settings::table::Settings;
+    use std::collections::BTreeSet;
 
     fn checked(change: impl FnOnce(&mut Settings)) -> Checked {
         let mut settings = Settings { discovery_bootstrap: true, ..Settings::new("test") };
@@ -352,7 +360,29 @@ mod tests {
                 |memory: &Memory| memory.parts.iter().filter(|part| part.name != name).map(|part| part.bytes).sum::<u64>();
             assert_eq!(after.bytes() - others(&after), is, "{name}");
         }
-        // By channels, and what is the same for every node.
+        let by_others = [
+            "reactor",
+            "stories",
+            "notices",
+            "news",
+            "commands",
+            "control",
+            "askers",
+            "discovered",
+            "names",
+            "intake",
+            "local",
+            "scores",
+            "lists",
+            "budgets",
+        ];
+        let tested: BTreeSet<&str> = by_settings.iter().map(|(name, _)| *name).chain(by_others).collect();
+        assert_eq!(before.parts.iter().map(|part| part.name).collect::<BTreeSet<_>>(), tested);
+    }
+
+    #[test]
+    fn what_is_the_same_for_every_node_counts_too() {
+        let before = checked(|_| ()).memory_bytes_max(&[any()]);
         let after = checked(|_| ()).memory_bytes_max(&[any(), Channel::new(0x11, "other")]);
         for name in ["queues", "reassembly", "links", "reactor", "stories", "notices", "news", "local"] {
             assert!(part(&before, name) < part(&after, name), "{name}");
@@ -363,6 +393,9 @@ mod tests {
             ("askers", limits::ASKERS_MAX * 40),
             ("peers", limits::PEERS_MAX * (104 + limits::METADATA_BYTES_MAX)),
             ("budgets", 2 * limits::DIAL_ENTRIES_MAX * 40),
+            ("names", limits::NAMES_HEARD_MAX * 320),
+            ("discovered", limits::DISCOVERED_MAX * 64),
+            ("intake", limits::INTAKE_ENTRIES_MAX * (40 + 16)),
             ("scores", limits::SCORES_MAX * (128 + 8 * 100)),
             ("book", limits::POINTS_MAX * (264 + limits::CAPABILITIES_MAX * 64)),
             ("lists", 2 * LIST_ENTRIES * (80 + 64)),
@@ -372,15 +405,6 @@ mod tests {
         ] {
             assert!(part(&before, name) >= least as u64, "{name}");
         }
-        let counted: std::collections::BTreeSet<&str> = before.parts.iter().map(|part| part.name).collect();
-        let tested: std::collections::BTreeSet<&str> = by_settings
-            .iter()
-            .map(|(name, _)| *name)
-            .chain([
-                "reactor", "stories", "notices", "news", "commands", "control", "askers", "local", "scores", "lists", "budgets",
-            ])
-            .collect();
-        assert_eq!(counted, tested);
     }
 
     #[test]

@@ -305,9 +305,10 @@ settings! {
     "pex.enabled" pex_enabled: bool = "true", ANY, "switch", "CometBFT pex", "none";
     /// Private node: it answers no requests for addresses, and asks others not to share its own.
     "pex.private" pex_private: bool = "false", ANY, "switch", "Tezos private-mode", "none";
-    /// A peer that asks more often than this breaks the protocol; four may come together, and a reconnect does not reset it.
+    /// A peer that asks more often than this on one link breaks the protocol. A reconnect does not reset it: the first request on another
+    /// link that comes too early is not answered.
     "pex.request_interval_min" pex_request_interval_min: Duration = "100ms", range("0s", "1h"), "time", "ReactorV2 minReceiveRequestInterval", "none";
-    /// How long an answer may take before the peer counts as available again.
+    /// How long a discovery answer may take before it counts as failed. A peer that owes a PEX answer is not asked again on that link.
     "pex.request_timeout" pex_request_timeout: Duration = "30s", range("100ms", "1h"), "time", "bowline: ReactorV2 waits for ever", "none";
     /// Most addresses in an answer, ours and theirs.
     "pex.addresses_max" pex_addresses_max: u32 = "100", range("1", "100"), "addresses", "ReactorV2 maxAddresses", "none";
@@ -315,6 +316,11 @@ settings! {
     "pex.idle_period" pex_idle_period: Duration = "1s", range("10ms", "1h"), "time", "ReactorV2 noAvailablePeersWaitPeriod", "none";
     /// Longest wait between two requests, and the wait while the store is nearly full.
     "pex.period_max" pex_period_max: Duration = "10min", range("1s", "24h"), "time", "ReactorV2 fullCapacityInterval", "none";
+    /// Time in which one more new address is taken from a peer, and from a group of peers, beyond `pex.intake_burst`; what is more is dropped.
+    /// Special addresses, which `network.allow_private` allows, have no groups here.
+    "pex.intake_period" pex_intake_period: Duration = "10s", range("0s", "1h"), "time", "Bitcoin MAX_ADDR_RATE_PER_SECOND 0.1", "none";
+    /// New addresses that may be taken from either at once.
+    "pex.intake_burst" pex_intake_burst: u32 = "1000", range("1", "100000"), "addresses", "Bitcoin MAX_ADDR_PROCESSING_TOKEN_BUCKET", "none";
 
     /// Nodes that are asked for addresses when there is nobody else to dial.
     "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "40 KiB each";
@@ -324,6 +330,12 @@ settings! {
     "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "40 KiB each, counted for 256";
     /// Time between two rounds in which every known peer is asked for the peers it knows.
     "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", "bootstrap discovery period; the figure is bowline's", "none";
+    /// Healthy addresses without a link that are checked in each round, those longest unseen first.
+    "discovery.checks" discovery_checks: u32 = "8", range("0", "64"), "addresses", "bowline: no dial of the whole book each minute (threat T26)", "none";
+    /// Crawl the network, give each peer addresses once, and let it go.
+    "discovery.seed_mode" discovery_seed_mode: bool = "false", ANY, "switch", "CometBFT seed_mode", "none";
+    /// Time between two rounds of the crawl.
+    "discovery.crawl_period" discovery_crawl_period: Duration = "30s", range("100ms", "24h"), "time", "CometBFT crawlPeerPeriod", "none";
 
     /// Bytes sent per second on all links together; 0: no limit.
     "bandwidth.up" bandwidth_up: u64 = "0", range("0", "1TiB"), "bytes/s", "Tezos max-upload-speed", "none";

@@ -8,11 +8,11 @@ use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
-use crate::bus::report::Report;
+use crate::bus::report::{Control, Report};
 use crate::workers::machine::Machine;
-use crate::workers::maintenance;
 use crate::workers::word::Said;
-use crossbeam_channel::TrySendError;
+use crate::workers::{exchange, maintenance};
+use crossbeam_channel::{Receiver, TrySendError};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -63,9 +63,8 @@ impl Host {
                 }
                 Err(_) => self.welcome.wake(now, &mut self.pool, &mut out),
             },
-            Actor::Exchange => match if is_nudged { None } else { self.controls.try_recv().ok() } {
-                // A panic while decoding is contained in a real node; here it must be seen.
-                Some(control) => self.exchange.handle(now, Said::decode(control).into(), &mut self.pool, &mut out),
+            Actor::Exchange => match if is_nudged { None } else { exchange_input(desk, &self.controls) } {
+                Some(input) => self.exchange.handle(now, input, &mut self.pool, &mut out),
                 None => {
                     desk.is_nudged = false;
                     self.exchange.wake(now, &mut self.pool, &mut out);
@@ -117,7 +116,7 @@ impl Host {
         }
         if jobs.contains(&Job::Measure) {
             jobs.retain(|job| *job != Job::Measure);
-            self.finish(Done::Measured(self.roster.measures()));
+            self.finish(Actor::Maintenance, Done::Measured(self.roster.measures()));
         }
         self.desk(Actor::Maintenance).is_nudged |= nudge_maintenance;
         self.desk(Actor::Exchange).is_nudged |= nudge_exchange;
@@ -153,8 +152,14 @@ impl Host {
         self.send_held(Actor::Maintenance);
     }
 
-    /// The end of a job of maintenance.
-    pub(super) fn finish(&mut self, done: Done) {
-        self.desk(Actor::Maintenance).done.push_back(done);
+    /// The end of a worker's job.
+    pub(super) fn finish(&mut self, actor: Actor, done: Done) {
+        self.desk(actor).done.push_back(done);
     }
+}
+
+/// What exchange hears next: the end of a job, or a peer. A panic while decoding is contained in a real node; here it must be seen.
+fn exchange_input(desk: &mut Desk, controls: &Receiver<Control>) -> Option<exchange::Input> {
+    let done = desk.done.pop_front().map(exchange::Input::Done);
+    done.or_else(|| Some(Said::decode(controls.try_recv().ok()?).into()))
 }

@@ -54,7 +54,7 @@ impl Bench {
     }
 
     fn hear(&mut self, address: &Address) {
-        self.pool.learn_all(ms(0), [(address, &[][..])].into_iter(), at(99));
+        self.pool.learn_all(ms(0), [(address, &[][..])].into_iter(), at(99), None);
     }
 
     fn learn(&mut self, numbers: std::ops::Range<usize>) {

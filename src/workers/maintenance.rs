@@ -10,6 +10,7 @@ use super::feelers::Feelers;
 use super::machine::Machine;
 use super::names::Names;
 use super::roles::{self, Roles};
+use super::seeding::Crawl;
 use crate::base::address::Address;
 use crate::base::limits::PERSISTENT_MAX;
 use crate::base::peer::PeerId;
@@ -71,6 +72,8 @@ pub struct Maintenance {
     is_surplus_told: bool,
     are_few_groups_told: bool,
     roles: Roles,
+    /// Of a seed node.
+    crawl: Crawl,
 }
 
 /// What a round found out.
@@ -109,6 +112,7 @@ impl Maintenance {
             is_surplus_told: false,
             are_few_groups_told: false,
             roles: Roles::default(),
+            crawl: Crawl::default(),
         }
     }
 
@@ -200,6 +204,11 @@ impl Maintenance {
         self.dial_persistent(now, pool, out, found);
         if now < self.hold_until {
             found.wait_for(Some(self.hold_until));
+            return;
+        }
+        if pool.policy().is_seed_mode {
+            self.crawl.round(now, &mut self.rng, pool, out, found);
+            self.feelers.round(now, &mut self.rng, pool, out, found);
             return;
         }
         let (rng, is_filling) = (&mut self.rng, self.is_filling);

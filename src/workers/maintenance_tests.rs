@@ -41,7 +41,7 @@ impl Bench {
 
     fn learn(&mut self, numbers: std::ops::Range<usize>) {
         for number in numbers {
-            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(99));
+            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(99), None);
         }
     }
 
@@ -247,7 +247,7 @@ fn claimed_addresses_of_linked_peers_are_proven_by_few_dials() {
         }
         now = now + Duration::from_millis(1);
     }
-    assert_eq!(bench.pool.healthy().len(), 20);
+    assert_eq!(bench.pool.healthy(ms(240_001)).len(), 20);
     assert_eq!(bench.pool.counts().links(), 20);
 }
 
