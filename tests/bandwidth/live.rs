@@ -71,7 +71,7 @@ fn what_is_out_of_range_is_told_and_changes_nothing() {
     let (a, _b, link) = pair(&[]);
     let before = a.link_stats(link).map(|stats| [stats.rate_up, stats.rate_down, stats.weight]);
     for (result, says) in [
-        (a.set_bandwidth(4_866, 0), "bandwidth.up (4866 bytes/s) is too slow: set at least 4867 bytes/s"),
+        (a.set_bandwidth(5_645, 0), "bandwidth.up (5645 bytes/s) is too slow: set at least 5646 bytes/s"),
         (a.set_bandwidth(0, u64::MAX), "bandwidth.down (18446744073709551615 bytes/s) is too fast"),
         (a.set_peer_bandwidth(link, 1_023, 0), "bandwidth.peer_up (1023 bytes/s) is too slow: set at least 1024 bytes/s"),
         (a.set_peer_bandwidth(link, 0, 1), "bandwidth.peer_down (1 bytes/s) is too slow"),
