@@ -346,7 +346,7 @@ fn requests_that_are_late_before_they_are_queued_leave_nothing_in_the_mailbox() 
         rig.bell.ring_for(id);
         rig.turn_until(|rig| rig.counters.requests_late.value() == round);
         // The call gives up.
-        link.requests.forget(ChannelId(0x10), number);
+        link.requests.forget(number);
     }
     assert_eq!(link.backlogs(rig.now())[0].messages, 0);
     // One that was sent is taken back.

@@ -20,7 +20,7 @@ pub const FRAME_MAX: usize = RECORD_LENGTH_MAX - RECORD_TAG;
 pub const FRAME_MIN: usize = 16_416;
 /// Plaintext of a full record. 32 modulo 512, because libsodium's Salsa20 then has no slow tail (performance reference, finding 2).
 pub const FRAME_FULL: usize = 65_056;
-/// Plaintext of the smallest record that is filled up, while a rate is set: with its overhead it fits a turn of `TURN_BYTES_MIN`.
+/// Plaintext of the smallest record that is filled up, while a rate is set: with its overhead it fits a turn of `LINK_TURN_MIN`.
 pub const FRAME_LEAST: usize = 1_056;
 /// Records sealed with one key before it is replaced (security reference 2.3).
 pub const REKEY_RECORDS: u64 = 1_024;
@@ -137,6 +137,8 @@ pub const ADDRESSES_PER_NAME: usize = 8;
 pub const PEERS_MAX: usize = 4_096;
 /// Scores that are remembered, of peers with and without a link.
 pub const SCORES_MAX: usize = 4_096;
+/// Causes that are remembered of each score.
+pub const SCORE_CAUSES_MAX: usize = 8;
 /// Identities whose discovery requests are counted.
 pub const ASKERS_MAX: usize = 4_096;
 /// Solved puzzles that are remembered per epoch. At 85 us each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch.

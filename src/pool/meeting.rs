@@ -72,7 +72,8 @@ impl Pool {
     }
 
     /// A peer is authenticated. In order: the place still stands; ourselves, banned, greylisted are refused, and who shares no version
-    /// of the application's protocol if one is required; of two links with one peer one goes; an arrival needs a place, or gets addresses of others to try. Then it is admitted.
+    /// of the application's protocol if one is required; of two links with one peer one goes; an arrival needs a place, or gets addresses
+    /// of others to try. Then it is admitted.
     pub fn introduce(&mut self, now: Time, link: LinkId, peer: PeerId, hello: &Arc<Hello>, rng: &mut Rng) -> Introduction {
         self.next_step();
         let refuse = |motive| Introduction { verdict: Verdict::refuse(motive), close: Vec::new() };

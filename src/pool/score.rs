@@ -5,7 +5,7 @@
 //! somebody looks, and reading changes nothing.
 
 use super::saved::{Left, SavedScore};
-use crate::base::limits::SCORES_MAX;
+use crate::base::limits::{SCORE_CAUSES_MAX, SCORES_MAX};
 use crate::base::peer::PeerId;
 use crate::base::reason::{Blame, CloseReason};
 use crate::base::sizes;
@@ -16,8 +16,6 @@ use std::time::Duration;
 
 /// The best score, and with a minus the worst. One verdict moves it by at most as much.
 pub const SCORE_MAX: i32 = 1_000;
-/// Causes that are remembered of each score.
-pub const CAUSES_MAX: usize = 8;
 /// Ticks in a half-life. More would make fading smoother than anybody can see.
 const TICKS: u64 = 64;
 /// 2^(-1/64) as a fraction of 2^32: what a tick leaves.
@@ -203,7 +201,7 @@ impl Record {
     }
 
     fn note(&mut self, now: Time, delta: i32, why: &str) {
-        if self.causes.len() == CAUSES_MAX {
+        if self.causes.len() == SCORE_CAUSES_MAX {
             self.causes.pop_front();
         }
         let mut why = shown(why);

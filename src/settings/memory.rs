@@ -10,6 +10,7 @@ use crate::base::address::ADDRESS_TEXT_MAX;
 use crate::base::channel::Channel;
 use crate::base::limits;
 use crate::base::sizes::{self, grown, in_tree};
+use crate::base::text::SHOWN_MAX;
 use std::fmt;
 
 /// One part of the worst case.
@@ -94,10 +95,9 @@ const POINT_IN_ANSWER: usize = in_tree(sizes::ADDRESS) + grown(2 * sizes::ADDRES
 const PEER: usize = in_tree(sizes::PEER) + grown(40);
 /// A score with its causes, its row while room is made, and its line while it is saved.
 const SCORE: usize =
-    in_tree(sizes::SCORE) + SCORE_CAUSES * (sizes::CAUSE + SCORE_TEXT_MAX + 16) + grown(72) + grown(56) + grown(112);
-/// Causes of a score and the longest of their texts, as in `pool/score.rs`.
-const SCORE_CAUSES: usize = 8;
-const SCORE_TEXT_MAX: usize = 72;
+    in_tree(sizes::SCORE) + limits::SCORE_CAUSES_MAX * (sizes::CAUSE + SCORE_TEXT_MAX + 16) + grown(72) + grown(56) + grown(112);
+/// The longest text of a cause: what `base/text.rs` shows of any, and a sign that it was cut.
+const SCORE_TEXT_MAX: usize = SHOWN_MAX + 8;
 /// Who asks for discovery, and its row while room is made.
 const ASKER: usize = in_tree(40) + grown(40);
 /// The tokens of one IP address, and its row while room is made.
@@ -264,8 +264,8 @@ fn queued_to_self(channel: &Channel) -> u64 {
     bytes + u64::from(channel.send_queue_messages) * message + u64::from(channel.requests_max) * request
 }
 
-/// Messages of a link that wait to be taken. Small ones cost at least so much of the window each, header included, and are noted in a list. Of a
-/// large one at most half of the window is held back, so that two whole ones of any size may wait.
+/// Messages of a link that wait to be taken. Small ones cost at least so much of the window each, header included, and are noted in a
+/// list. Of a large one at most half of the window is held back, so that two whole ones of any size may wait.
 fn queued_to_take(channel: &Channel) -> u64 {
     let cost = limits::SEGMENT_HEADER.max(channel.segment_cost_min() as usize);
     let each = grown(sizes::ENTRY) + grown(cost - limits::SEGMENT_HEADER);

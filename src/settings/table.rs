@@ -203,7 +203,8 @@ settings! {
     /// Inbound links from one IPv4 /16 or IPv6 /32. Private addresses do not count where `network.allow_private` is on.
     "pool.per_group_max" pool_per_group_max: u32 = "32", range("1", "16384"), "links", "threat T3; a third of pool.max", "none";
 
-    /// Links to keep at peers with a capability: so many of them, or a share of all links, as in `archive=2, light=10%`. Together no more than `pool.max`.
+    /// Links to keep at peers with a capability: so many of them, or a share of all links, as in `archive=2, light=10%`. Together no
+    /// more than `pool.max`.
     "pool.roles" pool_roles: Vec<RoleQuota> = "", range("0", "16"), "capabilities", "Tendermint RFC 000, capabilities; the figure is bowline's", "none";
     /// Time between two rounds of maintenance.
     "maintenance.period" maintenance_period: Duration = "120s", range("100ms", "24h"), "time", "Tezos maintenance-idle-time", "none";
