@@ -1,6 +1,7 @@
 //! Whole networks in memory: the machines of `node/` without its threads, on streams without sockets, in virtual time from a seed.
 
 pub mod checks;
+pub mod crossing;
 mod desks;
 pub mod host;
 pub mod net;
