@@ -3,6 +3,7 @@
 pub mod checks;
 pub mod crossing;
 mod desks;
+pub mod eclipse;
 pub mod host;
 pub mod net;
 pub mod pipe;

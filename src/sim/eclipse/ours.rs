@@ -1,0 +1,164 @@
+//! bowline's own address book and choice of whom to dial, as a node uses them: the production pool, with its links but without its workers. What
+//! the workers add is done here by the same numbers: how much one group may tell, and the feelers. The model uses it.
+
+use super::model::{Answer, At, Policy};
+use crate::base::address::Address;
+use crate::base::link_id::{LinkId, LinkIds};
+use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
+use crate::base::rng::Rng;
+use crate::base::time::Time;
+use crate::base::verdict::{Direction, Verdict};
+use crate::pool;
+use crate::pool::slots::Purpose;
+use crate::pool::table::Pool;
+use crate::settings::table::Settings;
+use crate::wire::hello::Hello;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What one group may tell: a thousand addresses, then one each ten seconds (`pex.intake_burst`, `pex.intake_period`).
+const TOLD_EACH: Duration = Duration::from_secs(10);
+const TOLD_MAX: u64 = 1_000;
+/// What a round has chosen is not dialed later than this (`dial.period` and the time that dials take).
+const ROUND: Duration = Duration::from_secs(60);
+
+/// The settings of a node, as far as the model's long steps allow: what paces dials and arrivals within a second is off.
+pub fn policy() -> pool::policy::Policy {
+    let settings = Settings { discovery_bootstrap: true, ..Settings::new("eclipse") };
+    let policy = pool::policy::Policy::from(&settings.check().expect("the defaults are valid"));
+    pool::policy::Policy { dial_rate: u32::MAX, accept_rate: u32::MAX, accept_ip_burst: u32::MAX, ..policy }
+}
+
+/// A pool with its links.
+#[derive(Debug)]
+pub struct Ours {
+    pool: Pool,
+    ids: LinkIds,
+    links: BTreeMap<At, LinkId>,
+    /// Whom to dial next, as the last round chose, and when that was.
+    round: (Time, Vec<At>),
+    expired_at: Time,
+    /// What each group has told: how much of its allowance is used, and when that was so.
+    told: BTreeMap<u16, (u64, Time)>,
+}
+
+impl Ours {
+    pub fn new(policy: &pool::policy::Policy, _rng: &mut Rng) -> Ours {
+        let ids = LinkIds::default();
+        let pool = Pool::new(PeerId::from_bytes([0xff; 32]), policy.clone(), ids.clone());
+        Ours { pool, ids, links: BTreeMap::new(), round: (Time::ZERO, Vec::new()), expired_at: Time::ZERO, told: BTreeMap::new() }
+    }
+
+    fn may_tell(&mut self, now: Time, group: u16) -> bool {
+        let (used, since) = self.told.entry(group).or_insert((0, now));
+        let back = now.since(*since).as_secs() / TOLD_EACH.as_secs();
+        *used = used.saturating_sub(back);
+        *since = *since + TOLD_EACH * back as u32;
+        let may_tell = *used < TOLD_MAX;
+        *used += u64::from(may_tell);
+        may_tell
+    }
+
+    /// Both sides say who they are, and the link opens; false if the pool refuses.
+    fn meet(&mut self, now: Time, link: LinkId, with: At, rng: &mut Rng) -> bool {
+        let hello = Arc::new(Hello { listen: vec![Address::of(with.socket(), None)], ..Hello::default() });
+        let introduction = self.pool.introduce(now, link, peer(with), &hello, rng);
+        if introduction.verdict != Verdict::Admit {
+            self.close(now, link, CloseReason::Nacked, rng);
+            return false;
+        }
+        let is_open = self.pool.open(now, link).is_some();
+        debug_assert!(introduction.close.is_empty(), "one link with each peer");
+        self.links.insert(with, link);
+        is_open
+    }
+
+    fn close(&mut self, now: Time, link: LinkId, reason: CloseReason, rng: &mut Rng) {
+        self.pool.close(now, link, reason, None, &[], rng);
+    }
+}
+
+/// Who is at an address.
+fn peer(at: At) -> PeerId {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&at.0.to_be_bytes());
+    PeerId::from_bytes(bytes)
+}
+
+impl Policy for Ours {
+    fn outbound_max(&self) -> usize {
+        self.pool.policy().bounds.outbound_target as usize
+    }
+
+    fn useful_after(&self) -> Duration {
+        Duration::from_secs(600)
+    }
+
+    fn learn(&mut self, now: Time, at: At, from: At, _rng: &mut Rng) {
+        if self.may_tell(now, from.group()) {
+            let address = Address::of(at.socket(), Some(peer(at)));
+            self.pool.learn_all(now, std::iter::once((&address, &[][..])), from.socket());
+        }
+    }
+
+    fn outbound(&mut self, now: Time, links: &[At], rng: &mut Rng) -> Option<At> {
+        // Maintenance does so each two minutes; nothing changes within a step.
+        if self.expired_at < now {
+            self.expired_at = now;
+            self.pool.expire_points(now);
+        }
+        // A round chooses for all links that are missing, and the next one for those that failed.
+        if self.round.1.is_empty() || now.since(self.round.0) > ROUND {
+            let missing = self.outbound_max().saturating_sub(links.len());
+            let chosen = self.pool.whom_to_dial(now, missing, rng).now;
+            self.round = (now, chosen.into_iter().rev().filter_map(At::of).collect());
+        }
+        self.round.1.pop()
+    }
+
+    fn feeler(&mut self, now: Time, rng: &mut Rng) -> Option<At> {
+        self.pool.whom_to_feel(now, rng).now.first().copied().and_then(At::of)
+    }
+
+    fn tried(&mut self, now: Time, at: At, answer: Answer, rng: &mut Rng) -> bool {
+        let why = if answer == Answer::Felt { Purpose::Feeler } else { Purpose::Wanted };
+        let Ok(link) = self.pool.claim_dial(now, at.socket(), None, why) else { return false };
+        if answer == Answer::Missed {
+            self.close(now, link, CloseReason::ConnectTimeout, rng);
+            return true;
+        }
+        let verdict = self.pool.recognise(now, link, peer(at));
+        if answer == Answer::Felt || verdict != Verdict::Proceed {
+            self.close(now, link, CloseReason::Duplicate, rng);
+            return answer == Answer::Felt;
+        }
+        self.meet(now, link, at, rng)
+    }
+
+    fn arrived(&mut self, now: Time, from: At, rng: &mut Rng) -> bool {
+        let link = self.ids.next();
+        let came_from = SocketAddr::new(from.socket().ip(), 50_000);
+        if self.pool.claim_arrival(now, link, came_from).is_err() {
+            return false;
+        }
+        self.meet(now, link, from, rng)
+    }
+
+    fn lasted(&mut self, _now: Time, _with: At, _direction: Direction) {}
+
+    fn parted(&mut self, now: Time, with: At, _direction: Direction, rng: &mut Rng) {
+        if let Some(link) = self.links.remove(&with) {
+            self.close(now, link, CloseReason::Reset, rng);
+        }
+    }
+
+    fn restart(&mut self, now: Time, rng: &mut Rng) {
+        self.round.1.clear();
+        for link in std::mem::take(&mut self.links).into_values() {
+            self.close(now, link, CloseReason::Stopped, rng);
+        }
+    }
+}
