@@ -8,6 +8,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "each run says what it took")]
 
+use bowline::base::rng::Rng;
 use bowline::sim::crossing::{self, Crossed, cross};
 use bowline::sim::eclipse::bitcoin::Bitcoin;
 use bowline::sim::eclipse::cometbft::CometBft;
@@ -26,13 +27,26 @@ fn number(key: &str, default: u64) -> u64 {
     std::env::var(key).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{key}={text} is no number")))
 }
 
+/// Plays the trials of one cell on all cores.
+fn play<P: Policy>(attack: Attack, seed: u64, trials: u64, make: &(impl Fn(&mut Rng) -> P + Sync)) -> Figures {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let share = |core: u64| trials * core / cores..trials * (core + 1) / cores;
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..cores).map(|core| scope.spawn(move || Figures::of(attack, seed, share(core), make))).collect();
+        parts.into_iter().fold(Figures::default(), |mut sum, part| {
+            sum += part.join().expect("no trial fails");
+            sum
+        })
+    })
+}
+
 /// Plays every cell of the grid, and prints and gives what came out.
-fn grid<P: Policy>(name: &str, make: impl Fn(&mut bowline::base::rng::Rng) -> P) -> Vec<(Attack, Figures)> {
+fn grid<P: Policy>(name: &str, make: impl Fn(&mut Rng) -> P + Sync) -> Vec<(Attack, Figures)> {
     let (trials, seed) = (number("BOWLINE_TRIALS", TRIALS), number("BOWLINE_SEED", 1));
     let mut cells = Vec::new();
     for (groups, addresses) in GROUPS.into_iter().flat_map(|groups| ADDRESSES.map(|addresses| (groups, addresses))) {
         let (attack, start) = (Attack { groups, addresses }, Instant::now());
-        let figures = Figures::of(attack, seed, 0..trials, &make);
+        let figures = play(attack, seed, trials, &make);
         let cost = start.elapsed().as_secs_f64() * 1_000.0 / trials as f64;
         println!("{name:8} {groups:3} groups {addresses:6} addresses: {figures}   ({trials} trials, {cost:.1} ms each)");
         assert_eq!(figures.lonely, 0, "{attack:?}: a node without links was not attacked, but mute");

@@ -2,7 +2,7 @@
 //! feeler each two minutes that tests a tried address before it gives way, two anchors. The rules are those of the rivals reference, 4.2 and
 //! 4.3. Whoever tells of an address says that it was just seen. The model uses it.
 
-use super::model::{Answer, At, Policy, hash};
+use super::model::{Answer, At, FEELERS, Policy, hash};
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
@@ -358,7 +358,10 @@ impl Policy for Bitcoin {
         None
     }
 
-    fn feeler(&mut self, now: Time, rng: &mut Rng) -> Option<At> {
+    fn feeler(&mut self, now: Time, made: usize, rng: &mut Rng) -> Option<At> {
+        if made >= FEELERS {
+            return None;
+        }
         self.resolve(now);
         let collisions: Vec<u32> = self.collisions.iter().copied().collect();
         let wanted = collisions.get(rng.index(collisions.len())).map(|row| self.tried_place(self.row(*row).at));
@@ -476,7 +479,7 @@ mod tests {
         book.resolve(after(100));
         assert!(book.collisions.is_empty() && is_tried(&book, old), "it has answered within four hours");
         book.tried(after(20_000), newcomer, Answer::Felt, &mut rng);
-        assert_eq!(book.feeler(after(20_001), &mut rng), Some(old), "it is tested first");
+        assert_eq!(book.feeler(after(20_001), 0, &mut rng), Some(old), "it is tested first");
         book.tried(after(20_001), old, Answer::Missed, &mut rng);
         book.resolve(after(20_030));
         assert!(is_tried(&book, old), "it has a minute");

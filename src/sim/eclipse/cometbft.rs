@@ -32,6 +32,7 @@ const DOUBLINGS_MAX: u32 = 20;
 
 #[derive(Clone, Debug)]
 struct Known {
+    at: At,
     attempts: u32,
     last_attempt: Time,
     last_success: Option<Time>,
@@ -63,9 +64,12 @@ struct Failed {
 #[derive(Debug)]
 pub struct CometBft {
     key: u64,
-    known: BTreeMap<At, Known>,
-    new: Vec<Vec<At>>,
-    old: Vec<Vec<At>>,
+    /// The row of each address. A row that was left is used again.
+    known: BTreeMap<At, usize>,
+    rows: Vec<Known>,
+    free: Vec<usize>,
+    new: Vec<Vec<usize>>,
+    old: Vec<Vec<usize>>,
     old_count: usize,
     failed: BTreeMap<At, Failed>,
 }
@@ -75,6 +79,8 @@ impl CometBft {
         CometBft {
             key: rng.next_u64(),
             known: BTreeMap::new(),
+            rows: Vec::new(),
+            free: Vec::new(),
             new: vec![Vec::new(); NEW_BUCKETS as usize],
             old: vec![Vec::new(); OLD_BUCKETS as usize],
             old_count: 0,
@@ -94,64 +100,79 @@ impl CometBft {
 
     /// AddAddress.
     fn add(&mut self, now: Time, at: At, source: u16, rng: &mut Rng) {
-        if let Some(known) = self.known.get(&at) {
+        let row = self.known.get(&at).copied();
+        if let Some(known) = row.map(|row| &self.rows[row]) {
             let places = known.buckets.len();
             if known.is_old || places >= NEW_PER_ADDRESS || rng.index(2 * places) != 0 {
                 return;
             }
         }
         let bucket = self.new_bucket(at, source);
-        if self.known.get(&at).is_some_and(|known| known.buckets.contains(&bucket)) {
+        if row.is_some_and(|row| self.rows[row].buckets.contains(&bucket)) {
             return;
         }
         if self.new[bucket as usize].len() >= BUCKET {
             self.expire_one(now, bucket);
         }
-        self.new[bucket as usize].push(at);
-        let fresh = Known { attempts: 0, last_attempt: now, last_success: None, is_old: false, buckets: Vec::with_capacity(1) };
-        self.known.entry(at).or_insert(fresh).buckets.push(bucket);
+        let row = row.unwrap_or_else(|| self.create(now, at));
+        self.new[bucket as usize].push(row);
+        self.rows[row].buckets.push(bucket);
+    }
+
+    fn create(&mut self, now: Time, at: At) -> usize {
+        let fresh =
+            Known { at, attempts: 0, last_attempt: now, last_success: None, is_old: false, buckets: Vec::with_capacity(1) };
+        let row = self.free.pop().unwrap_or(self.rows.len());
+        if row == self.rows.len() {
+            self.rows.push(fresh);
+        } else {
+            self.rows[row] = fresh;
+        }
+        self.known.insert(at, row);
+        row
+    }
+
+    fn forget(&mut self, row: usize) {
+        self.known.remove(&self.rows[row].at);
+        self.free.push(row);
     }
 
     /// expireNew: a bad one leaves the bucket, else the one that was tried longest ago; an untried one counts from when it was added.
     fn expire_one(&mut self, now: Time, bucket: u16) {
-        let of = |at: &At| &self.known[at];
-        let bad = self.new[bucket as usize].iter().find(|at| of(at).is_bad(now));
-        let gone = bad.or_else(|| self.new[bucket as usize].iter().min_by_key(|at| of(at).last_attempt)).copied();
-        if let Some(at) = gone {
-            self.leave(at, bucket);
-        }
-    }
-
-    /// removeFromBucket: without a bucket the address is forgotten.
-    fn leave(&mut self, at: At, bucket: u16) {
-        self.new[bucket as usize].retain(|other| *other != at);
-        let Some(known) = self.known.get_mut(&at) else { return };
-        known.buckets.retain(|other| *other != bucket);
-        if known.buckets.is_empty() {
-            self.known.remove(&at);
+        let rows = &self.new[bucket as usize];
+        let bad = rows.iter().position(|row| self.rows[*row].is_bad(now));
+        let oldest = || (0..rows.len()).min_by_key(|place| self.rows[rows[*place]].last_attempt);
+        let Some(place) = bad.or_else(oldest) else { return };
+        let row = self.new[bucket as usize].remove(place);
+        self.rows[row].buckets.retain(|other| *other != bucket);
+        if self.rows[row].buckets.is_empty() {
+            self.forget(row);
         }
     }
 
     /// MarkGood, and moveToOld for a new one.
     fn mark_good(&mut self, now: Time, at: At) {
-        let Some(known) = self.known.get_mut(&at) else { return };
+        let Some(row) = self.known.get(&at).copied() else { return };
+        let known = &mut self.rows[row];
         (known.attempts, known.last_attempt, known.last_success) = (0, now, Some(now));
         if known.is_old {
             return;
         }
         known.is_old = true;
         for bucket in std::mem::take(&mut known.buckets) {
-            self.new[bucket as usize].retain(|other| *other != at);
+            self.new[bucket as usize].retain(|other| *other != row);
         }
         let bucket = self.old_bucket(at) as usize;
         if self.old[bucket].len() >= BUCKET {
             // The one that makes room should go back to a new bucket, which refuses it as an old one: it is lost.
-            let oldest = self.old[bucket].iter().min_by_key(|at| self.known[*at].last_attempt).copied();
-            self.old[bucket].retain(|other| Some(*other) != oldest);
+            let rows = &self.old[bucket];
+            let oldest =
+                (0..rows.len()).min_by_key(|place| self.rows[rows[*place]].last_attempt).expect("a full bucket has rows");
+            let lost = self.old[bucket].remove(oldest);
             self.old_count -= 1;
-            oldest.and_then(|at| self.known.remove(&at));
+            self.forget(lost);
         }
-        self.old[bucket].push(at);
+        self.old[bucket].push(row);
         self.old_count += 1;
     }
 
@@ -169,7 +190,7 @@ impl CometBft {
         loop {
             let bucket = &buckets[rng.index(buckets.len())];
             if !bucket.is_empty() {
-                return Some(bucket[rng.index(bucket.len())]);
+                return Some(self.rows[bucket[rng.index(bucket.len())]].at);
             }
         }
     }
@@ -195,7 +216,7 @@ impl Policy for CometBft {
         (0..PICKS * missing).filter_map(|_| self.pick(bias, rng)).find(may_dial)
     }
 
-    fn feeler(&mut self, _now: Time, _rng: &mut Rng) -> Option<At> {
+    fn feeler(&mut self, _now: Time, _made: usize, _rng: &mut Rng) -> Option<At> {
         None
     }
 
@@ -208,7 +229,8 @@ impl Policy for CometBft {
         failed.attempts += 1;
         let wait = Duration::from_secs(1 << failed.attempts.min(DOUBLINGS_MAX)) + Duration::from_millis(rng.below(1_000));
         failed.not_before = now + wait;
-        if let Some(known) = self.known.get_mut(&at) {
+        if let Some(row) = self.known.get(&at) {
+            let known = &mut self.rows[*row];
             (known.attempts, known.last_attempt) = (known.attempts + 1, now);
         }
         true
@@ -267,7 +289,7 @@ mod tests {
         let mut tellings = Vec::new();
         for source in 0..10_000 {
             book.learn(after(1), at(1, 1), at(source, 1), &mut rng);
-            if book.known[&at(1, 1)].buckets.len() > tellings.len() {
+            if book.rows[book.known[&at(1, 1)]].buckets.len() > tellings.len() {
                 tellings.push(source);
             }
         }

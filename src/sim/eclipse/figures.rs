@@ -54,6 +54,16 @@ impl Figures {
     }
 }
 
+impl std::ops::AddAssign for Figures {
+    fn add_assign(&mut self, other: Figures) {
+        self.trials += other.trials;
+        self.eclipsed += other.eclipsed;
+        self.lonely += other.lonely;
+        self.share += other.share;
+        self.share_squared += other.share_squared;
+    }
+}
+
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (eclipsed, low, high) = self.eclipsed_share();

@@ -5,6 +5,7 @@ use super::model::{Answer, At, Policy};
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -89,10 +90,19 @@ impl Policy for Flat {
     fn outbound(&mut self, now: Time, _links: &[At], rng: &mut Rng) -> Option<At> {
         let may_dial = |point: &Point| !point.is_connected && (point.last_miss.is_none() || now > point.end);
         let free = self.points.iter().filter(|(_, point)| may_dial(point));
-        free.min_by_key(|(_, point)| (point.last_miss, rng.next_u64())).map(|(at, _)| *at)
+        let mut equals = Vec::new();
+        for (at, point) in free {
+            match equals.first().map(|(_, last_miss)| point.last_miss.cmp(last_miss)) {
+                Some(Ordering::Greater) => continue,
+                Some(Ordering::Equal) => {}
+                Some(Ordering::Less) | None => equals.clear(),
+            }
+            equals.push((*at, point.last_miss));
+        }
+        equals.get(rng.index(equals.len())).map(|(at, _)| *at)
     }
 
-    fn feeler(&mut self, _now: Time, _rng: &mut Rng) -> Option<At> {
+    fn feeler(&mut self, _now: Time, _made: usize, _rng: &mut Rng) -> Option<At> {
         None
     }
 

@@ -22,19 +22,20 @@ const STAYS: u64 = 12 * 6;
 /// Honest nodes that dialed the node and stay while they are up. Each node of a network is dialed as often as it dials.
 const HONEST_INBOUND: usize = 10;
 /// Addresses that one honest peer tells in a step.
-const TOLD: usize = 30;
+const TOLD: usize = 20;
 /// Addresses that the node gets from its seed.
 const SEEDED: usize = 100;
 /// Links that the attackers keep to the node, at most; each from a group of its own (reliability reference, 3.6: 40 for 64 groups).
 const HOSTILE_LINKS: usize = 40;
 /// How long the attackers keep one of them before another of their addresses takes its place.
 const HOSTILE_STAY: Duration = Duration::from_secs(3_600);
-/// How often the attackers tell each of their addresses, and how many tellings they make at least.
-const TELLINGS: usize = 2;
+/// The attackers tell each of their addresses once, and again as long as they have not made so many tellings.
 const TELLINGS_MIN: usize = 4_000;
-/// Dials for links in one step, at most, and feelers (one in two minutes).
+/// Feelers in one step where there is one in two minutes (Bitcoin FEELER_INTERVAL).
+pub const FEELERS: usize = 5;
+/// Dials for links in one step, at most, and feelers of any kind.
 const DIALS_A_STEP: usize = 60;
-const FEELERS_A_STEP: usize = 5;
+const FEELERS_MAX: usize = 64;
 /// Dials after the restart, at most, and the time between two of them.
 const DIALS_AT_START: usize = 1_000;
 const DIAL_GAP: Duration = Duration::from_secs(5);
@@ -87,8 +88,8 @@ pub trait Policy {
     fn learn(&mut self, now: Time, at: At, from: At, rng: &mut Rng);
     /// Whom to dial for a link, beside those outbound links. `None`: nobody for now.
     fn outbound(&mut self, now: Time, links: &[At], rng: &mut Rng) -> Option<At>;
-    /// Whom to dial only to see whether the address is true.
-    fn feeler(&mut self, now: Time, rng: &mut Rng) -> Option<At>;
+    /// Whom to dial only to see whether the address is true, after so many feelers in this step.
+    fn feeler(&mut self, now: Time, made: usize, rng: &mut Rng) -> Option<At>;
     /// A dial has ended so. False: the policy forbade it, and there was none.
     fn tried(&mut self, now: Time, at: At, answer: Answer, rng: &mut Rng) -> bool;
     /// Somebody has linked to the node and says where it can be dialed. False: it was not let in.
@@ -159,7 +160,7 @@ pub fn play<P: Policy>(policy: &mut P, attack: Attack, rng: &mut Rng) -> Outcome
     for _ in 0..STEPS_A_DAY {
         trial.step(0);
     }
-    let tellings = (TELLINGS * attack.addresses as usize).max(TELLINGS_MIN).div_ceil(STEPS_A_DAY as usize);
+    let tellings = (attack.addresses as usize).max(TELLINGS_MIN).div_ceil(STEPS_A_DAY as usize);
     for _ in 0..STEPS_A_DAY {
         trial.step(tellings);
     }
@@ -209,8 +210,8 @@ impl<'a, P: Policy> Trial<'a, P> {
                 break;
             }
         }
-        for _ in 0..FEELERS_A_STEP {
-            let Some(at) = self.policy.feeler(self.now, self.rng) else { break };
+        for made in 0..FEELERS_MAX {
+            let Some(at) = self.policy.feeler(self.now, made, self.rng) else { break };
             let answer = if self.answers(at) { Answer::Felt } else { Answer::Missed };
             self.policy.tried(self.now, at, answer, self.rng);
         }

@@ -1,7 +1,7 @@
 //! bowline's own address book and choice of whom to dial, as a node uses them: the production pool, with its links but without its workers. What
 //! the workers add is done here by the same numbers: how much one group may tell, and the feelers. The model uses it.
 
-use super::model::{Answer, At, Policy};
+use super::model::{Answer, At, FEELERS, Policy};
 use crate::base::address::Address;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
@@ -24,6 +24,9 @@ const TOLD_EACH: Duration = Duration::from_secs(10);
 const TOLD_MAX: u64 = 1_000;
 /// What a round has chosen is not dialed later than this (`dial.period` and the time that dials take).
 const ROUND: Duration = Duration::from_secs(60);
+/// Half of the addresses are dead.
+const SPARE: usize = 4;
+const EXPIRE_EACH: Duration = Duration::from_secs(3_600);
 
 /// The settings of a node, as far as the model's long steps allow: what paces dials and arrivals within a second is off.
 pub fn policy() -> pool::policy::Policy {
@@ -41,15 +44,31 @@ pub struct Ours {
     /// Whom to dial next, as the last round chose, and when that was.
     round: (Time, Vec<At>),
     expired_at: Time,
+    /// Feelers of this step to addresses that linked peers claim: the others are counted without them.
+    claims: usize,
+    /// Somebody was linked since none was left.
+    has_claims: bool,
     /// What each group has told: how much of its allowance is used, and when that was so.
     told: BTreeMap<u16, (u64, Time)>,
 }
 
 impl Ours {
-    pub fn new(policy: &pool::policy::Policy, _rng: &mut Rng) -> Ours {
+    pub fn new(policy: &pool::policy::Policy, rng: &mut Rng) -> Ours {
         let ids = LinkIds::default();
-        let pool = Pool::new(PeerId::from_bytes([0xff; 32]), policy.clone(), ids.clone());
-        Ours { pool, ids, links: BTreeMap::new(), round: (Time::ZERO, Vec::new()), expired_at: Time::ZERO, told: BTreeMap::new() }
+        let mut pool = Pool::new(PeerId::from_bytes([0xff; 32]), policy.clone(), ids.clone());
+        let mut key = [0; 16];
+        rng.fill(&mut key);
+        pool.set_book_key(key);
+        Ours {
+            pool,
+            ids,
+            links: BTreeMap::new(),
+            round: (Time::ZERO, Vec::new()),
+            expired_at: Time::ZERO,
+            claims: 0,
+            has_claims: false,
+            told: BTreeMap::new(),
+        }
     }
 
     fn may_tell(&mut self, now: Time, group: u16) -> bool {
@@ -73,6 +92,7 @@ impl Ours {
         let is_open = self.pool.open(now, link).is_some();
         debug_assert!(introduction.close.is_empty(), "one link with each peer");
         self.links.insert(with, link);
+        self.has_claims = true;
         is_open
     }
 
@@ -94,7 +114,7 @@ impl Policy for Ours {
     }
 
     fn useful_after(&self) -> Duration {
-        Duration::from_secs(600)
+        self.pool.policy().tried_after
     }
 
     fn learn(&mut self, now: Time, at: At, from: At, _rng: &mut Rng) {
@@ -105,22 +125,31 @@ impl Policy for Ours {
     }
 
     fn outbound(&mut self, now: Time, links: &[At], rng: &mut Rng) -> Option<At> {
-        // Maintenance does so each two minutes; nothing changes within a step.
-        if self.expired_at < now {
+        // Maintenance does so each two minutes, and little changes by it in two days.
+        if self.expired_at + EXPIRE_EACH <= now {
             self.expired_at = now;
             self.pool.expire_points(now);
         }
-        // A round chooses for all links that are missing, and the next one for those that failed.
+        // A node chooses as many as it misses, and anew for those that failed; to choose spare ones at once comes to the same.
         if self.round.1.is_empty() || now.since(self.round.0) > ROUND {
             let missing = self.outbound_max().saturating_sub(links.len());
-            let chosen = self.pool.whom_to_dial(now, missing, rng).now;
+            let chosen = self.pool.whom_to_dial(now, missing * SPARE, rng).now;
             self.round = (now, chosen.into_iter().rev().filter_map(At::of).collect());
         }
         self.round.1.pop()
     }
 
-    fn feeler(&mut self, now: Time, rng: &mut Rng) -> Option<At> {
-        self.pool.whom_to_feel(now, rng).now.first().copied().and_then(At::of)
+    /// First what linked peers claim of themselves, as soon as they do; then one in two minutes.
+    fn feeler(&mut self, now: Time, made: usize, rng: &mut Rng) -> Option<At> {
+        self.claims = self.claims.min(made);
+        if self.has_claims {
+            if let Some(claimed) = self.pool.whom_to_feel(now, rng).now.first() {
+                self.claims += 1;
+                return At::of(*claimed);
+            }
+            self.has_claims = false;
+        }
+        (made < FEELERS + self.claims).then(|| self.pool.whom_of_feeler(now, rng))?.and_then(At::of)
     }
 
     fn tried(&mut self, now: Time, at: At, answer: Answer, rng: &mut Rng) -> bool {
@@ -147,7 +176,11 @@ impl Policy for Ours {
         self.meet(now, link, from, rng)
     }
 
-    fn lasted(&mut self, _now: Time, _with: At, _direction: Direction) {}
+    fn lasted(&mut self, now: Time, with: At, _direction: Direction) {
+        if let Some(link) = self.links.get(&with) {
+            self.pool.note_good(now, *link);
+        }
+    }
 
     fn parted(&mut self, now: Time, with: At, _direction: Direction, rng: &mut Rng) {
         if let Some(link) = self.links.remove(&with) {
