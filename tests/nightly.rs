@@ -77,7 +77,7 @@ fn eclipse_of_our_book() {
 #[ignore = "nightly"]
 fn eclipse_of_a_flat_table() {
     let cells = grid("flat", |_| Flat::default());
-    assert!(cells.iter().any(|(_, figures)| figures.mean_share().0 > 0.9), "the model's flood is too weak to tell books apart");
+    assert!(cells.iter().any(|(_, figures)| figures.mean_share().0 > 0.5), "the model's flood is too weak to tell books apart");
 }
 
 #[test]
