@@ -1,7 +1,9 @@
 //! Whole networks in memory: the machines of `node/` without its threads, on streams without sockets, in virtual time from a seed.
 
 pub mod checks;
+pub mod crossing;
 mod desks;
+pub mod eclipse;
 pub mod host;
 pub mod net;
 pub mod pipe;

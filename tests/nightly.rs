@@ -1,0 +1,106 @@
+//! Everything that is too long for `cargo test`, behind one command:
+//!
+//! ```text
+//! cargo test --release --test nightly -- --ignored --nocapture
+//! ```
+//!
+//! `docs/simulation.md` says what each run takes. `BOWLINE_TRIALS=n` makes the runs of the model shorter, `BOWLINE_SEED=s` gives them others.
+
+#![allow(clippy::disallowed_methods, reason = "each run says what it took")]
+
+use bowline::base::rng::Rng;
+use bowline::sim::crossing::{self, Crossed, cross};
+use bowline::sim::eclipse::bitcoin::Bitcoin;
+use bowline::sim::eclipse::cometbft::CometBft;
+use bowline::sim::eclipse::figures::Figures;
+use bowline::sim::eclipse::flat::Flat;
+use bowline::sim::eclipse::model::{Attack, Policy};
+use bowline::sim::eclipse::ours::{self, Ours};
+use std::time::Instant;
+
+const TRIALS: u64 = 3_000;
+const GROUPS: [u32; 4] = [1, 4, 16, 64];
+const ADDRESSES: [u32; 4] = [40, 400, 4_000, 20_000];
+const CROSSINGS: u64 = 1_000_000;
+
+fn number(key: &str, default: u64) -> u64 {
+    std::env::var(key).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{key}={text} is no number")))
+}
+
+/// Plays the trials of one cell on all cores.
+fn play<P: Policy>(attack: Attack, seed: u64, trials: u64, make: &(impl Fn(&mut Rng) -> P + Sync)) -> Figures {
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    let share = |core: u64| trials * core / cores..trials * (core + 1) / cores;
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = (0..cores).map(|core| scope.spawn(move || Figures::of(attack, seed, share(core), make))).collect();
+        parts.into_iter().fold(Figures::default(), |mut sum, part| {
+            sum += part.join().expect("no trial fails");
+            sum
+        })
+    })
+}
+
+/// Plays every cell of the grid, and prints and gives what came out.
+fn grid<P: Policy>(name: &str, make: impl Fn(&mut Rng) -> P + Sync) -> Vec<(Attack, Figures)> {
+    let (trials, seed) = (number("BOWLINE_TRIALS", TRIALS), number("BOWLINE_SEED", 1));
+    let mut cells = Vec::new();
+    for (groups, addresses) in GROUPS.into_iter().flat_map(|groups| ADDRESSES.map(|addresses| (groups, addresses))) {
+        let (attack, start) = (Attack { groups, addresses }, Instant::now());
+        let figures = play(attack, seed, trials, &make);
+        let cost = start.elapsed().as_secs_f64() * 1_000.0 / trials as f64;
+        println!("{name:8} {groups:3} groups {addresses:6} addresses: {figures}   ({trials} trials, {cost:.1} ms each)");
+        assert_eq!(figures.lonely, 0, "{attack:?}: a node without links was not attacked, but mute");
+        cells.push((attack, figures));
+    }
+    cells
+}
+
+#[test]
+#[ignore = "nightly"]
+fn eclipse_of_our_book() {
+    let policy = ours::policy();
+    let missed: Vec<_> = grid("ours", |rng| Ours::new(&policy, rng))
+        .into_iter()
+        .filter(|(attack, figures)| {
+            let share_max = match attack.groups {
+                ..=4 => 0.10,
+                ..=16 => 0.50,
+                _ => 1.0,
+            };
+            figures.eclipsed_share().0 > 0.001 || figures.mean_share().0 > share_max
+        })
+        .collect();
+    assert!(missed.is_empty(), "these cells miss the goal: {missed:#?}");
+}
+
+#[test]
+#[ignore = "nightly"]
+fn eclipse_of_a_flat_table() {
+    let cells = grid("flat", |_| Flat::default());
+    assert!(cells.iter().any(|(_, figures)| figures.mean_share().0 > 0.5), "the model's flood is too weak to tell books apart");
+}
+
+#[test]
+#[ignore = "nightly"]
+fn eclipse_of_cometbfts_book() {
+    grid("cometbft", CometBft::new);
+}
+
+#[test]
+#[ignore = "nightly"]
+fn eclipse_of_bitcoins_book() {
+    grid("bitcoin", Bitcoin::new);
+}
+
+#[test]
+#[ignore = "nightly"]
+fn a_million_crossing_dials_leave_one_link_that_both_agree_on() {
+    let (policy, start) = (crossing::policy(), Instant::now());
+    let (first, count) = (number("BOWLINE_SEED", 0), number("BOWLINE_TRIALS", CROSSINGS));
+    let mut sum = Crossed::default();
+    for seed in first..first + count {
+        sum += cross(&policy, seed).unwrap_or_else(|why| panic!("{why}"));
+    }
+    println!("crossing: {count} stories in {:.0} s: {sum:?}", start.elapsed().as_secs_f64());
+    assert!(sum.smooth > count / 4 && sum.broken > count / 2);
+}
