@@ -64,7 +64,7 @@ fn eclipse_of_our_book() {
         .filter(|(attack, figures)| {
             let share_max = match attack.groups {
                 ..=4 => 0.10,
-                ..=16 => 0.50,
+                5..=16 => 0.50,
                 _ => 1.0,
             };
             figures.eclipsed_share().0 > 0.001 || figures.mean_share().0 > share_max
