@@ -1,7 +1,7 @@
 //! Whatever happens to known addresses, their states move along the edges that `docs/architecture.md` draws, and by the verbs that it names.
 
 use super::pages::StateKind;
-use super::points::State;
+use super::points::{Offer, Proof, Source, State};
 use super::policy::Policy;
 use super::slots::{Phase, Purpose};
 use super::testbed::{Bench, at, peer, small};
@@ -55,6 +55,7 @@ fn drawn() -> BTreeSet<Edge> {
 
 struct Walk {
     bench: Bench,
+    policy: Policy,
     links: Vec<LinkId>,
     walked: BTreeSet<Edge>,
 }
@@ -63,7 +64,7 @@ impl Walk {
     fn new(attempts_max: u32) -> Walk {
         let bad_period = Duration::from_secs(20);
         let policy = Policy { points_max: 8, attempts_max, bad_period, trusted_extra: 2, ..small() };
-        Walk { bench: Bench::new(policy), links: Vec::new(), walked: BTreeSet::new() }
+        Walk { bench: Bench::new(policy.clone()), policy, links: Vec::new(), walked: BTreeSet::new() }
     }
 
     fn states(&self) -> BTreeMap<SocketAddr, StateKind> {
@@ -90,7 +91,7 @@ impl Walk {
     }
 
     fn act(&mut self, (what, number, which): Step) -> &'static str {
-        let Walk { bench, links, .. } = self;
+        let Walk { bench, policy, links, .. } = self;
         let [reason, which] = which.to_be_bytes();
         let link = links.get(usize::from(which) % links.len().max(1)).copied().unwrap_or(LinkId::NONE);
         let now = bench.now;
@@ -113,8 +114,7 @@ impl Walk {
             5 | 6 => {
                 // Mostly who was recognised.
                 let known = bench.pool.slots().get(link).and_then(|slot| slot.peer);
-                let hello = Bench::hello(number);
-                bench.pool.introduce(now, link, known.unwrap_or(peer(number)), &hello, &mut bench.rng);
+                bench.pool.introduce(now, link, known.unwrap_or(peer(number)), &Bench::hello(number), &mut bench.rng);
                 "introduce"
             }
             7 | 8 => {
@@ -141,7 +141,9 @@ impl Walk {
             }
             14 => {
                 let address = Address::of(at(number), (which % 2 == 0).then_some(peer(number)));
-                bench.pool.learn_all(now, std::iter::once((&address, &[][..])), at(which));
+                let source = Source::Group(policy.group(at(which).ip()));
+                let offer = Offer { address: &address, capabilities: &[], source, proof: Proof::Heard };
+                bench.pool.points_mut().learn(now, &offer, policy);
                 "learn"
             }
             15 => {

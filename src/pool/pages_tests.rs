@@ -26,6 +26,10 @@ fn shown(bench: &Bench, filter: PointFilter) -> Vec<PointInfo> {
     bench.pool.points_page(None, &filter).rows
 }
 
+fn healthy(bench: &Bench) -> Vec<Address> {
+    bench.pool.healthy()
+}
+
 #[test]
 fn each_address_is_shown_once_though_the_book_changes_between_pages() {
     let mut bench = Bench::new(policy());
@@ -166,9 +170,9 @@ fn an_address_is_forgotten_unless_something_needs_it() {
     assert_eq!(bench.pool.forget_point(at(3)), Removal::Fixed);
     assert_eq!(bench.pool.forget_point(at(1)), Removal::InUse);
     bench.close(link, CloseReason::Goodbye);
-    assert_eq!(bench.pool.healthy().len(), 1);
+    assert_eq!(healthy(&bench).len(), 1);
     assert_eq!(bench.pool.forget_point(at(1)), Removal::Removed);
-    assert!(bench.pool.healthy().is_empty() && bench.state(1).is_none());
+    assert!(healthy(&bench).is_empty() && bench.state(1).is_none());
     let policy = bench.pool.policy().clone();
     bench.pool.points().check_invariants(&policy);
 }
@@ -204,7 +208,7 @@ fn who_is_healthy_is_looked_for_again_when_that_may_have_changed() {
     let link = bench.outbound(1);
     assert!(has_changed(&bench), "one has joined");
     let other = bench.inbound(2);
-    bench.pool.learn_all(bench.now, std::iter::once((&Address::of(at(3), None), &[][..])), at(2));
+    add(&mut bench, "10.3.0.1:9").expect("an address");
     bench.close(other, CloseReason::Goodbye);
     assert!(!has_changed(&bench), "links come and go, and hearsay");
     bench.close(link, CloseReason::Goodbye);
@@ -213,16 +217,16 @@ fn who_is_healthy_is_looked_for_again_when_that_may_have_changed() {
         let link = bench.dial(1, Purpose::Asked { tag: None }).expect("may dial");
         bench.close(link, CloseReason::ConnectTimeout);
     }
-    assert!(has_changed(&bench) && bench.pool.healthy().is_empty(), "one has left");
+    assert!(has_changed(&bench) && healthy(&bench).is_empty(), "one has left");
     let hello = |is_private| std::sync::Arc::new(crate::wire::hello::Hello { is_private, ..Default::default() });
     for (is_private, count) in [(false, 1), (true, 0), (true, 0), (false, 1)] {
-        let was = count == bench.pool.healthy().len();
+        let was = count == healthy(&bench).len();
         bench.now = bench.now + Duration::from_secs(600);
         let link = bench.dial(1, Purpose::Asked { tag: None }).expect("may dial");
         bench.pool.recognise(bench.now, link, peer(1));
         bench.pool.introduce(bench.now, link, peer(1), &hello(is_private), &mut bench.rng);
         bench.pool.open(bench.now, link);
-        assert_eq!((has_changed(&bench), bench.pool.healthy().len()), (!was, count), "{is_private}");
+        assert_eq!((has_changed(&bench), healthy(&bench).len()), (!was, count), "{is_private}");
         bench.close(link, CloseReason::Goodbye);
     }
     bench.pool.forget_point(at(1));
