@@ -35,7 +35,7 @@ fn a_change_that_cannot_be_changes_nothing_and_says_why() {
     };
     assert_eq!(refused("network.name", "other"), "network.name is fixed when the node starts (test): start it anew with another");
     assert_eq!(refused("pool.max", "61"), "pool.max is fixed when the node starts (60): start it anew with another");
-    assert!(refused("pool.min", "51").contains("pool.min (51) is above pool.expected (50)"));
+    assert!(refused("pool.min", "51").contains("pool.min (51) is above pool.expected (1)"));
     assert!(refused("dial.period", "soon").contains("dial.period"));
     assert!(refused("dial.perriod", "1s").contains("dial.period"), "it names the nearest");
     // Lower, and then up again to what there was.

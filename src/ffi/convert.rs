@@ -6,6 +6,7 @@ use crate::base::reason::CloseReason;
 use crate::node::error::{Error, FileFault, RecvError, SendError};
 use crate::pool::dialing::DialError;
 use crate::pool::lists::ListError;
+use crate::pool::pages::AddError;
 use std::io::ErrorKind;
 
 use bowline_result::*;
@@ -40,6 +41,10 @@ impl From<Error> for Failure {
             Error::Dial(error) => of_dial(error),
             Error::List(ListError::Full) => BOWLINE_E_LIMIT,
             Error::List(_) => BOWLINE_E_INVALID,
+            Error::Add(AddError::Full) => BOWLINE_E_LIMIT,
+            Error::Add(_) => BOWLINE_E_INVALID,
+            Error::Unknown(_) => BOWLINE_E_NOT_FOUND,
+            Error::Metadata { .. } => BOWLINE_E_TOO_BIG,
             Error::NoLink(_) => BOWLINE_E_PEER_GONE,
         };
         Failure::new(code, error.to_string())

@@ -8,6 +8,7 @@ use crate::base::limits::{
     REQUESTS_MAX, TURN_BYTES_MIN,
 };
 use crate::base::quota::{self, Quota, QuotaError, RoleQuota};
+use crate::base::subject::Subject;
 use crate::base::text::{is_name, shown};
 use crate::crypto::identity::Identity;
 use crate::pool::policy::Grouping;
@@ -144,6 +145,15 @@ impl Builder {
         }
         roles.push(one);
         Ok(self)
+    }
+
+    /// Trusts a peer, an address or a prefix from the start: an entry of the setting `lists.trusted`, of which there are 1,024 at most.
+    pub fn trust(mut self, subject: Subject) -> Builder {
+        let trusted = &mut self.settings.lists_trusted;
+        if !trusted.contains(&subject) {
+            trusted.push(subject);
+        }
+        self
     }
 
     /// Announces a version of the application's protocol. The highest that both sides announce is `Up::version`.

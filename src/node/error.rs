@@ -7,6 +7,7 @@ use crate::base::quota::QuotaError;
 use crate::base::reason::CloseReason;
 use crate::pool::dialing::DialError;
 use crate::pool::lists::ListError;
+use crate::pool::pages::AddError;
 use crate::settings::check::Complaint;
 use crate::settings::error::SettingError;
 use crate::wire::refusal::Refusal;
@@ -70,6 +71,13 @@ pub enum Error {
     Dial(#[from] DialError),
     #[error(transparent)]
     List(#[from] ListError),
+    #[error(transparent)]
+    Add(#[from] AddError),
+    /// An address or identity that the node does not know, or no more.
+    #[error("{0} is not known")]
+    Unknown(String),
+    #[error("{len} bytes of metadata: at most {max} are kept")]
+    Metadata { len: usize, max: usize },
     #[error("{0} does not exist (any more)")]
     NoLink(LinkId),
     #[error("{0}")]

@@ -11,6 +11,7 @@ mod entropy;
 pub mod error;
 mod group_file;
 pub mod identity_file;
+mod known;
 mod live;
 mod local;
 #[allow(clippy::module_inception, reason = "a node is the room's subject; no other word names it")]

@@ -12,6 +12,7 @@ use crate::base::point::{Group, is_global};
 use crate::base::time::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Bound;
 
 /// Addresses that turned out to be this node itself and are remembered as such (threat T23).
 const SELVES_MAX: usize = 64;
@@ -76,6 +77,7 @@ pub struct Book {
     /// The last time that any dial or link showed that the network is there.
     pub(super) last_success: Option<Time>,
     healthy_version: u64,
+    healthy_changes: u64,
     /// Addresses that this node listens on or is dialed at.
     own: BTreeSet<SocketAddr>,
     selves: VecDeque<SocketAddr>,
@@ -96,6 +98,7 @@ impl Book {
             collisions: BTreeMap::new(),
             last_success: None,
             healthy_version: 0,
+            healthy_changes: 0,
             own: BTreeSet::new(),
             selves: VecDeque::new(),
         }
@@ -135,6 +138,12 @@ impl Book {
         self.points.values()
     }
 
+    /// Known addresses in their order: from the first on, or those behind that one.
+    pub fn behind(&self, after: Option<SocketAddr>) -> impl Iterator<Item = &Point> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.points.range((from, Bound::Unbounded)).map(|(_, point)| point)
+    }
+
     /// The operator's own: persistent points and seeds.
     pub fn fixed(&self) -> impl Iterator<Item = &Point> {
         self.fixed.iter().filter_map(|at| self.points.get(at))
@@ -154,9 +163,7 @@ impl Book {
     /// Those that may be dialed for a link later, soonest first.
     pub fn not_due(&self, now: Time) -> impl Iterator<Item = &Point> {
         let last = SocketAddr::from(([u16::MAX; 8], u16::MAX));
-        self.waiting
-            .range((std::ops::Bound::Excluded((now, last)), std::ops::Bound::Unbounded))
-            .filter_map(|(_, at)| self.points.get(at))
+        self.waiting.range((Bound::Excluded((now, last)), Bound::Unbounded)).filter_map(|(_, at)| self.points.get(at))
     }
 
     /// When the first of those that may be dialed for a link is due; it may be past.
@@ -175,6 +182,11 @@ impl Book {
     /// Moves with each address that becomes healthy.
     pub fn healthy_version(&self) -> u64 {
         self.healthy_version
+    }
+
+    /// Moves with each change of the healthy addresses or of who answers there; not with those that drop out with time alone.
+    pub fn healthy_changes(&self) -> u64 {
+        self.healthy_changes
     }
 
     pub(super) fn shelf(&self, table: Table) -> Option<&Shelf> {
@@ -515,6 +527,8 @@ impl Book {
                 self.shelves.entry(table).or_default().insert(group, at);
             }
         }
+        let healthy = |keys: &Keys| keys.is_healthy.then_some(keys.peer);
+        self.healthy_changes += u64::from(healthy(&before) != healthy(&after));
         if before.is_healthy != after.is_healthy
             && let Some(point) = self.points.get_mut(&at)
         {

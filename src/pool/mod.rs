@@ -16,6 +16,7 @@ pub mod lists;
 pub mod meeting;
 pub mod operate;
 pub mod pace;
+pub mod pages;
 pub mod parting;
 pub mod peers;
 pub mod points;
@@ -45,9 +46,13 @@ mod dialing_tests;
 #[cfg(test)]
 mod evict_tests;
 #[cfg(test)]
+mod life_tests;
+#[cfg(test)]
 mod lists_tests;
 #[cfg(test)]
 mod meeting_tests;
+#[cfg(test)]
+mod pages_tests;
 #[cfg(test)]
 mod parting_tests;
 #[cfg(test)]

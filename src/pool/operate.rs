@@ -346,6 +346,11 @@ impl Pool {
         Some(PeerInfo { link, id, remote, direction, since, hello, listen, is_trusted, is_persistent, score, weight })
     }
 
+    /// Moves when `healthy` may have other addresses; not for those that drop out with time alone.
+    pub fn healthy_changes(&self) -> u64 {
+        self.points.healthy_changes() + self.peers.privacy_changes()
+    }
+
     /// Addresses that a dial has shown to be true, that have not failed since and were seen lately; not those of peers that want to stay
     /// private.
     pub fn healthy(&self, now: Time) -> Vec<Address> {

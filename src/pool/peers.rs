@@ -14,6 +14,7 @@ use crate::base::verdict::Direction;
 use crate::wire::hello::{Capability, Hello};
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ pub struct Selection {
 #[derive(Debug, Default)]
 pub struct Peers {
     peers: BTreeMap<PeerId, Peer>,
+    privacy_changes: u64,
 }
 
 impl Peers {
@@ -67,6 +69,17 @@ impl Peers {
 
     pub fn get_mut(&mut self, peer: &PeerId) -> Option<&mut Peer> {
         self.peers.get_mut(peer)
+    }
+
+    /// Known identities in their order: from the first on, or those behind that one.
+    pub fn behind(&self, after: Option<PeerId>) -> impl Iterator<Item = (&PeerId, &Peer)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.peers.range((from, Bound::Unbounded))
+    }
+
+    /// Moves when a peer wants to be private from now on, or no longer, or is forgotten with that wish.
+    pub fn privacy_changes(&self) -> u64 {
+        self.privacy_changes
     }
 
     pub fn len(&self) -> usize {
@@ -104,7 +117,7 @@ impl Peers {
             let mut oldest: Vec<_> = absent.map(|(id, known)| (known.last_seen, *id)).collect();
             oldest.sort();
             for (_, id) in oldest.into_iter().take(policy.peers_max.div_ceil(32)) {
-                self.peers.remove(&id);
+                self.remove(&id);
             }
         }
         let known = self.peers.entry(peer).or_insert(Peer {
@@ -119,8 +132,14 @@ impl Peers {
             metadata: Box::default(),
         });
         known.last_seen = now;
+        self.privacy_changes += u64::from(known.is_private != hello.is_private);
         known.is_private = hello.is_private;
         known.links += 1;
+    }
+
+    fn remove(&mut self, id: &PeerId) {
+        let was_private = self.peers.remove(id).is_some_and(|known| known.is_private);
+        self.privacy_changes += u64::from(was_private);
     }
 
     /// A link or dial that had met `peer` has ended: what the network or the peer did to it is remembered, if the peer is known.
@@ -143,7 +162,9 @@ impl Peers {
     /// Forgets who has had no link for so long, but those with a note and those that `is_kept` names.
     pub(super) fn expire(&mut self, now: Time, after: Duration, is_kept: impl Fn(&PeerId) -> bool) {
         let is_absent = |known: &Peer| known.links == 0 && known.metadata.is_empty() && now.since(known.last_seen) >= after;
-        self.peers.retain(|id, known| !is_absent(known) || is_kept(id));
+        let is_over = |(id, known): &(&PeerId, &Peer)| is_absent(known) && !is_kept(id);
+        let over: Vec<PeerId> = self.peers.iter().filter(is_over).map(|(id, _)| *id).collect();
+        over.iter().for_each(|id| self.remove(id));
     }
 
     /// A link of `peer` that was admitted is gone.

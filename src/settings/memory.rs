@@ -91,6 +91,8 @@ const POINT: usize = in_tree(sizes::POINT)
     + grown(sizes::ADDRESS);
 /// What each known address takes while an answer is made of all: sorted, then paged.
 const POINT_IN_ANSWER: usize = in_tree(sizes::ADDRESS) + grown(2 * sizes::ADDRESS);
+/// What each takes while it is healthy: in the list that readers see, in the one that takes its place, and while that is made.
+const POINT_PUBLISHED: usize = 2 * sizes::ADDRESS + grown(sizes::ADDRESS);
 /// A known identity with the application's note, and its row while the oldest are looked for.
 const PEER: usize = in_tree(sizes::PEER) + limits::METADATA_BYTES_MAX + 16 + grown(40);
 /// A score with its causes, its row while room is made, and its line while it is saved.
@@ -247,6 +249,7 @@ impl Sum<'_> {
         let points = limits::POINTS_MAX + self.configured() * limits::ADDRESSES_PER_NAME;
         self.add("book", points, POINT as u64, "known addresses");
         self.add("answers", points, POINT_IN_ANSWER as u64, "known addresses in an answer that is being made");
+        self.add("published", points, POINT_PUBLISHED as u64, "known addresses in two lists of healthy ones");
         self.add("peers", limits::PEERS_MAX + settings.connections_max(), PEER as u64, "known identities");
         self.add("scores", limits::SCORES_MAX, SCORE as u64, "remembered scores");
         self.add("askers", limits::ASKERS_MAX, ASKER as u64, "identities whose discovery requests are counted");
@@ -321,7 +324,7 @@ mod tests {
         let memory = checked(|_| ()).memory_bytes_max(&[any()]);
         // 2.8 GiB. The places for trusted peers are a sixth of what links take; the address book is 93 MiB: 20,480 addresses with 32
         // capabilities and a note each.
-        assert!(memory.bytes() < 23 << 27, "{memory:#?}");
+        assert!(memory.bytes() < 12 << 28, "{memory:#?}");
         assert_eq!(memory.bytes(), memory.parts.iter().map(|part| part.bytes).sum::<u64>());
         assert!(memory.parts.iter().all(|part| part.bytes > 0), "{memory:#?}");
         assert!(memory.parts.iter().all(|part| !part.why.is_empty()));
@@ -334,7 +337,7 @@ mod tests {
     fn every_part_moves_the_sum() {
         let seed = |s: &mut Settings| s.discovery_seeds = vec!["192.0.2.1:9732".parse().expect("an address")];
         type Change = fn(&mut Settings);
-        let by_settings: [(&str, Change); 15] = [
+        let by_settings: [(&str, Change); 16] = [
             ("queues", |s| s.pool_max = 200),
             ("links", |s| s.pool_trusted_extra = 0),
             ("reassembly", |s| s.pool_max = 200),
@@ -344,6 +347,7 @@ mod tests {
             ("reports", |s| s.handshake_half_open_max = 256),
             ("book", seed),
             ("answers", seed),
+            ("published", seed),
             ("peers", |s| s.pool_max = 200),
             ("puzzles", |s| s.puzzle_mode = PuzzleMode::Never),
             ("greylist", |s| s.greylist_entries_max = 100),
@@ -433,7 +437,7 @@ mod tests {
         assert_eq!(said("control.burst"), format!("{} bytes each, on each link", grown(sizes::CONTROL_MESSAGE)));
         let puzzles = (2 * limits::PUZZLES_SEEN_MAX * PUZZLE) as f64 / f64::from(1 << 20);
         assert_eq!(said("puzzle.mode"), format!("{puzzles:.0} MiB unless never"));
-        let address = kib(ADDRESS + limits::ADDRESSES_PER_NAME * (POINT + POINT_IN_ANSWER));
+        let address = kib(ADDRESS + limits::ADDRESSES_PER_NAME * (POINT + POINT_IN_ANSWER + POINT_PUBLISHED));
         assert_eq!(said("discovery.seeds"), address);
         assert_eq!(said("discovery.persistent"), format!("{address}, counted for {}", limits::PERSISTENT_MAX));
     }

@@ -17,9 +17,9 @@ pub fn builder(more: &[(&str, &str)]) -> Builder {
         ("accept.ip_burst", "1000"),
         ("dial.point_period", "0s"),
         ("pool.outbound_target", "0"),
+        // From these derives a threshold of no links, below which it would dial.
         ("pool.min", "0"),
-        ("pool.min_threshold", "0"),
-        ("pool.min_target", "0"),
+        ("pool.expected", "1"),
     ];
     let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
     let builder = Builder::new().identity(identity);
