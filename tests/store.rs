@@ -366,6 +366,29 @@ fn a_score_survives_a_reconnect_and_a_restart_and_so_does_a_ban() {
     stop(&judge);
 }
 
+/// What the operator orders is on the disk when the call returns, and has its words after a restart.
+#[test]
+fn a_ban_survives_a_restart_and_so_does_its_end() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let set = [("store.path", path.to_str().expect("a name"))];
+    let (node, net) = (start(builder(&set), identity()), "192.0.2.0/24".parse().expect("a prefix"));
+    node.ban(net, None, "spam").expect("there is room");
+    let saved = peek(&path).expect("it was saved");
+    assert_eq!(
+        saved.lists.iter().map(|entry| (entry.subject, &*entry.why, entry.by)).collect::<Vec<_>>(),
+        [(net, "spam", By::Operator)]
+    );
+    stop(&node);
+    let node = start(builder(&set), identity());
+    let bans = node.bans();
+    assert_eq!(bans.iter().map(|ban| (ban.subject, &*ban.why, ban.by)).collect::<Vec<_>>(), [(net, "spam", By::Operator)]);
+    node.unban(&net).expect("it is banned");
+    assert_eq!(peek(&path).expect("it was saved").lists, []);
+    stop(&node);
+    assert_eq!(start(builder(&set), identity()).bans(), []);
+}
+
 #[test]
 fn the_address_book_survives_and_is_a_way_in() {
     let folder = Folder::new();
