@@ -474,6 +474,16 @@ enum bowline_event_kind
      * Outbound links lead to so few groups of addresses that one party may hold them all: detail = groups. Once until there are 4 again.
      */
     BOWLINE_EV_FEW_GROUPS = 21,
+    /**
+     * Address book, lists and scores could not be saved: data = why, as text. It is tried again each maintenance.period, and told again
+     * only after it has succeeded.
+     */
+    BOWLINE_EV_STORE_FAILED = 22,
+    /**
+     * The file of store.path was damaged and was put aside; address book, lists and scores have begun anew: data = where it is now, and
+     * what was wrong with it, as text.
+     */
+    BOWLINE_EV_STORE_SET_ASIDE = 23,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

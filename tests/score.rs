@@ -7,7 +7,6 @@ use bowline::{
 };
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -70,23 +69,6 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// A folder that goes with its test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("bowline-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a temporary folder");
-        Folder(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn verdicts_warn_then_disconnect_and_greylist_and_say_why() {
     let (judge, peer) = (started(&[]), started(&[]));
@@ -124,74 +106,6 @@ fn verdicts_warn_then_disconnect_and_greylist_and_say_why() {
     let causes: Vec<_> = score.causes.iter().map(|cause| (cause.delta, cause.why.as_str())).collect();
     assert_eq!((score.value, causes), (-520, vec![(-60, "slow"), (-60, "slow\\nagain"), (-400, "a block that lies")]));
     assert!(matches!(judge.report(judge.id(), 1, "me"), Err(Error::Refused(_))));
-}
-
-#[test]
-fn a_score_survives_a_reconnect_and_a_restart_and_so_does_a_ban() {
-    let folder = Folder::new("scores");
-    let file = folder.0.join("scores");
-    let set = [("score.file", file.to_str().expect("a name"))];
-    let judge_identity = identity();
-    let judge = start(builder(&set), judge_identity.clone());
-    let (good, bad) = (started(&[]), started(&[]));
-    let link = connect(&good, &judge).expect("a link");
-    connect(&bad, &judge).expect("a link");
-    until("both are linked", || judge.peers().len() == 2);
-    judge.report(good.id(), 700, "blocks").expect("running");
-    judge.report(bad.id(), -900, "lies").expect("running");
-    let banned = wait(&judge, |event| match event {
-        Event::Notice(Notice::Banned { peer, score, why }) => Some((peer, score, why)),
-        _ => None,
-    });
-    assert_eq!(banned, (bad.id(), -900, "lies".to_owned()));
-    good.disconnect(link, CloseReason::Requested).expect("open");
-    until("nobody is linked", || judge.peers().is_empty());
-    connect(&good, &judge).expect("a link again");
-    assert_eq!(judge.score(&good.id()).map(|score| score.value), Some(700));
-    // A ban is saved at once, not only by the stop.
-    until("it is saved", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(" banned ever\n")));
-    judge.stop(Duration::from_secs(1)).expect("stops");
-    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).expect("there").permissions());
-    assert_eq!(mode & 0o777, 0o600);
-    assert_eq!(std::fs::read_dir(&folder.0).expect("there").count(), 1, "no temporary file is left");
-
-    let judge = start(builder(&set), judge_identity.clone());
-    assert_eq!(judge.score(&good.id()).map(|score| score.value), Some(700));
-    // It is not told that it is banned, nor anything else.
-    let refused = connect(&bad, &judge);
-    assert!(matches!(refused, Err(Error::Link(CloseReason::Truncated | CloseReason::Reset))), "{refused:?}");
-    connect(&good, &judge).expect("a link");
-    judge.stop(Duration::from_secs(1)).expect("stops");
-
-    refuses_a_broken_file(&file, &set, judge_identity);
-}
-
-/// A disk that was full, or a folder that was not there: what could not be saved is not forgotten.
-#[test]
-fn what_could_not_be_saved_is_saved_later() {
-    let folder = Folder::new("later");
-    let file = folder.0.join("missing").join("scores");
-    let node = started(&[("score.file", file.to_str().expect("a name")), ("maintenance.period", "100ms")]);
-    let peer = identity().id();
-    node.report(peer, -900, "lies").expect("running");
-    std::thread::sleep(Duration::from_millis(500));
-    std::fs::create_dir(folder.0.join("missing")).expect("a folder");
-    until("it is saved", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&peer.to_string())));
-}
-
-/// A file that is not understood is named, with the line, and left alone.
-fn refuses_a_broken_file(file: &Path, set: &[(&str, &str)], identity: Identity) {
-    let whole = std::fs::read_to_string(file).expect("it is there");
-    let broken = whole.replace(" banned ", " barred ");
-    std::fs::write(file, &broken).expect("written");
-    let node = builder(set).identity(identity).build().expect("valid settings");
-    let error = node.start().expect_err("the file is broken").to_string();
-    assert!(error.contains("line ") && error.contains("'barred'"), "{error}");
-    assert!(error.contains(file.to_str().expect("a name")), "{error}");
-    assert_eq!(std::fs::read_to_string(file).expect("it is there"), broken);
-    // Mended, the same node starts.
-    std::fs::write(file, whole).expect("written");
-    node.start().expect("the file is whole again");
 }
 
 #[test]

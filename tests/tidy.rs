@@ -53,6 +53,7 @@ const FORBIDDEN: &[Forbidden] = &[
     Forbidden { word: "mpsc::channel(", allowed: &[], in_tests: false, why: "every queue has a bound (law 4)" },
     Forbidden { word: "sodiumoxide", allowed: SODIUM, in_tests: true, why: "all crypto goes through crypto/ (law 6)" },
     Forbidden { word: "libsodium_sys", allowed: SODIUM, in_tests: true, why: "all crypto goes through crypto/ (law 6)" },
+    Forbidden { word: "use redb", allowed: &["src/node/store_redb"], in_tests: false, why: "one file knows how rows are stored" },
     Forbidden { word: ".unwrap()", allowed: &[], in_tests: false, why: "state the invariant with expect, or return an error" },
     Forbidden { word: "todo!", allowed: &[], in_tests: true, why: "finish it" },
     Forbidden { word: "unimplemented!", allowed: &[], in_tests: true, why: "finish it" },

@@ -148,6 +148,10 @@ pub const PERSISTENT_MAX: usize = 256;
 pub const DIAL_ENTRIES_MAX: usize = 4_096;
 /// Addresses that may wait to be checked by a feeler.
 pub const CHECKS_MAX: usize = 64;
+/// Memory that the store's file may use, bytes; redb's own default is 1 GiB (dependencies reference, 2.1).
+pub const STORE_CACHE_BYTES: usize = 4 << 20;
+/// Rows that one save takes at once.
+pub const SAVE_ROWS_MAX: usize = 2_000;
 /// Scores that are remembered, of peers with and without a link.
 pub const SCORES_MAX: usize = 4_096;
 /// Causes that are remembered of each score.

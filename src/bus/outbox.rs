@@ -8,6 +8,7 @@ use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::verdict::Direction;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A slow thing, done by a thread that may block. The result comes back as an input of the machine that asked.
@@ -17,8 +18,8 @@ pub enum Job {
     Resolve { ticket: u64, name: String, port: u16 },
     /// Look at the counters of all open links.
     Measure,
-    /// Save the scores. It brings no result: what failed is logged, and tried again with the next change.
-    SaveScores,
+    /// Save what has changed; `ticket` comes back with the result.
+    Save { ticket: u64, is_durable: bool },
 }
 
 /// What became of a job.
@@ -28,6 +29,8 @@ pub enum Done {
     Resolved { ticket: u64, addresses: Vec<SocketAddr> },
     /// What they say.
     Measured(Vec<Measure>),
+    /// What has changed was saved, or why not: then it is to be saved still.
+    Saved { ticket: u64, result: Result<(), String> },
 }
 
 /// What the counters say of a link.
@@ -68,6 +71,10 @@ pub enum Notice {
     Stalled { link: LinkId, peer: PeerId, channel: ChannelId, direction: Direction, age: Duration, messages: u64, bytes: u64 },
     /// A channel of which `Stalled` was told goes on, after so long. If the link closes instead, its Down is all that comes.
     StallOver { link: LinkId, peer: PeerId, channel: ChannelId, direction: Direction, lasted: Duration },
+    /// Address book, lists and scores could not be saved; it is tried again each `maintenance.period`. Told once until it succeeds.
+    StoreFailed { text: String },
+    /// The store was damaged: it was put aside, and address book, lists and scores have begun anew.
+    StoreSetAside { path: PathBuf, text: String },
 }
 
 /// What became of what a caller asked a worker for.

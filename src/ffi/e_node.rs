@@ -132,7 +132,8 @@ pub unsafe extern "C" fn bowline_node_new(
         guard_err(err, || {
             let (out, config, keypair) = (Out::of(out)?.cleared(), handle::borrow(config)?, handle::borrow(keypair)?);
             let (node, home) = (config.builder().identity(keypair.identity()?).build()?, Home::here()?);
-            let origin_ns = machine_ns().saturating_sub(node.now().as_nanos());
+            // It may lie before the machine's own time began: a moment of the node added to it is right all the same.
+            let origin_ns = machine_ns().wrapping_sub(node.now().as_nanos());
             let main = bowline_queue::main(&node, home, origin_ns);
             out.put(handle::give(Hosted { node, home, main, origin_ns }));
             Ok(())

@@ -81,6 +81,12 @@ pub enum bowline_event_kind {
     BOWLINE_EV_SURPLUS = 20,
     /// Outbound links lead to so few groups of addresses that one party may hold them all: detail = groups. Once until there are 4 again.
     BOWLINE_EV_FEW_GROUPS = 21,
+    /// Address book, lists and scores could not be saved: data = why, as text. It is tried again each maintenance.period, and told again
+    /// only after it has succeeded.
+    BOWLINE_EV_STORE_FAILED = 22,
+    /// The file of store.path was damaged and was put aside; address book, lists and scores have begun anew: data = where it is now, and
+    /// what was wrong with it, as text.
+    BOWLINE_EV_STORE_SET_ASIDE = 23,
 }
 
 /// Kind of the event that ends a round of maintenance.
@@ -189,7 +195,7 @@ impl bowline_event {
 
 /// A moment of a node by the clock of bowline_clock_ns.
 pub fn moment(at: Time, origin_ns: u64) -> u64 {
-    origin_ns.saturating_add(at.as_nanos())
+    origin_ns.wrapping_add(at.as_nanos())
 }
 
 fn of_message(message: Message, origin_ns: u64) -> bowline_event {
@@ -275,6 +281,10 @@ fn of_notice(notice: Notice) -> bowline_event {
             tag: u64::try_from(lasted.as_nanos()).unwrap_or(u64::MAX),
             ..of_stall(K::BOWLINE_EV_CHANNEL_RESUMED, link, channel, direction)
         },
+        Notice::StoreFailed { text } => bowline_event::new(K::BOWLINE_EV_STORE_FAILED).with_text(&text),
+        Notice::StoreSetAside { path, text } => {
+            bowline_event::new(K::BOWLINE_EV_STORE_SET_ASIDE).with_text(&format!("{}: {text}", path.display()))
+        }
         // The header gets a name for it together with the call that asks for a round.
         Notice::RoundEnded { ticket, links, .. } => {
             let detail = u32::try_from(links).unwrap_or(u32::MAX);

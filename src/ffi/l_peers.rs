@@ -11,6 +11,7 @@ use super::raw::{self, Growing, Out, OutSized};
 use super::s_addresses::bowline_addr;
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
+use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::bus::counters::LinkStats;
 use crate::pool::peers::PeerInfo;
@@ -95,7 +96,7 @@ impl bowline_peer_info {
         let none = LinkStats::default();
         let stats = stats.unwrap_or(&none);
         let origin_ns = hosted.origin_ns();
-        let last = |node_ns: u64| if node_ns == 0 { 0 } else { origin_ns + node_ns };
+        let last = |node_ns: u64| if node_ns == 0 { 0 } else { moment(Time::from_nanos(node_ns), origin_ns) };
         bowline_peer_info {
             struct_size: 0,
             flags,

@@ -110,7 +110,7 @@ pub unsafe extern "C" fn bowline_metrics_get(node: *const bowline_node, out: *mu
             bans: 0,
             greylisted: 0,
             panics: stats.panics_contained,
-            uptime_ns: hosted.node.now().as_nanos(),
+            uptime_ns: u64::try_from(hosted.node.uptime().as_nanos()).unwrap_or(u64::MAX),
             addrs_known: stats.points_known,
             msgs_unsent: stats.messages_unsent,
             events_dropped: stats.notices_dropped,

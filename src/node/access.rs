@@ -1,5 +1,6 @@
-//! Who may come and who may not: the operator's bans and trust, and the automatic greylist, on a running node. Part of the node's face; no
-//! call blocks, any thread may make it. `docs/operators.md` has the precedence of the lists.
+//! Who may come and who may not: the operator's bans and trust, and the automatic greylist, on a running node. Part of the node's face;
+//! any thread may make these calls. With a store, one that changes a list waits until that is saved, for at most a second; without, none
+//! blocks. `docs/operators.md` has the precedence of the lists.
 
 use super::error::Error;
 use super::node::Node;
@@ -39,6 +40,9 @@ pub struct GreyInfo {
     /// How often it was put there, while each time was within a week of the last.
     pub offences: u32,
 }
+
+/// How long a call waits for its change to be saved: a disk that hangs must not hang the operator.
+const SAVE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Node {
     /// Bans a peer, an address or a prefix, for so long or until it is lifted. It beats trust, and ends it for the same subject. Links are
@@ -172,6 +176,9 @@ fn change<T>(shared: &Arc<Shared>, act: impl FnOnce(Time, &mut Pool, &mut Outbox
         act(now, pool, out)
     });
     pump::tell(out, shared);
+    if result.is_ok() {
+        shared.storekeeper.wait(SAVE_PATIENCE);
+    }
     result
 }
 

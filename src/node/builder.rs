@@ -10,8 +10,10 @@ use crate::base::limits::{
 use crate::base::quota::{self, Quota, QuotaError, RoleQuota};
 use crate::base::subject::Subject;
 use crate::base::text::{is_name, shown};
+use crate::bus::sync::Lock;
 use crate::crypto::identity::Identity;
 use crate::pool::policy::Grouping;
+use crate::pool::store::Store;
 use crate::settings::table::Settings;
 use crate::wire::hello::Capability;
 use crate::wire::refusal::REFUSAL_BYTES_MIN;
@@ -35,7 +37,11 @@ pub struct Builder {
     pub(super) application_versions: Vec<u32>,
     pub(super) metadata_score: Option<MetadataScore>,
     pub(super) grouping: Option<Grouping>,
+    pub(super) store: GivenStore,
 }
+
+/// A store of the application's own, until the first node that starts takes it.
+pub(super) type GivenStore = Option<Arc<Lock<Option<Box<dyn Store>>>>>;
 
 impl Builder {
     /// A node with default settings, no channels and no identity.
@@ -88,6 +94,13 @@ impl Builder {
     /// The application's own bytes in Hello; with everything else they must fit 8 KiB.
     pub fn metadata(mut self, metadata: Vec<u8>) -> Builder {
         self.metadata = metadata;
+        self
+    }
+
+    /// Keeps address book, lists and scores in a store of the application's own, instead of a file (`store.path`). The first node of this
+    /// builder that starts takes it. Its own thread calls the store; a panic in it is contained, and is a save that failed.
+    pub fn store(mut self, store: Box<dyn Store>) -> Builder {
+        self.store = Some(Arc::new(Lock::new(Some(store))));
         self
     }
 

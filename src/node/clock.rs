@@ -6,7 +6,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Longest wait that a call takes for "for ever": a century, which every arithmetic survives.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
-/// Monotonic time since the node was made, and the wall time of that moment.
+/// What the clock has counted when a node is made: what was saved before that has a moment, too, for three years.
+const PAST: Duration = Duration::from_secs(100_000_000);
+
+/// Monotonic time, `PAST` when the node was made, and the wall time of its zero.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -17,12 +20,16 @@ impl Clock {
     #[allow(clippy::disallowed_methods, reason = "this file is the one place that reads the clock")]
     pub fn start() -> Clock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { start: Instant::now(), epoch: Epoch::from_unix(unix) }
+        Clock { start: Instant::now(), epoch: Epoch::from_unix(unix.saturating_sub(PAST)) }
     }
 
     #[allow(clippy::disallowed_methods, reason = "this file is the one place that reads the clock")]
+    pub fn uptime(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.start)
+    }
+
     pub fn now(&self) -> Time {
-        Time::ZERO + Instant::now().saturating_duration_since(self.start)
+        Time::ZERO + PAST + self.uptime()
     }
 
     /// Seconds since 1970 at `now`.

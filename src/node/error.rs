@@ -8,6 +8,7 @@ use crate::base::reason::CloseReason;
 use crate::pool::dialing::DialError;
 use crate::pool::lists::ListError;
 use crate::pool::pages::AddError;
+use crate::pool::store::StoreFault;
 use crate::settings::check::Complaint;
 use crate::settings::error::SettingError;
 use crate::wire::refusal::Refusal;
@@ -40,8 +41,11 @@ pub enum Error {
     NoVersion,
     #[error("identity file {path}: {text}")]
     IdentityFile { path: PathBuf, text: String, kind: FileFault },
-    #[error("score file {path}: {text}")]
-    ScoreFile { path: PathBuf, text: String },
+    #[error("the store {}: {fault}", .path.display())]
+    Store { path: PathBuf, fault: StoreFault },
+    /// What has changed could not be saved; it is tried again by itself.
+    #[error("not saved: {0}")]
+    NotSaved(String),
     /// The file of `book.group_map` cannot be read.
     #[error("map of networks {path}: {text}")]
     GroupMap { path: PathBuf, text: String },

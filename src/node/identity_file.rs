@@ -79,12 +79,14 @@ pub fn save_new(path: &Path, identity: &Identity) -> Result<(), Error> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
 }
 
+/// The folder of a file.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// The folder of a file, and a new name in it for a file that is to take its place.
-pub(super) fn beside(path: &Path) -> (&Path, PathBuf) {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+fn beside(path: &Path) -> (&Path, PathBuf) {
+    let folder = folder_of(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     let mut random = [0; 8];
     sodium::fill_random(&mut random);
@@ -92,7 +94,7 @@ pub(super) fn beside(path: &Path) -> (&Path, PathBuf) {
     (folder, folder.join(name))
 }
 
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()

@@ -16,6 +16,7 @@ mod live;
 mod local;
 #[allow(clippy::module_inception, reason = "a node is the room's subject; no other word names it")]
 pub mod node;
+mod opening;
 mod published;
 mod pump;
 pub mod queue;
@@ -24,11 +25,17 @@ pub mod request;
 mod resolver;
 pub mod roles;
 mod running;
-mod score_file;
 pub mod scores;
 pub mod sender;
 mod shared;
 pub mod steering;
+pub mod store_face;
+pub mod store_memory;
+#[cfg(feature = "store")]
+pub mod store_redb;
+#[cfg(all(test, feature = "store"))]
+mod store_redb_tests;
+mod storekeeper;
 mod system;
 #[cfg(test)]
 mod testbed;

@@ -1,7 +1,7 @@
 //! The node: everything a Rust program does with one. Each call says whether it blocks; any thread may make it. The C face and the
 //! program stand on this file and its neighbours `queue`, `sender` and `builder`.
 
-use super::builder::{Builder, MetadataScore};
+use super::builder::{Builder, GivenStore, MetadataScore};
 use super::clock::Clock;
 use super::error::{Error, RecvError, SendError};
 use super::group_file;
@@ -42,7 +42,7 @@ const QUEUES_MAX: usize = 64;
 /// A node of the peer-to-peer network. Clones are the same node; when the last one is dropped it stops.
 ///
 /// # Threads
-/// Four of its own, whatever the number of peers, and up to two that resolve names. All have every signal blocked.
+/// Four of its own, whatever the number of peers, one more with a store, and up to two that resolve names. All have every signal blocked.
 ///
 /// # Memory
 /// `memory_max` says how much it is at worst.
@@ -71,6 +71,8 @@ pub(super) struct Plan {
     pub metadata_score: Option<MetadataScore>,
     /// Which addresses are taken for one party's.
     pub grouping: Grouping,
+    /// The application's own store, until a start takes it.
+    pub store: GivenStore,
     pub clock: Clock,
     pub bell: Arc<Bell>,
     /// Where the bell finds the reactor's waker once there is one.
@@ -85,7 +87,9 @@ pub(super) type Waker = Arc<RwLock<Option<Box<dyn Fn() + Send + Sync>>>>;
 impl Node {
     pub(super) fn new(builder: Builder) -> Result<Node, Error> {
         sodium::init().map_err(|error| Error::Crypto(error.to_string()))?;
-        let settings = builder.settings.check().map_err(Error::Settings)?;
+        // Whether a store has addresses is seen at the start.
+        let settings = if builder.store.is_some() { builder.settings.check_knowing(1) } else { builder.settings.check() };
+        let settings = settings.map_err(Error::Settings)?;
         let identity = builder.identity.ok_or(Error::NoIdentity)?;
         let (has, wants) = (identity.pow_bits(), settings.network_pow_bits);
         if has < wants {
@@ -112,8 +116,8 @@ impl Node {
         })));
         let clock = Clock::start();
         let (counters, ids) = (Arc::new(NodeCounters::default()), LinkIds::default());
-        let (channels, seals, unowned, metadata_score) =
-            (builder.channels, builder.seals, Lock::default(), builder.metadata_score);
+        let (channels, seals, unowned) = (builder.channels, builder.seals, Lock::default());
+        let (metadata_score, store) = (builder.metadata_score, builder.store);
         let plan = Plan {
             settings,
             identity,
@@ -123,6 +127,7 @@ impl Node {
             hello,
             metadata_score,
             grouping,
+            store,
             clock,
             bell,
             waker,
@@ -148,7 +153,7 @@ impl Node {
     /// Binds the listeners and starts the threads; returns when the node is live. Once.
     ///
     /// # Errors
-    /// `ScoreFile` when saved scores cannot be read, `Listen` names the address that is occupied or forbidden; the node is then as before
+    /// `Store` when what was saved cannot be read (a damaged file is put aside instead, and told of), `Listen` names the address that is occupied or forbidden; the node is then as before
     /// and may be started again. `System` when the machine has no threads or descriptors left; for want of a thread the node fails, and
     /// only another one can be started. `State` when it was started already.
     ///
@@ -425,9 +430,15 @@ impl Node {
         self.0.running.get().map(|running| running.shared.pool.lock().ends()).unwrap_or_default()
     }
 
-    /// Time since the node was built, as in `Message::at`.
+    /// This moment on the node's own clock, as in `Message::at`. That clock has counted some years when the node is built, so that what
+    /// was saved before has its moments, too.
     pub fn now(&self) -> crate::base::time::Time {
         self.0.plan.clock.now()
+    }
+
+    /// Time since the node was built.
+    pub fn uptime(&self) -> Duration {
+        self.0.plan.clock.uptime()
     }
 
     /// Asks for a round of maintenance now. Does not wait for it.

@@ -1,7 +1,6 @@
 //! The loop of every worker thread: wait for input, nudge, deadline or end; step the machine under the pool's lock; release it; carry
 //! out what the machine wants. The one place where machines, lock, clock and channels meet. Nothing is sent or logged under the lock.
 
-use super::score_file;
 use super::shared::Shared;
 use crate::base::limits::RESOLVE_TIMEOUT;
 use crate::base::time::Time;
@@ -120,7 +119,11 @@ impl Jobs {
     fn begin(&mut self, job: Job, shared: &Shared) {
         let (ticket, name, port) = match job {
             Job::Resolve { ticket, name, port } => (ticket, name, port),
-            Job::SaveScores => return score_file::save(shared),
+            Job::Save { ticket, is_durable } => {
+                let finish = self.finish.clone();
+                let reply = move |result| drop(finish.try_send(Done::Saved { ticket, result }));
+                return shared.storekeeper.ask(is_durable, Box::new(reply));
+            }
             Job::Measure => {
                 // Without a place for it the next one says the same, and more.
                 let _ = self.finish.try_send(Done::Measured(shared.roster.measures()));

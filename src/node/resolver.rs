@@ -172,7 +172,7 @@ mod tests {
             resolver.stop();
             assert!(waiter.join().expect("no panic").is_empty());
         });
-        assert!(begin.now().since(crate::base::time::Time::ZERO) < RESOLVE_TIMEOUT / 2);
+        assert!(begin.uptime() < RESOLVE_TIMEOUT / 2);
     }
 
     #[test]

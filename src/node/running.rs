@@ -7,7 +7,8 @@ use super::node::Plan;
 use super::published::Snapshot;
 use super::pump::{self, Ears};
 use super::shared::{Shared, Status};
-use super::{reactor_thread, score_file, system, workers};
+use super::storekeeper::{self, Order};
+use super::{opening, reactor_thread, system, workers};
 use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, ORDERS_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
 use crate::base::text::panic_text;
@@ -19,6 +20,7 @@ use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::bus::sync::Lock;
 use crate::flow::pot::Budget;
+use crate::pool::store::Store;
 use crate::reactor::engine::{Engine, Ports};
 use crate::reactor::limits::Limits;
 use crate::reactor::mio_net::MioNet;
@@ -35,6 +37,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// Longest wait for the last save: a disk that hangs must not make a stop late.
+const SAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A node with its threads.
 pub struct Running {
     pub shared: Arc<Shared>,
@@ -50,6 +55,7 @@ struct Threads {
     reactor: Thread,
     welcome: Thread,
     exchange: Thread,
+    storekeeper: Option<Thread>,
 }
 
 /// A thread, the line whose cutting ends it (the reactor has none: it is drained), and the sign that it has ended.
@@ -98,8 +104,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         Ok(prepared) => prepared,
         Err(error) => return Err(Box::new((error, Some(routes)))),
     };
-    let saved = match score_file::load(plan) {
-        Ok(saved) => saved,
+    let opened = match opening::open(plan) {
+        Ok(opened) => opened,
         Err(error) => return Err(Box::new((error, Some(routes)))),
     };
     let limits = Limits::of(&plan.settings, system::files_max());
@@ -112,7 +118,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let (exchange, exchange_orders) = bounded(ORDERS_MAX);
     let rng = policy_rng();
     let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
-    machines.pool.restore_scores(plan.clock.now(), saved.age, &saved.scores);
+    let (store, storekeeper, set_aside) = opening::restore(plan, opened, &mut machines.pool);
     let shared = Arc::new(Shared {
         own: plan.identity.id(),
         live: Mutex::new(plan.settings.clone()),
@@ -137,7 +143,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         maintenance,
         exchange,
         status: Arc::clone(status),
-        score_file: score_file::path(plan),
+        storekeeper,
     });
     let ports = Ports {
         commands: orders,
@@ -152,7 +158,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     };
     let engine = engine(plan, limits, ports, local, listening.len());
     status.advance(NodeState::Running);
-    let inboxes = Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges };
+    set_aside.into_iter().for_each(|notice| shared.routes.main().notify(notice));
+    let inboxes = Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges, store };
     match spawn_all(&shared, machines.workers, engine, net, inboxes) {
         Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),
         Err(source) => {
@@ -202,6 +209,7 @@ struct Inboxes {
     exchange_orders: Receiver<exchange::Input>,
     maintenance_nudges: Receiver<()>,
     exchange_nudges: Receiver<()>,
+    store: Option<(Box<dyn Store>, Receiver<Order>)>,
 }
 
 fn spawn_all(
@@ -221,7 +229,7 @@ fn spawn_all(
             }
         })?
     };
-    let Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges } = inboxes;
+    let Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges, store } = inboxes;
     let workers::Workers { welcome, exchange, maintenance, metadata_score } = workers;
     // Nothing is sent there: welcome is only spoken to.
     let (no_nudges, welcome_nudges) = bounded(0);
@@ -248,7 +256,10 @@ fn spawn_all(
         let ears = Ears { inbox: maintenance_orders, orders: never(), nudges: maintenance_nudges, life };
         pump::run(maintenance, ears, &with, Some, workers::maintenance_done);
     })?;
-    Ok(Threads { maintain, reactor, welcome, exchange })
+    let with = on(shared);
+    let keep = |(store, orders)| spawn("bwl-store", shared, move |life| storekeeper::run(store, &orders, &life, &with));
+    let storekeeper = store.map(keep).transpose()?;
+    Ok(Threads { maintain, reactor, welcome, exchange, storekeeper })
 }
 
 /// Spawns a thread whose panic makes the node fail instead of the host.
@@ -322,7 +333,7 @@ impl Running {
         shared.end_own(CloseReason::Stopped);
         shared.resolver.stop();
         shared.pool.lock().stop();
-        let Threads { maintain, reactor, welcome, exchange } = threads;
+        let Threads { maintain, reactor, welcome, exchange, storekeeper } = threads;
         let maintain_ended = maintain.end(true, left());
         for command in [Command::StopListening, Command::Drain { deadline: begin + drain }] {
             // A reactor that takes no commands any more has failed; it must not hold the stop up.
@@ -333,10 +344,11 @@ impl Running {
         let reactor_ended = reactor.end(false, left());
         let welcome_ended = welcome.end(!reactor_ended, left());
         let exchange_ended = exchange.end(!reactor_ended, left());
-        let all_ended = maintain_ended && reactor_ended && welcome_ended && exchange_ended;
+        // It saves once more, and lets go of its file; what a disk does not take in time is lost.
+        let saved_in_time = storekeeper.is_none_or(|thread| thread.end(true, left().min(SAVE_TIMEOUT)));
+        let all_ended = maintain_ended && reactor_ended && welcome_ended && exchange_ended && saved_in_time;
         shared.release_waiters();
         shared.publish(Snapshot::last());
-        score_file::save(shared);
         // A thread may have panicked meanwhile.
         if !shared.status.advance(NodeState::Stopped) {
             return self.outcome();

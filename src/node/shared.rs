@@ -4,6 +4,7 @@ use super::clock::Clock;
 use super::error::{Error, SendError};
 use super::published::{Published, Snapshot};
 use super::resolver::Resolver;
+use super::storekeeper::Storekeeper;
 use crate::base::address::Address;
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::limits::{ORDERS_MAX, WEIGHT_AT_FIRST};
@@ -30,7 +31,6 @@ use crate::workers::{exchange, maintenance};
 use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -71,8 +71,8 @@ pub struct Shared {
     /// Orders to exchange.
     pub exchange: Sender<exchange::Input>,
     pub status: Arc<Status>,
-    /// Where scores are kept, if anywhere.
-    pub score_file: Option<PathBuf>,
+    /// Who saves what is to outlive a restart.
+    pub storekeeper: Storekeeper,
 }
 
 impl Shared {

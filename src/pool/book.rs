@@ -3,6 +3,7 @@
 //! its addresses, `tried.rs` says who becomes tried; the pool's verbs call both.
 
 use super::buckets::{self, Buckets, Seat};
+use super::marks::Marks;
 use super::points::{FRUITLESS, Intake, Offer, Point, Proof, Source, State, canonical_socket, counted, dialable, kept};
 use super::policy::{Grouping, Policy};
 use super::shelf::Shelf;
@@ -81,6 +82,8 @@ pub struct Book {
     /// Addresses that this node listens on or is dialed at.
     own: BTreeSet<SocketAddr>,
     selves: VecDeque<SocketAddr>,
+    /// Rows that are not as they were saved.
+    pub(super) marks: Marks<SocketAddr>,
 }
 
 impl Book {
@@ -101,6 +104,7 @@ impl Book {
             healthy_changes: 0,
             own: BTreeSet::new(),
             selves: VecDeque::new(),
+            marks: Marks::default(),
         }
     }
 
@@ -480,18 +484,21 @@ impl Book {
             std::mem::take(&mut point.places).iter().for_each(|place| self.buckets.free(place));
         }
         let after = Keys::of(point);
+        self.marks.note(at);
         self.reindex(at, before, after);
     }
 
     pub(super) fn insert(&mut self, point: Point) {
         let (at, keys) = (point.at, Keys::of(&point));
         self.points.insert(at, point);
+        self.marks.note(at);
         self.reindex(at, Keys::default(), keys);
     }
 
     pub(super) fn remove(&mut self, at: SocketAddr) {
         let Some(point) = self.points.remove(&at) else { return };
         self.fixed.remove(&at);
+        self.marks.note_gone(at);
         point.places.iter().for_each(|place| self.buckets.free(place));
         self.reindex(at, Keys::of(&point), Keys::default());
     }

@@ -2,7 +2,6 @@
 //! welcome for metadata, the end of a link for faults. They take effect at once and send nothing; the caller closes and tells.
 
 use super::lists::{By, Culprit, Entry};
-use super::saved::{Left, SavedScore};
 use super::score::{Move, Score, Scores, Stage};
 use super::slots::Use;
 use super::table::Pool;
@@ -12,7 +11,6 @@ use crate::base::reason::CloseReason;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 /// A threshold that a score has crossed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +65,7 @@ impl Pool {
 
     fn judge(&mut self, now: Time, peer: PeerId, remote: Option<SocketAddr>, by: Move<'_>) -> Option<Judgement> {
         let is_exempt = self.is_exempt(now, remote.map(|at| at.ip()), &peer);
-        let is_kept_out = self.left(now, &peer, self.scores.stage(&peer)).is_some();
+        let is_kept_out = self.is_kept_out(now, &peer, self.scores.stage(&peer));
         let mut stage = self.scores.change(now, peer, by, is_kept_out, is_exempt)?;
         if stage == Stage::Banned {
             let ban_time = self.scores.rules().ban_time;
@@ -85,7 +83,7 @@ impl Pool {
         }
         let mut close: Vec<LinkId> = Vec::new();
         if stage >= Stage::Greylisted {
-            self.has_unsaved_scores = true;
+            self.dirty.is_urgent = true;
             let is_its = |slot: &&super::slots::Slot| slot.peer == Some(peer) && slot.is_link();
             close.extend(self.slots.iter().filter(is_its).map(|slot| slot.link));
         }
@@ -108,13 +106,12 @@ impl Pool {
         }
     }
 
-    /// How long the lists keep a peer out yet: by a ban that its score led to, or by the greylist.
-    fn left(&self, now: Time, peer: &PeerId, stage: Stage) -> Option<Left> {
-        let left = |until: Option<Time>| until.map_or(Left::Ever, |until| Left::For(now.until(until)));
-        if stage == Stage::Banned {
-            return self.lists.ban_of(now, peer).map(left);
+    /// The lists keep a peer of that stage out yet: by a ban that its score led to, or by the greylist.
+    fn is_kept_out(&self, now: Time, peer: &PeerId, stage: Stage) -> bool {
+        match stage {
+            Stage::Banned => self.lists.ban_of(now, peer).is_some(),
+            _ => self.lists.greylisting_of(now, peer).is_some(),
         }
-        self.lists.greylisting_of(now, peer).map(|until| left(Some(until)))
     }
 
     /// Forgets scores that have faded and lead to nothing any more.
@@ -125,48 +122,5 @@ impl Pool {
         let is_kept =
             |peer: &PeerId, stage| is_linked(peer) || is_banned(peer, stage) || lists.greylisting_of(now, peer).is_some();
         self.scores.expire(now, is_kept);
-    }
-
-    /// True if scores are to be saved now: somebody is kept out who was not, or, once in a while, anything has changed.
-    pub fn take_unsaved_scores(&mut self, is_due: bool) -> bool {
-        let is_urgent = std::mem::take(&mut self.has_unsaved_scores);
-        let is_wanted = self.scores.rules().is_saved && (is_urgent || is_due);
-        is_wanted && self.scores.take_changed()
-    }
-
-    /// They could not be saved: they are still to be.
-    pub fn keep_unsaved_scores(&mut self) {
-        self.scores.keep_changed();
-    }
-
-    /// All scores, to be saved.
-    pub fn saved_scores(&self, now: Time) -> Vec<SavedScore> {
-        self.scores.saved(now, |peer, stage| self.left(now, peer, stage))
-    }
-
-    /// Takes back what was saved `age` ago, with the bans and greylistings that it led to. Those last no longer than a fresh one would,
-    /// whatever the clocks said meanwhile.
-    pub fn restore_scores(&mut self, now: Time, age: Duration, all: &[SavedScore]) {
-        let (grey_max, ban_max) = (self.policy.greylist_timeout, self.scores.rules().ban_time);
-        for saved in all.iter().filter(|saved| saved.peer != self.own) {
-            self.scores.restore(now, age, saved);
-            match (saved.stage, saved.left) {
-                (_, None) => {}
-                (Stage::Banned, Some(left)) => {
-                    let until = match left {
-                        Left::Ever => None,
-                        Left::For(left) if ban_max.is_zero() => Some(now + left),
-                        Left::For(left) => Some(now + left.min(ban_max)),
-                    };
-                    if self.lists.ban(Subject::Peer(saved.peer), Entry::new(now, until, "its score", By::Score)).is_err() {
-                        self.lists.keep_grey(Culprit::Peer(saved.peer), now + grey_max, 1);
-                    }
-                }
-                (_, Some(left)) => {
-                    let left = if let Left::For(left) = left { left.min(grey_max) } else { grey_max };
-                    self.lists.keep_grey(Culprit::Peer(saved.peer), now + left, 1);
-                }
-            }
-        }
     }
 }

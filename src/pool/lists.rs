@@ -1,7 +1,9 @@
 //! Who is kept out and who is let in whatever happens: the operator's bans and trust, and the automatic greylist.
 //! An explicit ban beats trust, trust beats the greylist. In memory only; the node saves what must survive.
 
+use super::marks::Marks;
 use super::policy::Policy;
+use super::saved::{OnList, SavedList};
 use crate::base::peer::PeerId;
 use crate::base::point;
 use crate::base::shut::{Nets, Shut};
@@ -135,10 +137,21 @@ impl Names {
         self.lengths.range(..=net.prefix_len()).any(|length| holds(length).is_some())
     }
 
-    fn expire(&mut self, now: Time) {
-        self.peers.retain(|_, entry| entry.is_current(now));
-        self.nets.retain(|_, entry| entry.is_current(now));
+    /// Drops what has ended, and gives it.
+    fn expire(&mut self, now: Time) -> Vec<Subject> {
+        let ended: Vec<Subject> = self.iter().filter(|(_, entry)| !entry.is_current(now)).map(|(subject, _)| subject).collect();
+        for subject in &ended {
+            self.remove(subject);
+        }
         self.lengths = self.nets.keys().map(IpNet::prefix_len).collect();
+        ended
+    }
+
+    fn get(&self, subject: &Subject) -> Option<&Entry> {
+        match subject {
+            Subject::Peer(peer) => self.peers.get(peer),
+            Subject::Net(net) => self.nets.get(&net.trunc()),
+        }
     }
 
     fn iter(&self) -> impl Iterator<Item = (Subject, &Entry)> {
@@ -161,6 +174,22 @@ pub enum Culprit {
 const _: () = assert!(size_of::<Culprit>() <= sizes::CULPRIT);
 
 impl Culprit {
+    /// As a subject: a host by its address, an IPv6 /64 by its first one.
+    pub fn subject(&self) -> Subject {
+        match self {
+            Culprit::Peer(peer) => Subject::Peer(*peer),
+            Culprit::Host(ip) => Subject::host(*ip),
+        }
+    }
+
+    /// Who has that subject; `None` for a prefix.
+    pub fn of(subject: &Subject) -> Option<Culprit> {
+        match subject {
+            Subject::Peer(peer) => Some(Culprit::Peer(*peer)),
+            Subject::Net(net) => (net.prefix_len() == net.max_prefix_len()).then(|| Culprit::Host(net.addr()).canonical()),
+        }
+    }
+
     fn canonical(self) -> Culprit {
         match self {
             Culprit::Host(ip) => Culprit::Host(point::host(ip)),
@@ -188,6 +217,10 @@ pub struct Lists {
     grey_max: usize,
     version: u64,
     grey_version: u64,
+    /// Entries that are not as they were saved.
+    pub(super) marks: Marks<(OnList, Subject)>,
+    /// The operator's word has changed a list: that is saved at once.
+    pub(super) is_urgent: bool,
 }
 
 impl Lists {
@@ -201,6 +234,8 @@ impl Lists {
             grey_max: grey_max.max(1),
             version: 0,
             grey_version: 0,
+            marks: Marks::default(),
+            is_urgent: false,
         }
     }
 
@@ -239,8 +274,8 @@ impl Lists {
     /// `Full`.
     pub fn ban(&mut self, subject: Subject, entry: Entry) -> Result<(), ListError> {
         self.banned.insert(subject, entry)?;
-        self.trusted.remove(&subject);
-        self.version += 1;
+        self.note(OnList::Banned, &subject);
+        self.untrust(&subject);
         Ok(())
     }
 
@@ -265,20 +300,26 @@ impl Lists {
             return Err(ListError::Banned);
         }
         self.trusted.insert(subject, entry)?;
-        self.version += 1;
+        self.note(OnList::Trusted, &subject);
         Ok(())
     }
 
     /// Lifts a ban; false if there was none of exactly that subject.
     pub fn unban(&mut self, subject: &Subject) -> bool {
-        self.version += 1;
-        self.banned.remove(subject)
+        let was_there = self.banned.remove(subject);
+        if was_there {
+            self.note(OnList::Banned, subject);
+        }
+        was_there
     }
 
     /// Ends trust; false if there was none in exactly that subject.
     pub fn untrust(&mut self, subject: &Subject) -> bool {
-        self.version += 1;
-        self.trusted.remove(subject)
+        let was_there = self.trusted.remove(subject);
+        if was_there {
+            self.note(OnList::Trusted, subject);
+        }
+        was_there
     }
 
     pub fn banned(&self) -> impl Iterator<Item = (Subject, &Entry)> {
@@ -303,8 +344,7 @@ impl Lists {
             Some(grey) if now < grey.until + REMEMBERED => ((grey.offences + 1).min(OFFENCES_MAX), now),
             _ => (1, now),
         };
-        let lasts = policy.greylist_timeout.saturating_mul(1 << (offences - 1).min(31)).min(policy.greylist_timeout_max);
-        let until = until.max(now + lasts);
+        let until = until.max(now + time_of(offences, policy));
         self.keep_grey(culprit, until, offences);
         until
     }
@@ -318,7 +358,9 @@ impl Lists {
             && let Some((_, first)) = self.grey_ends.pop_first()
         {
             self.grey.remove(&first);
+            self.marks.note_gone((OnList::Greylisted, first.subject()));
         }
+        self.marks.note((OnList::Greylisted, culprit.subject()));
         self.grey.insert(culprit, Grey { until, offences: offences.clamp(1, OFFENCES_MAX) });
         self.grey_ends.insert((until, culprit));
         self.grey_version += 1;
@@ -338,26 +380,67 @@ impl Lists {
     pub fn flush_greylist(&mut self) -> usize {
         self.grey_ends.clear();
         self.grey_version += 1;
-        std::mem::take(&mut self.grey).len()
+        let all = std::mem::take(&mut self.grey);
+        all.keys().for_each(|culprit| self.marks.note_gone((OnList::Greylisted, culprit.subject())));
+        all.len()
     }
 
     /// Takes one off the greylist and forgets its offences; false if there were none.
     pub fn forgive(&mut self, culprit: &Culprit) -> bool {
         let culprit = culprit.canonical();
         self.grey_version += 1;
+        self.marks.note_gone((OnList::Greylisted, culprit.subject()));
         self.grey.remove(&culprit).is_some_and(|grey| self.grey_ends.remove(&(grey.until, culprit)))
     }
 
     /// Drops whatever has ended.
     pub fn expire(&mut self, now: Time) {
-        self.banned.expire(now);
-        self.trusted.expire(now);
+        let banned = self.banned.expire(now).into_iter().map(|subject| (OnList::Banned, subject));
+        let trusted = self.trusted.expire(now).into_iter().map(|subject| (OnList::Trusted, subject));
+        banned.chain(trusted).for_each(|key| self.marks.note_gone(key));
         while let Some((until, culprit)) = self.grey_ends.first().copied()
             && until + REMEMBERED <= now
         {
             self.grey_ends.pop_first();
             self.grey.remove(&culprit);
+            self.marks.note_gone((OnList::Greylisted, culprit.subject()));
         }
+    }
+
+    /// There is a store: from now on it is noted what is to be saved.
+    pub(super) fn begin_marks(&mut self) {
+        self.marks.begin(2 * ENTRIES_MAX + self.grey_max);
+    }
+
+    /// An entry of the operator's lists has changed, or is gone: the store and the door hear of it at once.
+    fn note(&mut self, list: OnList, subject: &Subject) {
+        self.marks.note((list, canonical(subject)));
+        self.is_urgent = true;
+        self.version += 1;
+    }
+
+    /// Every entry, also those of the greylist that are only remembered.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (OnList, Subject)> {
+        let banned = self.banned.iter().map(|(subject, _)| (OnList::Banned, subject));
+        let trusted = self.trusted.iter().map(|(subject, _)| (OnList::Trusted, subject));
+        banned.chain(trusted).chain(self.grey.keys().map(|culprit| (OnList::Greylisted, culprit.subject())))
+    }
+
+    /// An entry as it is saved, if it is there and has not ended; `unix` tells moments. Of an entry of the greylist it is not known since when
+    /// it is there.
+    pub(super) fn row(&self, now: Time, list: OnList, subject: &Subject, unix: impl Fn(Time) -> u64) -> Option<SavedList> {
+        let subject = canonical(subject);
+        let entry = match list {
+            OnList::Banned => self.banned.get(&subject)?,
+            OnList::Trusted => self.trusted.get(&subject)?,
+            OnList::Greylisted => {
+                let Grey { until, offences } = *self.grey.get(&Culprit::of(&subject)?)?;
+                let (since, until) = (unix(now), Some(unix(until)));
+                return Some(SavedList { list, subject, since, until, why: Box::default(), by: By::Score, offences });
+            }
+        };
+        let (since, until, why) = (unix(entry.since), entry.until.map(unix), entry.why.clone());
+        entry.is_current(now).then_some(SavedList { list, subject, since, until, why, by: entry.by, offences: 0 })
     }
 
     /// Moves with each ban, each trust, and the end of either by hand: the door must know at once.
@@ -380,5 +463,18 @@ impl Lists {
         greylisted.shrink_to_fit();
         let (banned, trusted) = (self.banned.of_door(), self.trusted.of_door());
         Shut { version: 0, banned, trusted, greylisted, is_trusted_only: false }
+    }
+}
+
+/// How long so many offences keep somebody on the greylist.
+pub(super) fn time_of(offences: u32, policy: &Policy) -> Duration {
+    policy.greylist_timeout.saturating_mul(1 << (offences.clamp(1, OFFENCES_MAX) - 1)).min(policy.greylist_timeout_max)
+}
+
+/// A subject as the lists hold it.
+fn canonical(subject: &Subject) -> Subject {
+    match subject {
+        Subject::Net(net) => Subject::Net(net.trunc()),
+        peer => *peer,
     }
 }

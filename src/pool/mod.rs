@@ -10,9 +10,12 @@ pub mod dialing;
 pub mod duplicate;
 pub mod evict;
 pub mod group_map;
+pub mod json;
 pub mod judge;
+pub mod keeping;
 pub mod life;
 pub mod lists;
+pub mod marks;
 pub mod meeting;
 pub mod operate;
 pub mod pace;
@@ -23,11 +26,12 @@ pub mod points;
 pub mod policy;
 pub mod quotas;
 pub mod saved;
+pub mod saved_json;
 pub mod score;
-pub mod score_file;
 pub mod select;
 pub mod shelf;
 pub mod slots;
+pub mod store;
 pub mod table;
 pub mod tried;
 
@@ -46,6 +50,8 @@ mod dialing_tests;
 #[cfg(test)]
 mod evict_tests;
 #[cfg(test)]
+mod keeping_tests;
+#[cfg(test)]
 mod life_tests;
 #[cfg(test)]
 mod lists_tests;
@@ -59,6 +65,8 @@ mod parting_tests;
 mod points_tests;
 #[cfg(test)]
 mod quotas_tests;
+#[cfg(test)]
+mod saved_json_tests;
 #[cfg(test)]
 mod score_tests;
 #[cfg(test)]

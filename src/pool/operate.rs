@@ -190,6 +190,11 @@ impl Pool {
     /// `Full`.
     pub fn ban(&mut self, now: Time, subject: Subject, until: Option<Time>, why: &str) -> Result<Vec<LinkId>, ListError> {
         self.lists.ban(subject, Entry::new(now, until, why, By::Operator))?;
+        Ok(self.part_with_banned(now))
+    }
+
+    /// The links that must close with `Banned` now.
+    pub fn part_with_banned(&mut self, now: Time) -> Vec<LinkId> {
         let is_banned = |slot: &&Slot| {
             slot.doomed.is_none() && self.lists.standing(now, Some(slot.remote.ip()), slot.peer.as_ref()) == Standing::Banned
         };
@@ -197,7 +202,7 @@ impl Pool {
         for link in &links {
             self.doom(now, *link, CloseReason::Banned);
         }
-        Ok(links)
+        links
     }
 
     /// Lets go of everybody whom `pool.trusted_only` keeps out and who is in: trust has ended, or the setting has changed. Gives the links
@@ -281,6 +286,7 @@ impl Pool {
     /// The node is stopping: from now on nothing is claimed and nobody admitted.
     pub fn stop(&mut self) {
         self.is_stopping = true;
+        self.note_last_anchors();
     }
 
     /// The address that the peer of `link` claims for itself. An unspecified host stands for the one it is seen at.

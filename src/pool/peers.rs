@@ -1,6 +1,7 @@
 //! Known identities: what must outlive a link, above all who asked whom when. Bounded; a reconnect resets nothing.
 //! The exchange worker polices requests with it, the pool notes who came and went.
 
+use super::marks::Marks;
 use super::policy::Policy;
 use crate::base::address::Address;
 use crate::base::channel::ChannelId;
@@ -48,6 +49,22 @@ struct Asked {
     link: LinkId,
 }
 
+impl Peer {
+    pub(super) fn new(now: Time) -> Peer {
+        Peer {
+            first_seen: now,
+            last_seen: now,
+            asked_us: None,
+            asked_by_us: None,
+            selection: None,
+            is_private: false,
+            links: 0,
+            failures: VecDeque::new(),
+            metadata: Box::default(),
+        }
+    }
+}
+
 /// A sticky draw: the same seed picks the same addresses as long as they are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Selection {
@@ -60,6 +77,8 @@ pub struct Selection {
 pub struct Peers {
     peers: BTreeMap<PeerId, Peer>,
     privacy_changes: u64,
+    /// Rows that are not as they were saved.
+    pub(super) marks: Marks<PeerId>,
 }
 
 impl Peers {
@@ -120,17 +139,8 @@ impl Peers {
                 self.remove(&id);
             }
         }
-        let known = self.peers.entry(peer).or_insert(Peer {
-            first_seen: now,
-            last_seen: now,
-            asked_us: None,
-            asked_by_us: None,
-            selection: None,
-            is_private: false,
-            links: 0,
-            failures: VecDeque::new(),
-            metadata: Box::default(),
-        });
+        self.marks.note(peer);
+        let known = self.peers.entry(peer).or_insert_with(|| Peer::new(now));
         known.last_seen = now;
         self.privacy_changes += u64::from(known.is_private != hello.is_private);
         known.is_private = hello.is_private;
@@ -140,6 +150,7 @@ impl Peers {
     fn remove(&mut self, id: &PeerId) {
         let was_private = self.peers.remove(id).is_some_and(|known| known.is_private);
         self.privacy_changes += u64::from(was_private);
+        self.marks.note_gone(*id);
     }
 
     /// A link or dial that had met `peer` has ended: what the network or the peer did to it is remembered, if the peer is known.
@@ -151,12 +162,15 @@ impl Peers {
             known.failures.pop_front();
         }
         known.failures.push_back((now, told.unwrap_or(reason)));
+        self.marks.note(*peer);
     }
 
     /// Keeps a note of the application, instead of the last one. False if the peer is not known, or the note is too long.
     pub fn set_metadata(&mut self, peer: &PeerId, metadata: &[u8]) -> bool {
-        let known = self.peers.get_mut(peer).filter(|_| metadata.len() <= METADATA_BYTES_MAX);
-        known.map(|known| known.metadata = metadata.into()).is_some()
+        let Some(known) = self.peers.get_mut(peer).filter(|_| metadata.len() <= METADATA_BYTES_MAX) else { return false };
+        known.metadata = metadata.into();
+        self.marks.note(*peer);
+        true
     }
 
     /// Forgets who has had no link for so long, but those with a note and those that `is_kept` names.
@@ -172,7 +186,23 @@ impl Peers {
         if let Some(known) = self.peers.get_mut(peer) {
             known.links = known.links.saturating_sub(1);
             known.last_seen = now;
+            self.marks.note(*peer);
         }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&PeerId, &Peer)> {
+        self.peers.iter()
+    }
+
+    /// Takes back somebody who was saved, or comes from elsewhere: true if he is known now and was not before.
+    pub(super) fn restore(&mut self, peer: PeerId, known: Peer, policy: &Policy) -> bool {
+        let is_taken = !self.peers.contains_key(&peer) && self.peers.len() < policy.peers_max;
+        if is_taken {
+            self.privacy_changes += u64::from(known.is_private);
+            self.peers.insert(peer, known);
+            self.marks.note(peer);
+        }
+        is_taken
     }
 }
 

@@ -4,7 +4,8 @@
 //! A score fades by half in each half-life. Fading goes by whole ticks on a grid of its own, so that it is the same however often
 //! somebody looks, and reading changes nothing.
 
-use super::saved::{Left, SavedScore};
+use super::marks::Marks;
+use super::saved::SavedScore;
 use crate::base::limits::{SCORE_CAUSES_MAX, SCORES_MAX};
 use crate::base::peer::PeerId;
 use crate::base::reason::{Blame, CloseReason};
@@ -42,8 +43,6 @@ pub struct Rules {
     pub ban_time: Duration,
     /// How many shares of the bandwidth the best score gets.
     pub weight_max: u32,
-    /// Scores are to be saved.
-    pub is_saved: bool,
 }
 
 /// How far down a score has come; each is told and acted on once.
@@ -87,7 +86,6 @@ impl From<&Checked> for Rules {
             ban: s.score_ban,
             ban_time: s.score_ban_time,
             weight_max: s.bandwidth_weight_max,
-            is_saved: !s.score_file.is_empty(),
         }
     }
 }
@@ -256,12 +254,13 @@ pub enum Move<'a> {
 pub struct Scores {
     rules: Rules,
     records: BTreeMap<PeerId, Record>,
-    is_changed: bool,
+    /// Rows that are not as they were saved.
+    pub(super) marks: Marks<PeerId>,
 }
 
 impl Scores {
     pub fn new(rules: Rules) -> Scores {
-        Scores { rules, records: BTreeMap::new(), is_changed: false }
+        Scores { rules, records: BTreeMap::new(), marks: Marks::default() }
     }
 
     /// Goes on by other thresholds and times. Scores fade as before: what they have faded is counted in shares of the half-life.
@@ -307,7 +306,7 @@ impl Scores {
         self.make_room(now, &peer);
         let (rules, tick) = (self.rules, self.rules.tick_of(now));
         let record = self.records.entry(peer).or_default();
-        self.is_changed = true;
+        self.marks.note(peer);
         record.rise(now, record.value(tick), is_kept_out, &rules);
         match by {
             Move::Report { delta, why } => {
@@ -352,6 +351,7 @@ impl Scores {
     pub(super) fn soften(&mut self, peer: &PeerId) {
         if let Some(record) = self.records.get_mut(peer) {
             record.stage = Stage::Greylisted;
+            self.marks.note(*peer);
         }
     }
 
@@ -359,45 +359,42 @@ impl Scores {
     pub fn expire(&mut self, now: Time, is_kept: impl Fn(&PeerId, Stage) -> bool) {
         let tick = self.rules.tick_of(now);
         let is_faded = |record: &Record| record.earned.at(tick).points() == 0 && record.faults.at(tick).points() == 0;
-        self.records.retain(|peer, record| !is_faded(record) || is_kept(peer, record.stage));
+        let marks = &mut self.marks;
+        self.records.retain(|peer, record| {
+            let stays = !is_faded(record) || is_kept(peer, record.stage);
+            if !stays {
+                marks.note_gone(*peer);
+            }
+            stays
+        });
     }
 
-    /// True if scores have changed since the last call.
-    pub fn take_changed(&mut self) -> bool {
-        std::mem::take(&mut self.is_changed)
+    pub fn peers(&self) -> impl Iterator<Item = &PeerId> {
+        self.records.keys()
     }
 
-    /// What the last call of `take_changed` was for has not been done.
-    pub fn keep_changed(&mut self) {
-        self.is_changed = true;
+    /// What is to be saved of a peer's score at `unix`: nothing of one that neither counts nor has led to anything.
+    pub fn row(&self, now: Time, unix: u64, peer: &PeerId) -> Option<SavedScore> {
+        let record = self.records.get(peer)?;
+        let thousandths = (record.earned.at(self.rules.tick_of(now)).parts * 1_000 / POINT) as i32;
+        let is_worth_it = thousandths != 0 || record.stage > Stage::Fine;
+        is_worth_it.then_some(SavedScore { peer: *peer, thousandths, stage: record.stage, at: unix })
     }
 
-    /// Everything that is to be saved; `left` says how long the lists keep a peer of that stage out.
-    pub fn saved(&self, now: Time, left: impl Fn(&PeerId, Stage) -> Option<Left>) -> Vec<SavedScore> {
-        let tick = self.rules.tick_of(now);
-        let saved = |(peer, record): (&PeerId, &Record)| SavedScore {
-            peer: *peer,
-            thousandths: (record.earned.at(tick).parts * 1_000 / POINT) as i32,
-            stage: record.stage,
-            left: left(peer, record.stage),
-        };
-        let is_worth_it = |saved: &SavedScore| saved.thousandths != 0 || saved.left.is_some();
-        self.records.iter().map(saved).filter(is_worth_it).collect()
-    }
-
-    /// Takes back a score that was saved so long ago.
-    pub fn restore(&mut self, now: Time, age: Duration, saved: &SavedScore) {
+    /// Takes back a score that stood so `age` ago; `ban_ends` is that of the ban that it has led to. True if there was none.
+    pub fn restore(&mut self, now: Time, age: Duration, saved: &SavedScore, ban_ends: Option<Time>) -> bool {
+        if self.records.contains_key(&saved.peer) {
+            return false;
+        }
         self.make_room(now, &saved.peer);
         let ticks = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX) / self.rules.tick_nanos();
         let most = i64::from(SCORE_MAX) * POINT;
         let parts = (i64::from(saved.thousandths) * POINT / 1_000).clamp(-most, most);
         let faded = Fading { parts, tick: 0 }.at(ticks);
         let earned = Fading { parts: faded.parts, tick: self.rules.tick_of(now) };
-        let ban_ends = match saved.left {
-            Some(Left::For(left)) => Some(now + left),
-            Some(Left::Ever) | None => None,
-        };
         self.records.insert(saved.peer, Record { earned, stage: saved.stage, ban_ends, ..Record::default() });
+        self.marks.note(saved.peer);
+        true
     }
 
     /// When all places are taken, those go first of whom nothing bad is known, the least known first; then the least bad. If more than half
@@ -418,6 +415,7 @@ impl Scores {
         // Some at once, so that the next newcomers need not look again.
         for (_, peer) in worth.into_iter().take(SCORES_MAX / 32) {
             self.records.remove(&peer);
+            self.marks.note_gone(peer);
         }
     }
 }

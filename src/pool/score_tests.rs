@@ -2,9 +2,8 @@
 
 use super::lists::Standing;
 use super::policy::Policy;
-use super::saved::{Left, SavedScore};
+use super::saved::SavedScore;
 use super::score::{Move, Rules, SCORE_MAX, Scores, Stage, penalty, weight};
-use super::score_file::{decode, encode};
 use super::select::{Candidate, How, select};
 use super::table::Pool;
 use crate::base::limits::{SCORE_CAUSES_MAX, SCORES_MAX};
@@ -24,12 +23,7 @@ use std::time::Duration;
 const HOUR: u64 = 3_600;
 
 fn policy() -> Policy {
-    let settings = Settings {
-        discovery_bootstrap: true,
-        network_allow_private: true,
-        score_file: "scores".to_owned(),
-        ..Settings::new("test")
-    };
+    let settings = Settings { discovery_bootstrap: true, network_allow_private: true, ..Settings::new("test") };
     Policy::from(&settings.check().expect("valid"))
 }
 
@@ -119,8 +113,8 @@ proptest! {
             report(&mut often, now, 1, 0);
             prop_assert_eq!(often.value(now, &peer(1)), once.value(now, &peer(1)));
         }
-        let (a, b) = (often.saved(now, |_, _| None), once.saved(now, |_, _| None));
-        prop_assert_eq!(a.iter().map(|s| s.thousandths).collect::<Vec<_>>(), b.iter().map(|s| s.thousandths).collect::<Vec<_>>());
+        let kept = |scores: &Scores| scores.row(now, 0, &peer(1)).map_or(0, |row| row.thousandths);
+        prop_assert_eq!(kept(&often), kept(&once));
     }
 
     #[test]
@@ -149,32 +143,6 @@ proptest! {
         bench.pool.expire_scores(now + Duration::from_secs(1_000 * HOUR));
         let is_banned = bench.pool.lists().ban_of(now, &peer(1)).is_some();
         prop_assert_eq!(bench.pool.scores().is_empty(), !is_banned, "what has faded is forgotten, unless it is banned");
-    }
-
-    #[test]
-    fn saved_scores_are_read_back(
-        all in prop::collection::btree_map(any::<u16>(), (-1_000_000_i32..=1_000_000, 0_usize..4, prop::option::of(0_u64..1_000_000)), 0..50),
-        unix in 1_000_000_000_u64..2_000_000_000,
-        later in 0_u64..2_000_000,
-    ) {
-        let left = |seconds: Option<u64>| seconds.map(|s| if s == 0 { Left::Ever } else { Left::For(Duration::from_secs(s)) });
-        let saved = |(number, (thousandths, stage, seconds)): (&u16, &(i32, usize, Option<u64>))| SavedScore {
-            peer: peer(*number), thousandths: *thousandths, stage: Stage::ALL[*stage], left: left(*seconds),
-        };
-        let all: Vec<SavedScore> = all.iter().map(saved).collect();
-        let (age, read) = decode(&encode(&all, unix), unix + later).expect("what was written");
-        prop_assert_eq!(age, Duration::from_secs(later));
-        let rest = |left| match left {
-            Left::For(left) => left.checked_sub(age).filter(|left| !left.is_zero()).map(Left::For),
-            Left::Ever => Some(left),
-        };
-        let expected: Vec<SavedScore> = all.iter().map(|saved| SavedScore { left: saved.left.and_then(rest), ..*saved }).collect();
-        prop_assert_eq!(read, expected);
-    }
-
-    #[test]
-    fn no_text_makes_the_reader_panic(text in "(bowline-scores 1\n)?(saved [0-9]{1,22}\n)?(.{0,90}\n){0,5}(end [0-9]{1,2})?") {
-        let _ = decode(&text, 1_700_000_000);
     }
 }
 
@@ -221,8 +189,10 @@ fn who_has_served_a_ban_can_be_banned_again() {
     assert_eq!(change(&mut scores, 1, true), None, "it is kept out");
     assert_eq!(change(&mut scores, 30, false), None, "it was lifted");
     assert_eq!(change(&mut scores, 60, false), Some(Stage::Banned), "it was served");
-    let left = Some(Left::For(Duration::from_secs(10)));
-    scores.restore(after(100), Duration::ZERO, &SavedScore { peer: peer(1), thousandths: -900_000, stage: Stage::Banned, left });
+    let saved = SavedScore { peer: peer(1), thousandths: -900_000, stage: Stage::Banned, at: 0 };
+    let mut scores = Scores::new(rules);
+    assert!(scores.restore(after(100), Duration::ZERO, &saved, Some(after(110))));
+    assert!(!scores.restore(after(100), Duration::ZERO, &saved, None), "it is there");
     assert_eq!(change(&mut scores, 109, false), None);
     assert_eq!(change(&mut scores, 110, false), Some(Stage::Banned));
 }
@@ -323,66 +293,6 @@ fn many_bad_ones_push_out_their_like_and_not_the_good() {
         assert!(scores.len() <= SCORES_MAX);
     }
     assert!((0..100).all(|number| scores.value(after(0), &peer(number)) == 10));
-}
-
-#[test]
-fn a_restart_keeps_scores_bans_and_greylistings_and_believes_no_clock() {
-    let mut bench = Bench::new();
-    let now = after(100);
-    for (number, delta) in [(1, 800), (2, -500), (3, -900), (4, -98)] {
-        bench.pool.report(now, peer(number), delta, "x");
-    }
-    assert!(bench.pool.take_unsaved_scores(false) && !bench.pool.take_unsaved_scores(true), "once");
-    let text = encode(&bench.pool.saved_scores(now), 1_000_000);
-    let restored = |unix: u64| {
-        let mut bench = Bench::new();
-        let (age, saved) = decode(&text, unix).expect("what was written");
-        bench.pool.restore_scores(after(0), age, &saved);
-        bench
-    };
-    let values = |bench: &Bench| [1, 2, 3, 4].map(|number| bench.pool.scores().value(after(0), &peer(number)));
-    let at_once = restored(1_000_000);
-    assert_eq!(values(&at_once), [800, -500, -900, -98]);
-    let ordinary = Standing::Ordinary;
-    assert_eq!([1, 2, 3, 4].map(|n| at_once.standing(after(0), n)), [ordinary, Standing::Greylisted, Standing::Banned, ordinary]);
-    let later = restored(1_000_000 + HOUR);
-    assert_eq!(values(&later), [400, -250, -450, -49]);
-    assert_eq!(later.standing(after(22 * HOUR), 2), Standing::Greylisted);
-    assert_eq!(later.standing(after(23 * HOUR), 2), ordinary, "24 h after it began");
-    // The clock went back by days: nothing has faded, and the greylist holds for no longer than it ever does.
-    let back = restored(1);
-    assert_eq!(values(&back), [800, -500, -900, -98]);
-    assert_eq!(back.standing(after(24 * HOUR), 2), ordinary);
-    // And far ahead: everything has faded, but for the ban.
-    let ahead = restored(u64::MAX);
-    assert_eq!(values(&ahead), [0, 0, 0, 0]);
-    assert_eq!([2, 3].map(|n| ahead.standing(after(0), n)), [ordinary, Standing::Banned]);
-}
-
-#[test]
-fn a_text_that_is_not_understood_is_refused_with_its_line() {
-    let id = "ab".repeat(32);
-    let good = format!("bowline-scores 1\nsaved 1000\n# a remark\n{id} -5000 fine -\nend 1\n");
-    assert_eq!(decode(&good, 1_000).expect("good").1.len(), 1);
-    for (from, to, line, says) in [
-        ("scores 1\n", "scores 2\n", 1, "'bowline-scores 2'"),
-        ("saved 1000", "saved yesterday", 2, "moment of saving"),
-        ("abab -", "abax -", 4, "no peer id"),
-        ("-5000", "-5000000", 4, "no score of -1000000 to 1000000"),
-        ("fine", "great", 4, "'great'"),
-        ("fine -", "fine soon", 4, "'soon' is no moment"),
-        ("fine -", "fine", 4, "a peer id, a score, a stage and a moment"),
-        ("end 1", "end 2", 5, "1 scores are above, not 2"),
-        ("end 1\n", "", 5, "is cut"),
-        ("end 1\n", "end 1\nmore\n", 6, "nothing may follow"),
-    ] {
-        let error = decode(&good.replacen(from, to, 1), 1_000).expect_err(says);
-        assert_eq!(error.line, line, "{error}");
-        assert!(error.to_string().contains(says), "{error}");
-    }
-    let twice = good.replacen("end 1", &format!("{id} 1 fine -\nend 2"), 1);
-    assert_eq!(decode(&twice, 1_000).expect_err("twice").line, 5);
-    assert_eq!(decode("", 0).expect_err("empty").line, 1);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! 5. `close` (`parting.rs`) when it is gone, from wherever: the place is free again, the address and the peer have learned from it.
 
 use super::book::Book;
+use super::keeping::Dirty;
 use super::lists::{Lists, Standing};
 use super::pace::{Pace, Paces};
 use super::peers::Peers;
@@ -55,8 +56,8 @@ pub struct Pool {
     pub(super) lists: Lists,
     pub(super) slots: Slots,
     pub(super) scores: Scores,
-    /// Somebody is kept out for a score, and that is not saved yet.
-    pub(super) has_unsaved_scores: bool,
+    /// What is to be saved, beside the marks of the tables.
+    pub(super) dirty: Dirty,
     /// Identities that the operator wants links with for ever.
     pub(super) persistent_peers: BTreeSet<PeerId>,
     pub(super) arrivals: Pace,
@@ -105,7 +106,7 @@ impl Pool {
             lists: Lists::new(policy.greylist_max),
             slots: Slots::default(),
             scores: Scores::new(policy.score),
-            has_unsaved_scores: false,
+            dirty: Dirty::default(),
             persistent_peers: BTreeSet::new(),
             arrivals: Pace::default(),
             arrivals_per_host: Paces::new(policy.accept_ip_entries_max),

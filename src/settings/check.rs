@@ -104,12 +104,13 @@ impl Checked {
 }
 
 impl Settings {
-    /// Checks what one field cannot say alone, for a node that knows no address but those in the settings.
+    /// Checks what one field cannot say alone, for a node that knows no address but those in the settings, and perhaps in its store.
     ///
     /// # Errors
     /// Everything that is wrong, not only the first of it.
     pub fn check(self) -> Result<Checked, Vec<Complaint>> {
-        self.check_knowing(0)
+        let may_have_stored = usize::from(!self.store_path.is_empty());
+        self.check_knowing(may_have_stored)
     }
 
     /// `check` for a node that already knows so many addresses, stored or told by the application: it may do without a seed.

@@ -100,6 +100,9 @@ const SCORE: usize =
     in_tree(sizes::SCORE) + limits::SCORE_CAUSES_MAX * (sizes::CAUSE + SCORE_TEXT_MAX + 16) + grown(72) + grown(56) + grown(112);
 /// The longest text of a cause: what `base/text.rs` shows of any, and a sign that it was cut.
 const SCORE_TEXT_MAX: usize = SHOWN_MAX + 8;
+/// A row on its way to the store, as it is and as text; and the key of one that is to be saved, while the store takes none.
+const SAVED_ROW: usize = POINT + grown(4 * 1_024);
+const MARK: usize = in_tree(40);
 /// Who asks for discovery, and its row while room is made.
 const ASKER: usize = in_tree(40) + grown(40);
 /// The allowance of a peer and of a group for new addresses, and the rows while room is made.
@@ -264,7 +267,19 @@ impl Sum<'_> {
         self.add("lists", 2 * LIST_ENTRIES, LIST_ENTRY as u64, "bans and trusted ones");
         self.add("budgets", 2 * limits::DIAL_ENTRIES_MAX, ACCEPT_ENTRY as u64, "hosts and prefixes whose dials are counted");
         self.add("accept", settings.accept_ip_entries_max as usize, ACCEPT_ENTRY as u64, "IP addresses with tokens");
+        self.store();
         self.add("addresses", self.configured(), ADDRESS as u64, "configured addresses");
+    }
+}
+
+impl Sum<'_> {
+    /// What saving takes, where there is a file.
+    fn store(&mut self) {
+        let greylist = self.settings.greylist_entries_max as usize;
+        let marks = 2 * (limits::POINTS_MAX + limits::PEERS_MAX + limits::SCORES_MAX + 2 * LIST_ENTRIES + greylist);
+        let each = limits::STORE_CACHE_BYTES + limits::SAVE_ROWS_MAX * SAVED_ROW + marks * MARK;
+        let files = usize::from(!self.settings.store_path.is_empty());
+        self.add("store", files, each as u64, "file: its cache, rows on their way to it, keys of rows that wait");
     }
 }
 
@@ -326,7 +341,7 @@ mod tests {
         // capabilities and a note each.
         assert!(memory.bytes() < 12 << 28, "{memory:#?}");
         assert_eq!(memory.bytes(), memory.parts.iter().map(|part| part.bytes).sum::<u64>());
-        assert!(memory.parts.iter().all(|part| part.bytes > 0), "{memory:#?}");
+        assert!(memory.parts.iter().all(|part| part.bytes > 0 || part.name == "store"), "{memory:#?}");
         assert!(memory.parts.iter().all(|part| !part.why.is_empty()));
         // 100 links, and 16 of trusted peers beyond them, with one message of 1 MiB that has arrived in part, beside those on our own channels.
         assert_eq!(part(&memory, "reassembly"), 116 * ((1 << 20) + 64_000 + 131_072));
@@ -337,7 +352,7 @@ mod tests {
     fn every_part_moves_the_sum() {
         let seed = |s: &mut Settings| s.discovery_seeds = vec!["192.0.2.1:9732".parse().expect("an address")];
         type Change = fn(&mut Settings);
-        let by_settings: [(&str, Change); 16] = [
+        let by_settings: [(&str, Change); 17] = [
             ("queues", |s| s.pool_max = 200),
             ("links", |s| s.pool_trusted_extra = 0),
             ("reassembly", |s| s.pool_max = 200),
@@ -353,6 +368,7 @@ mod tests {
             ("greylist", |s| s.greylist_entries_max = 100),
             ("accept", |s| s.accept_ip_entries_max = 100),
             ("addresses", seed),
+            ("store", |s| s.store_path = "book".to_owned()),
             ("reassembly", |s| s.memory_messages_max = 1 << 20),
         ];
         let before = checked(|_| ()).memory_bytes_max(&[any()]);
@@ -427,6 +443,8 @@ mod tests {
     #[test]
     fn the_table_says_what_is_counted_here() {
         let said = |name: &str| Settings::row(name).expect("a row").memory;
+        let store = checked(|s| s.store_path = "book".to_owned()).memory_bytes_max(&[]);
+        assert_eq!(said("store.path"), format!("{} MiB", part(&store, "store").div_ceil(1 << 20)));
         assert_eq!(said("greylist.entries_max"), format!("{GREYLIST_ENTRY} bytes each"));
         assert_eq!(said("accept.ip_entries_max"), format!("{ACCEPT_ENTRY} bytes each"));
         let mib = (LINK + OWN_CHANNELS * LANE + 2 * REPORTED) as f64 / f64::from(1 << 20);

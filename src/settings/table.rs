@@ -297,9 +297,9 @@ settings! {
     "score.ban" score_ban: u32 = "800", range("0", "1000"), "points", "gossipsub thresholds -10/-50/-80, times ten", "none";
     /// How long a ban for a score lasts; 0s: until the operator lifts it.
     "score.ban_time" score_ban_time: Duration = "0s", range("0s", "10000h"), "time", "design, section 6", "none";
-    /// File in which scores outlive a restart, with the bans and greylistings they led to; empty: they do not. A file that cannot be
-    /// understood keeps the node from starting and is left as it is.
-    "score.file" score_file: String = "", range("0", "4096"), "characters", "rivals reference 6.6", "none";
+    /// File in which the address book, lists and scores outlive a restart; empty: they are kept in memory alone. A damaged file is put aside
+    /// and the node starts without; one of a newer version keeps it from starting.
+    "store.path" store_path: String = "", range("0", "4096"), "characters", "dependencies reference, redb", "80 MiB";
 
     /// Ask peers for addresses and answer them.
     "pex.enabled" pex_enabled: bool = "true", ANY, "switch", "CometBFT pex", "none";

@@ -344,8 +344,8 @@ impl Machine for Exchange {
                 out.nudge_maintenance |= self.heard.resolved(now, ticket, &addresses, pool);
                 self.wake(now, pool, out);
             }
-            // Links are measured for maintenance alone.
-            Input::Done(Done::Measured(_)) => {}
+            // Links are measured, and changes saved, for maintenance alone.
+            Input::Done(Done::Measured(_) | Done::Saved { .. }) => {}
             Input::Ask { ticket, link } => {
                 let asked = self.ask_now(now, link, pool, out);
                 out.answers.push((ticket, Answered::Asked(asked)));

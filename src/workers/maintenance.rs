@@ -10,6 +10,7 @@ use super::feelers::Feelers;
 use super::machine::Machine;
 use super::names::Names;
 use super::roles::{self, Roles};
+use super::saving::Saving;
 use super::seeding::Crawl;
 use crate::base::address::Address;
 use crate::base::limits::PERSISTENT_MAX;
@@ -72,6 +73,7 @@ pub struct Maintenance {
     is_surplus_told: bool,
     are_few_groups_told: bool,
     roles: Roles,
+    saving: Saving,
     /// Of a seed node.
     crawl: Crawl,
 }
@@ -112,6 +114,7 @@ impl Maintenance {
             is_surplus_told: false,
             are_few_groups_told: false,
             roles: Roles::default(),
+            saving: Saving::default(),
             crawl: Crawl::default(),
         }
     }
@@ -145,9 +148,7 @@ impl Maintenance {
         if is_period {
             self.clean(now, pool, out);
         }
-        if pool.take_unsaved_scores(is_period) {
-            out.jobs.push(Job::SaveScores);
-        }
+        self.saving.round(is_period, pool, out);
         let is_dial_round = now >= self.next_dials;
         if is_dial_round {
             self.next_dials = now + pool.policy().dial_period;
@@ -425,6 +426,7 @@ impl Machine for Maintenance {
                 return;
             }
             Input::Done(Done::Resolved { ticket, addresses }) => self.names.resolved(now, ticket, &addresses, pool, out),
+            Input::Done(Done::Saved { ticket, result }) => self.saving.saved(ticket, result, out),
             Input::Round { ticket } => {
                 self.rounds.push(ticket);
                 (self.hold_until, self.next_dials, self.next_period) = (now, now, now);

@@ -304,20 +304,44 @@ fn surplus_links_of_low_scores_go_first() {
 }
 
 #[test]
-fn scores_are_saved_at_once_when_somebody_is_kept_out_and_else_each_period() {
-    let saves = |out: &Outbox| out.jobs.iter().filter(|job| **job == Job::SaveScores).count();
-    let mut policy = busy();
-    policy.score.is_saved = true;
-    let period = policy.maintenance_period;
-    let mut bench = Bench::new(policy, &[], &[]);
-    assert_eq!(saves(&bench.wake(ms(0))), 0);
+fn what_has_changed_is_saved_at_once_when_somebody_is_kept_out_and_else_each_period() {
+    let saves = |out: &Outbox| -> Vec<(u64, bool)> {
+        let save = |job: &Job| if let Job::Save { ticket, is_durable } = job { Some((*ticket, *is_durable)) } else { None };
+        out.jobs.iter().filter_map(save).collect()
+    };
+    let period = busy().maintenance_period;
+    let mut bench = Bench::new(busy(), &[], &[]);
+    bench.pool.keep();
+    // Somebody saves all that there is, and answers.
+    let save = |bench: &mut Bench, now, ticket, result: Result<(), String>| {
+        let changes = bench.pool.take_changes(now, 0, 100);
+        if result.is_err() {
+            bench.pool.keep_changes(&changes);
+        }
+        let mut out = Outbox::default();
+        bench.machine.handle(now, Input::Done(Done::Saved { ticket, result }), &mut bench.pool, &mut out);
+        assert_eq!(saves(&out), [], "not again at once");
+        out.notices
+    };
+    assert_eq!(saves(&bench.wake(ms(0))), []);
     bench.pool.report(ms(1), peer(1), -20, "slow");
-    assert_eq!(saves(&bench.wake(ms(2))), 0);
-    assert_eq!(saves(&bench.wake(ms(0) + period)), 1);
-    assert_eq!(saves(&bench.wake(ms(0) + 2 * period)), 0, "nothing has changed");
-    bench.pool.report(ms(0) + 2 * period, peer(1), -900, "lies");
-    assert_eq!(saves(&bench.wake(ms(1) + 2 * period)), 1);
+    assert_eq!(saves(&bench.wake(ms(2))), []);
+    assert_eq!(saves(&bench.wake(ms(0) + period)), [(1, false)]);
+    bench.pool.report(ms(0) + period, peer(2), -20, "slow");
+    assert_eq!(saves(&bench.wake(ms(0) + 2 * period)), [], "one at a time");
+    assert_eq!(save(&mut bench, ms(0) + 2 * period, 1, Ok(())), []);
+    assert_eq!(saves(&bench.wake(ms(0) + 3 * period)), [], "nothing has changed");
+    bench.pool.report(ms(0) + 3 * period, peer(1), -900, "lies");
+    assert_eq!(saves(&bench.wake(ms(1) + 3 * period)), [(2, true)]);
+    let full = || Err("no space".to_owned());
+    let failed = Notice::StoreFailed { text: "no space".to_owned() };
+    assert_eq!(save(&mut bench, ms(2) + 3 * period, 2, full()), [failed]);
+    assert_eq!(saves(&bench.wake(ms(0) + 4 * period)), [(3, false)], "it is tried again");
+    assert_eq!(save(&mut bench, ms(1) + 4 * period, 3, full()), [], "told once");
+    assert_eq!(saves(&bench.wake(ms(0) + 5 * period)).len(), 1);
+    assert_eq!(save(&mut bench, ms(1) + 5 * period, 4, Ok(())), []);
+    assert_eq!(saves(&bench.wake(ms(0) + 6 * period)), []);
     let mut unsaved = Bench::new(busy(), &[], &[]);
     unsaved.pool.report(ms(0), peer(1), -900, "lies");
-    assert_eq!(saves(&unsaved.wake(ms(1))), 0, "there is no file");
+    assert_eq!(saves(&unsaved.wake(ms(1))), [], "there is no store");
 }

@@ -8,6 +8,7 @@ pub mod machine;
 pub mod maintenance;
 mod names;
 mod roles;
+mod saving;
 mod seeding;
 pub mod welcome;
 pub mod word;

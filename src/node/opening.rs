@@ -1,0 +1,99 @@
+//! The store at a node's start: which one, what it has, and what becomes of a damaged one. A node that cannot know what it had saved does not
+//! start; one whose file is damaged starts without, and says so loudly. `running.rs` calls it.
+
+use super::error::Error;
+use super::node::Plan;
+use super::storekeeper::{Order, Storekeeper};
+use crate::bus::outbox::Notice;
+use crate::pool::saved::Saved;
+use crate::pool::store::{Store, StoreFault};
+use crate::pool::table::Pool;
+use crate::settings::table::Settings;
+use crossbeam_channel::Receiver;
+use std::path::{Path, PathBuf};
+
+const LOG: &str = "bowline::store";
+
+/// A store with what it had.
+pub struct Opened {
+    store: Box<dyn Store>,
+    saved: Saved,
+    set_aside: Option<Notice>,
+}
+
+/// Opens the store and loads it, if there is one.
+///
+/// # Errors
+/// `Store`: it cannot be read, or only by a later version. `Settings`: it has no address, and they name none.
+pub fn open(plan: &Plan) -> Result<Option<Opened>, Error> {
+    let path = PathBuf::from(&plan.settings.store_path);
+    let given = plan.store.as_ref().and_then(|given| given.lock().take());
+    let is_given = given.is_some();
+    let opened = match given.or_else(|| file_at(&path)) {
+        Some(mut store) => match load(&mut *store, &path) {
+            Ok((saved, set_aside)) => Some(Opened { store, saved, set_aside }),
+            Err(fault) => return Err(give_back(plan, is_given.then_some(store), Error::Store { path, fault })),
+        },
+        None => {
+            log::info!(target: LOG, "address book, lists and scores are kept in memory alone: set store.path to keep them");
+            None
+        }
+    };
+    let known = opened.as_ref().map_or(0, |opened| opened.saved.points.len());
+    match Settings::clone(&plan.settings).check_knowing(known) {
+        Ok(_) => Ok(opened),
+        Err(complaints) => {
+            let store = opened.map(|opened| opened.store).filter(|_| is_given);
+            Err(give_back(plan, store, Error::Settings(complaints)))
+        }
+    }
+}
+
+/// The start may be tried again: an application's store is kept for it.
+fn give_back(plan: &Plan, store: Option<Box<dyn Store>>, error: Error) -> Error {
+    if let Some(place) = plan.store.as_ref().filter(|_| store.is_some()) {
+        *place.lock() = store;
+    }
+    error
+}
+
+/// What was saved; nothing after damage, which is to be told.
+fn load(store: &mut dyn Store, path: &Path) -> Result<(Saved, Option<Notice>), StoreFault> {
+    match store.load() {
+        Ok(saved) => Ok((saved, None)),
+        Err(StoreFault::Damaged { aside, text }) => {
+            let fault = StoreFault::Damaged { aside: aside.clone(), text: text.clone() };
+            log::error!(target: LOG, "the store {}: {fault}", path.display());
+            Ok((Saved::default(), Some(Notice::StoreSetAside { path: aside, text })))
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Gives the pool what was saved. What comes back: the store with its orders, for the storekeeper's thread; its desk; and what to tell.
+#[allow(clippy::type_complexity, reason = "three things for three places of one caller")]
+pub fn restore(
+    plan: &Plan,
+    opened: Option<Opened>,
+    pool: &mut Pool,
+) -> (Option<(Box<dyn Store>, Receiver<Order>)>, Storekeeper, Option<Notice>) {
+    let Some(Opened { store, saved, set_aside }) = opened else { return (None, Storekeeper::default(), None) };
+    let now = plan.clock.now();
+    pool.keep();
+    pool.restore(now, plan.clock.unix_seconds(now), &saved);
+    let (storekeeper, orders) = Storekeeper::new();
+    (Some((store, orders)), storekeeper, set_aside)
+}
+
+#[cfg(feature = "store")]
+fn file_at(path: &Path) -> Option<Box<dyn Store>> {
+    (!path.as_os_str().is_empty()).then(|| Box::new(super::store_redb::FileStore::new(path)) as Box<dyn Store>)
+}
+
+#[cfg(not(feature = "store"))]
+fn file_at(path: &Path) -> Option<Box<dyn Store>> {
+    if !path.as_os_str().is_empty() {
+        log::warn!(target: LOG, "store.path is set, but this program was built without the feature `store`");
+    }
+    None
+}

@@ -1,0 +1,319 @@
+//! What outlives a restart: the pool's verbs for whoever saves and loads it. Rows are made of what has changed, and taken back with their age;
+//! whatever the clocks said meanwhile, nobody is kept out for longer than the rules say, and nothing is younger than now. They touch no store.
+
+use super::book::Book;
+use super::lists::{By, Culprit, Entry, time_of};
+use super::peers::Peer;
+use super::points::{Point, State, dialable};
+use super::policy::Policy;
+use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint};
+use super::table::Pool;
+use crate::base::limits::{PEERS_MAX, POINTS_MAX, SCORES_MAX};
+use crate::base::peer::PeerId;
+use crate::base::subject::Subject;
+use crate::base::time::Time;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// What is to be saved, beside the marks of the tables.
+#[derive(Debug, Default)]
+pub struct Dirty {
+    /// Somebody is kept out who was not: that is saved at once.
+    pub(super) is_urgent: bool,
+    /// What is saved with any change is to be saved even without one.
+    has_more: bool,
+    /// The anchors of a node that has stopped, whose links are gone.
+    pub(super) last_anchors: Option<Vec<Anchor>>,
+}
+
+/// A row, by its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    Point(SocketAddr),
+    Peer(PeerId),
+    List(OnList, Subject),
+    Score(PeerId),
+}
+
+/// How many rows of each kind were taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    pub points: usize,
+    pub peers: usize,
+    pub lists: usize,
+    pub scores: usize,
+}
+
+impl std::ops::AddAssign for Imported {
+    fn add_assign(&mut self, more: Imported) {
+        self.points += more.points;
+        self.peers += more.peers;
+        self.lists += more.lists;
+        self.scores += more.scores;
+    }
+}
+
+/// This moment by both clocks, to tell the one by the other.
+#[derive(Clone, Copy, Debug)]
+struct Now {
+    now: Time,
+    unix: u64,
+}
+
+impl Now {
+    fn unix(self, at: Time) -> u64 {
+        if at > self.now {
+            self.unix.saturating_add(self.now.until(at).as_secs())
+        } else {
+            self.unix.saturating_sub(self.now.since(at).as_secs())
+        }
+    }
+
+    /// A moment that is past: never later than now.
+    fn past(self, unix: u64) -> Time {
+        self.now - Duration::from_secs(self.unix.saturating_sub(unix))
+    }
+
+    fn at(self, unix: u64) -> Time {
+        self.past(unix) + Duration::from_secs(unix.saturating_sub(self.unix))
+    }
+}
+
+impl Pool {
+    /// There is a store: from now on it is noted what is to be saved.
+    pub fn keep(&mut self) {
+        self.points.marks.begin(POINTS_MAX);
+        self.peers.marks.begin(PEERS_MAX);
+        self.scores.marks.begin(SCORES_MAX);
+        self.lists.begin_marks();
+    }
+
+    /// True if something is to be saved.
+    pub fn has_changes(&self) -> bool {
+        let has_marks = [self.peers.marks.is_empty(), self.scores.marks.is_empty()].contains(&false);
+        self.dirty.has_more || has_marks || !self.points.marks.is_empty() || !self.lists.marks.is_empty()
+    }
+
+    /// True once if somebody is kept out who was not, and that is to be saved at once.
+    pub fn take_urgent(&mut self) -> bool {
+        let is_urgent = std::mem::take(&mut self.dirty.is_urgent) | std::mem::take(&mut self.lists.is_urgent);
+        is_urgent && self.has_changes()
+    }
+
+    /// Takes what has changed, at most so many rows and what goes with them; `unix` is now in seconds since 1970.
+    pub fn take_changes(&mut self, now: Time, unix: u64, max: usize) -> Vec<Change> {
+        let mut keys: Vec<Key> = self.lists.marks.take(max).into_iter().map(|(list, subject)| Key::List(list, subject)).collect();
+        keys.extend(self.scores.marks.take(max - keys.len()).into_iter().map(Key::Score));
+        keys.extend(self.points.marks.take(max - keys.len()).into_iter().map(Key::Point));
+        keys.extend(self.peers.marks.take(max - keys.len()).into_iter().map(Key::Peer));
+        let mut changes: Vec<Change> = keys.into_iter().map(|key| self.change_of(now, unix, key)).collect();
+        if std::mem::take(&mut self.dirty.has_more) || !changes.is_empty() {
+            changes.extend(self.changes_beside(unix));
+        }
+        changes
+    }
+
+    /// What is saved with any change.
+    fn changes_beside(&self, unix: u64) -> [Change; 2] {
+        let anchors = self.dirty.last_anchors.clone().unwrap_or_else(|| self.anchors_now());
+        [Change::Meta { key: *self.points.key(), saved_at: unix }, Change::Anchors(anchors)]
+    }
+
+    /// The node stops: who is an anchor now is saved when the links are gone.
+    pub(super) fn note_last_anchors(&mut self) {
+        self.dirty.last_anchors = Some(self.anchors_now());
+    }
+
+    /// They could not be saved: they are still to be.
+    pub fn keep_changes(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Point(SavedPoint { at, .. }) | Change::NoPoint(at) => self.points.marks.note(*at),
+                Change::Peer(SavedPeer { id, .. }) | Change::NoPeer(id) => self.peers.marks.note(*id),
+                Change::List(SavedList { list, subject, .. }) | Change::NoList(list, subject) => {
+                    self.lists.marks.note((*list, *subject));
+                }
+                Change::Score(saved) => self.scores.marks.note(saved.peer),
+                Change::NoScore(peer) => self.scores.marks.note(*peer),
+                Change::Meta { .. } | Change::Anchors(_) => self.dirty.has_more = true,
+            }
+        }
+    }
+
+    /// The store has nothing any more: everything is to be saved.
+    pub fn keep_all(&mut self) {
+        for key in self.keys() {
+            match key {
+                Key::Point(at) => self.points.marks.note(at),
+                Key::Peer(peer) => self.peers.marks.note(peer),
+                Key::List(list, subject) => self.lists.marks.note((list, subject)),
+                Key::Score(peer) => self.scores.marks.note(peer),
+            }
+        }
+    }
+
+    /// The keys of all rows.
+    pub fn keys(&self) -> Vec<Key> {
+        let points = self.points.iter().map(|point| Key::Point(point.at));
+        let peers = self.peers.iter().map(|(peer, _)| Key::Peer(*peer));
+        let lists = self.lists.keys().map(|(list, subject)| Key::List(list, subject));
+        points.chain(peers).chain(lists).chain(self.scores.peers().map(|peer| Key::Score(*peer))).collect()
+    }
+
+    /// The row of a key as it is now, or that it is gone.
+    pub fn change_of(&self, now: Time, unix: u64, key: Key) -> Change {
+        let clock = Now { now, unix };
+        match key {
+            Key::Point(at) => self.points.get(at).map_or(Change::NoPoint(at), |point| Change::Point(saved_point(point, clock))),
+            Key::Peer(id) => self.peers.get(&id).map_or(Change::NoPeer(id), |known| {
+                let (first_seen, last_seen) = (clock.unix(known.first_seen), clock.unix(known.last_seen));
+                let failures = known.failures.iter().map(|(at, reason)| (clock.unix(*at), *reason)).collect();
+                let (is_private, metadata) = (known.is_private, known.metadata.clone());
+                Change::Peer(SavedPeer { id, first_seen, last_seen, is_private, failures, metadata })
+            }),
+            Key::List(list, subject) => {
+                let row = self.lists.row(now, list, &subject, |at| clock.unix(at));
+                row.map_or(Change::NoList(list, subject), Change::List)
+            }
+            Key::Score(peer) => self.scores.row(now, unix, &peer).map_or(Change::NoScore(peer), Change::Score),
+        }
+    }
+
+    /// Takes back what was saved. What there is no room or use for goes from the store, too.
+    pub fn restore(&mut self, now: Time, unix: u64, saved: &Saved) {
+        if let Some(key) = saved.key {
+            self.set_book_key(key);
+        }
+        self.import(now, unix, saved);
+        self.set_anchors(saved.anchors.clone());
+        // All that was taken is as it was saved.
+        self.lists.is_urgent = false;
+        for marks in [&mut self.peers.marks, &mut self.scores.marks] {
+            marks.take(usize::MAX);
+        }
+        self.points.marks.take(usize::MAX);
+        self.lists.marks.take(usize::MAX);
+        let points = saved.points.iter().map(|point| Key::Point(point.at));
+        let peers = saved.peers.iter().map(|peer| Key::Peer(peer.id));
+        let lists = saved.lists.iter().map(|entry| Key::List(entry.list, entry.subject));
+        let keys = points.chain(peers).chain(lists).chain(saved.scores.iter().map(|score| Key::Score(score.peer)));
+        let gone: Vec<Change> = keys.map(|key| self.change_of(now, unix, key)).filter(Change::is_gone).collect();
+        self.keep_changes(&gone);
+        // Anchors serve one start: who has made a node stop must not meet it again and again.
+        self.dirty.has_more = !saved.anchors.is_empty();
+    }
+
+    /// Takes rows of another node, or of another time. What is known already stays as it is.
+    pub fn import(&mut self, now: Time, unix: u64, saved: &Saved) -> Imported {
+        let clock = Now { now, unix };
+        let lists = saved.lists.iter().filter(|entry| self.import_entry(clock, entry)).count();
+        let mut imported = Imported { lists, ..Imported::default() };
+        for saved in saved.points.iter().filter(|saved| saved.peer != Some(self.own)) {
+            let point = known_point(saved, clock);
+            imported.points += usize::from(self.points.restore(now, point, saved.is_tried, &self.policy));
+        }
+        for saved in saved.peers.iter().filter(|saved| saved.id != self.own) {
+            imported.peers += usize::from(self.peers.restore(saved.id, known_peer(saved, clock), &self.policy));
+        }
+        for saved in saved.scores.iter().filter(|saved| saved.peer != self.own) {
+            let age = Duration::from_secs(unix.saturating_sub(saved.at));
+            let ban_ends = self.lists.ban_of(now, &saved.peer).flatten();
+            imported.scores += usize::from(self.scores.restore(now, age, saved, ban_ends));
+        }
+        self.has_fresh_points |= imported.points > 0;
+        imported
+    }
+
+    /// One entry of a list: true if it is on it now and was not before. What a score has led to lasts no longer than a fresh one would.
+    fn import_entry(&mut self, clock: Now, saved: &SavedList) -> bool {
+        if self.lists.row(clock.now, saved.list, &saved.subject, |_| 0).is_some() {
+            return false;
+        }
+        if saved.list == OnList::Greylisted {
+            let Some(culprit) = Culprit::of(&saved.subject) else { return false };
+            let longest = clock.now + time_of(saved.offences, &self.policy);
+            let until = saved.until.map_or(longest, |until| clock.at(until).min(longest));
+            self.lists.keep_grey(culprit, until, saved.offences);
+            return true;
+        }
+        let ban_time = self.scores.rules().ban_time;
+        let longest = (saved.by == By::Score && !ban_time.is_zero()).then(|| clock.now + ban_time);
+        let until = saved.until.map(|until| longest.map_or(clock.at(until), |longest| clock.at(until).min(longest)));
+        if until.is_some_and(|until| until <= clock.now) {
+            return false;
+        }
+        let entry = Entry { since: clock.past(saved.since), until, why: saved.why.clone(), by: saved.by };
+        match saved.list {
+            OnList::Banned => self.lists.ban(saved.subject, entry).is_ok(),
+            _ => self.lists.keep_trust(clock.now, saved.subject, entry).is_ok(),
+        }
+    }
+}
+
+impl Book {
+    /// Takes back an address that was saved, or comes from elsewhere, with a place in the table that it was in, or else in the new one. True if
+    /// it is there now and was not before.
+    pub(super) fn restore(&mut self, now: Time, mut point: Point, was_tried: bool, policy: &Policy) -> bool {
+        let is_wanted = dialable(&point.address(), policy) == Some(point.at) && !self.is_self(point.at);
+        if !is_wanted || self.get(point.at).is_some() || !self.make_room(policy) {
+            return false;
+        }
+        let is_seated = was_tried && self.seat_tried(&mut point) || self.seat(now, &mut point, policy, false);
+        let is_taken = is_seated || !point.wants_place();
+        if is_taken {
+            self.insert(point);
+        }
+        is_taken
+    }
+}
+
+fn saved_point(point: &Point, clock: Now) -> SavedPoint {
+    SavedPoint {
+        at: point.at,
+        peer: point.peer,
+        capabilities: point.capabilities.clone(),
+        is_own_word: point.is_own_word,
+        source: point.source,
+        proof: point.proof,
+        is_tried: point.is_tried(),
+        attempts: point.attempts,
+        reinstated: point.reinstated,
+        bad_until: if let State::Bad { until } = point.state { Some(clock.unix(until)) } else { None },
+        last_heard: clock.unix(point.last_heard),
+        last_dialed: point.last_dialed.map(|at| clock.unix(at)),
+        last_seen: point.last_seen.map(|at| clock.unix(at)),
+        last_miss: point.last_miss.map(|at| clock.unix(at)),
+        last_failure: point.last_failure.map(|(at, reason)| (clock.unix(at), reason)),
+        metadata: point.metadata.clone(),
+    }
+}
+
+fn known_peer(saved: &SavedPeer, clock: Now) -> Peer {
+    let failures = saved.failures.iter().map(|(at, reason)| (clock.past(*at), *reason)).collect();
+    let (last_seen, is_private, metadata) = (clock.past(saved.last_seen), saved.is_private, saved.metadata.clone());
+    let mut known = Peer::new(clock.past(saved.first_seen));
+    (known.last_seen, known.is_private, known.failures, known.metadata) = (last_seen, is_private, failures, metadata);
+    known
+}
+
+/// A saved address, idle. One that was bad is so for as long as it had left; any other may be dialed at once.
+fn known_point(saved: &SavedPoint, clock: Now) -> Point {
+    let mut point = Point::new(clock.past(saved.last_heard), saved.at, saved.source);
+    point.peer = saved.peer;
+    point.capabilities = saved.capabilities.clone();
+    point.is_own_word = saved.is_own_word;
+    point.proof = saved.proof;
+    point.attempts = saved.attempts;
+    point.proven_since =
+        (saved.proof > super::points::Proof::Heard).then(|| clock.past(saved.last_seen.unwrap_or(saved.last_heard)));
+    point.last_dialed = saved.last_dialed.map(|at| clock.past(at));
+    point.last_seen = saved.last_seen.map(|at| clock.past(at));
+    point.last_miss = saved.last_miss.map(|at| clock.past(at));
+    point.last_failure = saved.last_failure.map(|(at, reason)| (clock.past(at), reason));
+    point.reinstated = saved.reinstated;
+    point.metadata = saved.metadata.clone();
+    if let Some(until) = saved.bad_until.map(|until| clock.at(until)).filter(|until| *until > clock.now) {
+        point.state = State::Bad { until };
+    }
+    point
+}

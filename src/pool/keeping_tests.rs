@@ -1,0 +1,305 @@
+//! What outlives a restart: what a store has is what the pool has, whatever happens to either, and what comes back has its age.
+
+use super::keeping::{Imported, Key};
+use super::lists::{By, Culprit, Standing};
+use super::points::{Offer, Point, Proof, Source, State};
+use super::saved::{Change, Saved};
+use super::saved_json::{entry, read, row};
+use super::slots::Purpose;
+use super::table::Pool;
+use super::testbed::{Bench, at, peer, policy};
+use super::tried::Promotion;
+use crate::base::address::Address;
+use crate::base::limits::BUCKET;
+use crate::base::point::Group;
+use crate::base::reason::CloseReason;
+use crate::base::time::Time;
+use crate::wire::hello::Capability;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const HOUR: u64 = 3_600;
+const DAY: u64 = 24 * HOUR;
+/// Seconds since 1970 when the nodes of these tests begin.
+const UNIX: u64 = 1_800_000_000;
+
+fn after(seconds: u64) -> Time {
+    // As a node's clock, which has counted some years when it is built.
+    Time::ZERO + Duration::from_secs(1_000 * DAY + seconds)
+}
+
+/// What a store has, as lines.
+type Store = BTreeMap<String, String>;
+
+fn save(store: &mut Store, changes: &[Change]) {
+    for (key, row) in changes.iter().map(entry) {
+        match row {
+            Some(row) => store.insert(key, row),
+            None => store.remove(&key),
+        };
+    }
+}
+
+fn load(store: &Store) -> Saved {
+    let mut saved = Saved::default();
+    store.values().for_each(|line| saved.take(read(line).expect("a row")));
+    saved
+}
+
+/// All rows of a pool, as a store that has them all.
+fn all(pool: &Pool, now: Time, unix: u64) -> Store {
+    let mut store = Store::new();
+    let rows: Vec<Change> = pool.keys().into_iter().map(|key| pool.change_of(now, unix, key)).collect();
+    save(&mut store, &rows);
+    store
+}
+
+fn without_meta(mut store: Store) -> Store {
+    store.retain(|key, _| key != "meta" && key != "anchors");
+    store
+}
+
+fn restored(store: &Store, unix: u64) -> Bench {
+    let mut bench = Bench::new(policy());
+    bench.pool.keep();
+    bench.pool.restore(after(0), unix, &load(store));
+    bench
+}
+
+fn learn(bench: &mut Bench, number: u8, proof: Proof) {
+    let address = Address::of(at(number), Some(peer(number)));
+    let capabilities = [Capability { name: "archive".to_owned(), value: number.into() }];
+    let offer = Offer { address: &address, capabilities: &capabilities, source: Source::Group(Group::of(at(9).ip())), proof };
+    let policy = bench.pool.policy().clone();
+    bench.pool.points_mut().learn(bench.now, &offer, &policy);
+}
+
+/// One thing that happens to the tables.
+fn happen(bench: &mut Bench, what: u8, who: u8) {
+    let (now, who) = (bench.now, who % 12 + 1);
+    let subject = format!("10.{who}.0.0/16").parse().expect("a prefix");
+    match what % 16 {
+        0 => learn(bench, who, Proof::Heard),
+        1 => learn(bench, who, Proof::Host),
+        2 => drop(bench.pool.report(now, peer(who), -i32::from(what) * 3, "verdict")),
+        3 => drop(bench.pool.ban(now, subject, None, "spam")),
+        4 => drop(bench.pool.lists_mut().unban(&subject)),
+        5 => drop(bench.pool.lists_mut().trust(now, subject, Some(now + Duration::from_secs(60)))),
+        6 => drop(bench.pool.lists_mut().untrust(&subject)),
+        7 => {
+            let policy = bench.pool.policy().clone();
+            bench.pool.lists_mut().greylist(now, Culprit::Host(at(who).ip()), &policy);
+        }
+        8 => drop(bench.pool.lists_mut().flush_greylist()),
+        9 => drop(bench.pool.lists_mut().forgive(&Culprit::Host(at(who).ip()))),
+        10 => drop(bench.arrive(who)),
+        11 => drop(bench.pool.claim_dial(now, at(who), None, Purpose::Wanted)),
+        12 => {
+            bench.pool.lists_mut().expire(now);
+            bench.pool.expire_points(now);
+            bench.pool.expire_scores(now);
+        }
+        13 => drop(bench.pool.points_mut().fix(now, at(who), None, true)),
+        14 => bench.pool.points_mut().note_self(at(who)),
+        _ => {
+            let link = bench.pool.slots().iter().map(|slot| slot.link).nth(usize::from(who) % 3);
+            if let Some(link) = link {
+                bench.pool.recognise(now, link, peer(who));
+                bench.introduce(link, who);
+                bench.pool.open(now, link);
+                if what > 127 {
+                    bench.close(link, CloseReason::Reset);
+                }
+            }
+        }
+    }
+}
+
+proptest! {
+    /// The marks miss nothing: a store that is told of changes alone has what a store that is told everything has.
+    #[test]
+    fn a_store_that_is_told_of_changes_has_everything(events in prop::collection::vec((any::<u8>(), any::<u8>()), 0..60), size in 1_usize..9) {
+        let mut bench = Bench::new(policy());
+        bench.now = after(0);
+        bench.pool.keep();
+        let mut store = Store::new();
+        for (what, who) in events {
+            happen(&mut bench, what, who);
+            let changes = bench.pool.take_changes(bench.now, UNIX, size);
+            prop_assert!(changes.len() <= size + 2);
+            // Every third save fails.
+            if what % 3 == 0 { bench.pool.keep_changes(&changes) } else { save(&mut store, &changes) }
+        }
+        while bench.pool.has_changes() {
+            save(&mut store, &bench.pool.take_changes(bench.now, UNIX, size));
+        }
+        prop_assert_eq!(without_meta(store.clone()), all(&bench.pool, bench.now, UNIX));
+        // And the node that starts from it has it, too, with nothing to save but what is of no use to it.
+        let mut again = restored(&store, UNIX);
+        let mut left = store.clone();
+        save(&mut left, &again.pool.take_changes(after(0), UNIX, 1_000));
+        prop_assert_eq!(without_meta(left), all(&again.pool, after(0), UNIX));
+    }
+}
+
+#[test]
+fn nothing_is_noted_without_a_store() {
+    let mut bench = Bench::new(policy());
+    (0..=255).for_each(|what| happen(&mut bench, what, what));
+    assert!(!bench.pool.has_changes() && !bench.pool.take_urgent() && !bench.pool.keys().is_empty());
+}
+
+#[test]
+fn what_keeps_somebody_out_is_urgent_once() {
+    let mut bench = Bench::new(policy());
+    bench.pool.keep();
+    let net = "192.0.2.0/24".parse().expect("a prefix");
+    let now = bench.now;
+    learn(&mut bench, 1, Proof::Heard);
+    assert!(bench.pool.has_changes() && !bench.pool.take_urgent());
+    bench.pool.ban(now, net, None, "spam").expect("there is room");
+    assert!(bench.pool.take_urgent() && !bench.pool.take_urgent());
+    assert!(bench.pool.lists_mut().unban(&net));
+    assert!(bench.pool.take_urgent() && !bench.pool.lists_mut().unban(&net) && !bench.pool.take_urgent());
+    bench.pool.report(now, peer(1), -20, "slow");
+    assert!(!bench.pool.take_urgent());
+    bench.pool.report(now, peer(1), -900, "lies");
+    assert!(bench.pool.take_urgent());
+}
+
+#[test]
+fn a_ban_an_address_and_a_peer_survive_a_restart_with_their_age() {
+    let mut bench = Bench::new(policy());
+    bench.now = after(0);
+    bench.pool.keep();
+    learn(&mut bench, 1, Proof::Host);
+    learn(&mut bench, 2, Proof::Heard);
+    let link = bench.outbound(1);
+    bench.now = after(10);
+    bench.close(link, CloseReason::Reset);
+    let (net, other) = ("198.51.100.0/24".parse().expect("a prefix"), "203.0.113.0/24".parse().expect("a prefix"));
+    bench.pool.ban(after(10), net, None, "spam").expect("there is room");
+    bench.pool.ban(after(10), other, Some(after(10 + HOUR)), "spam").expect("there is room");
+    bench.pool.lists_mut().trust(after(10), "192.0.2.1".parse().expect("an address"), None).expect("not banned");
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(after(10), UNIX + 10, 100));
+
+    let again = restored(&store, UNIX + 10 + 600);
+    let point = again.pool.points().get(at(1)).expect("it is known");
+    assert_eq!((point.peer, point.proof, point.state, point.attempts), (Some(peer(1)), Proof::Dialed, State::Candidate, 0));
+    let ago = |moment: Option<Time>| moment.map(|at| after(0).since(at).as_secs());
+    assert_eq!((ago(point.last_seen), ago(point.last_dialed), ago(Some(point.last_heard))), (Some(600), Some(610), Some(610)));
+    assert!(point.is_own_word && again.pool.points().get(at(2)).is_some_and(|point| point.capabilities.len() == 1));
+    let known = again.pool.known().get(&peer(1)).expect("it is known");
+    assert_eq!((ago(Some(known.first_seen)), ago(Some(known.last_seen)), known.links), (Some(610), Some(600), 0));
+    let ip = |text: &str| Some(text.parse().expect("an address"));
+    let standing = |now, text: &str| again.pool.lists().standing(now, ip(text), None);
+    assert_eq!(standing(after(0), "198.51.100.7"), Standing::Banned);
+    let (_, entry) = again.pool.lists().banned().find(|(subject, _)| *subject == net).expect("it is banned");
+    assert_eq!((ago(Some(entry.since)), entry.until, &*entry.why, entry.by), (Some(600), None, "spam", By::Operator));
+    assert_eq!(standing(after(0), "192.0.2.1"), Standing::Trusted);
+    assert_eq!(standing(after(HOUR - 601), "203.0.113.7"), Standing::Banned);
+    assert_eq!(standing(after(HOUR - 600), "203.0.113.7"), Standing::Ordinary);
+
+    // Three days later the address of which somebody only spoke has its age.
+    let mut later = restored(&store, UNIX + 3 * DAY);
+    let forgotten_after = later.pool.policy().point_forgotten_after;
+    assert!(later.pool.points().get(at(2)).is_some());
+    later.pool.expire_points(after(0) + forgotten_after - Duration::from_secs(3 * DAY));
+    assert!(later.pool.points().get(at(2)).is_none() && later.pool.points().get(at(1)).is_some());
+}
+
+#[test]
+fn a_restart_keeps_scores_bans_and_greylistings_and_believes_no_clock() {
+    let mut bench = Bench::new(policy());
+    bench.pool.keep();
+    let now = after(100);
+    for (number, delta) in [(1, 800), (2, -500), (3, -900), (4, -98)] {
+        bench.pool.report(now, peer(number), delta, "x");
+    }
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(now, UNIX, 100));
+    let values = |bench: &Bench| [1, 2, 3, 4].map(|number| bench.pool.scores().value(after(0), &peer(number)));
+    let standing = |bench: &Bench, now, number| bench.pool.lists().standing(now, None, Some(&peer(number)));
+    let at_once = restored(&store, UNIX);
+    assert_eq!(values(&at_once), [800, -500, -900, -98]);
+    let ordinary = Standing::Ordinary;
+    let standings = [1, 2, 3, 4].map(|number| standing(&at_once, after(0), number));
+    assert_eq!(standings, [ordinary, Standing::Greylisted, Standing::Banned, ordinary]);
+    let later = restored(&store, UNIX + HOUR);
+    assert_eq!(values(&later), [400, -250, -450, -49]);
+    assert_eq!(standing(&later, after(22 * HOUR), 2), Standing::Greylisted);
+    assert_eq!(standing(&later, after(23 * HOUR), 2), ordinary, "24 h after it began");
+    // The clock went back by years: nothing has faded, and the greylist holds for no longer than it ever does.
+    let back = restored(&store, 1);
+    assert_eq!(values(&back), [800, -500, -900, -98]);
+    assert_eq!(standing(&back, after(24 * HOUR), 2), ordinary);
+    // And far ahead: everything has faded, but for the ban.
+    let ahead = restored(&store, u64::MAX);
+    assert_eq!(values(&ahead), [0, 0, 0, 0]);
+    assert_eq!([2, 3].map(|number| standing(&ahead, after(0), number)), [ordinary, Standing::Banned]);
+}
+
+#[test]
+fn an_import_adds_what_is_news_and_changes_nothing_that_is_known() {
+    let mut from = Bench::new(policy());
+    (1..=5).for_each(|number| learn(&mut from, number, Proof::Dialed));
+    let now = from.now;
+    from.pool.ban(now, "192.0.2.0/24".parse().expect("a prefix"), None, "spam").expect("there is room");
+    from.pool.report(now, peer(1), 300, "blocks");
+    let rows = load(&all(&from.pool, now, UNIX));
+    let mut to = Bench::new(policy());
+    to.pool.keep();
+    learn(&mut to, 1, Proof::Heard);
+    to.pool.report(to.now, peer(1), -10, "slow");
+    let before = row(&to.pool.change_of(to.now, UNIX, Key::Point(at(1))));
+    let imported = to.pool.import(to.now, UNIX, &rows);
+    assert_eq!(imported, Imported { points: 4, peers: 0, lists: 1, scores: 0 });
+    assert_eq!(row(&to.pool.change_of(to.now, UNIX, Key::Point(at(1)))), before);
+    assert_eq!(to.pool.scores().value(to.now, &peer(1)), -10);
+    assert!(to.pool.take_urgent(), "a ban is saved at once");
+    assert_eq!(to.pool.import(to.now, UNIX, &rows), Imported::default(), "nothing of it is news");
+}
+
+/// Places are drawn with the saved key, and nothing else of them is saved.
+#[test]
+fn the_same_file_gives_the_same_places() {
+    let mut bench = Bench::new(policy());
+    bench.pool.set_book_key([9; 16]);
+    bench.now = after(0);
+    bench.pool.keep();
+    let policy = bench.pool.policy().clone();
+    (1..=90).for_each(|number| learn(&mut bench, number, Proof::Dialed));
+    let promoted =
+        (1..=30).filter(|number| bench.pool.points_mut().good(after(0), at(*number), &policy) == Promotion::Tried).count();
+    assert!(promoted > 20, "{promoted}");
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(after(0), UNIX, 1_000));
+    let again = restored(&store, UNIX);
+    assert_eq!(again.pool.points().key(), &[9; 16]);
+    let buckets = |bench: &Bench| -> Vec<_> {
+        let bucket = |point: &Point| point.places.iter().map(|place| place as usize / BUCKET).collect::<Vec<_>>();
+        bench.pool.points().iter().map(|point| (point.at, point.is_tried(), bucket(point))).collect()
+    };
+    let tried = buckets(&again).iter().filter(|(_, is_tried, _)| *is_tried).count();
+    assert!(buckets(&bench) == buckets(&again) && tried == promoted, "{tried}");
+}
+
+#[test]
+fn anchors_are_saved_of_the_links_before_the_stop_and_serve_one_start() {
+    let mut bench = Bench::new(policy());
+    bench.now = after(0);
+    bench.pool.keep();
+    let link = bench.outbound(1);
+    bench.pool.stop();
+    bench.close(link, CloseReason::Stopped);
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(after(0), UNIX, 100));
+    assert_eq!(load(&store).anchors.iter().map(|anchor| (anchor.at, anchor.peer)).collect::<Vec<_>>(), [(at(1), peer(1))]);
+    let mut again = restored(&store, UNIX);
+    assert_eq!(again.pool.take_anchors().len(), 1);
+    assert!(again.pool.has_changes(), "they are to go from the store");
+    save(&mut store, &again.pool.take_changes(after(0), UNIX, 100));
+    assert_eq!(load(&store).anchors, []);
+}
