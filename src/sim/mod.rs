@@ -2,11 +2,16 @@
 
 pub mod checks;
 mod desks;
+pub mod disk;
+mod faults;
+mod global;
 pub mod host;
 pub mod net;
 pub mod pipe;
 pub mod port;
+pub mod rogue;
 pub mod stories;
+mod streams;
 pub mod talk;
 pub mod trace;
 pub mod world;
