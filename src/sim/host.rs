@@ -186,6 +186,13 @@ fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>) -> Pool
     pool
 }
 
+/// The reactor of a node.
+fn engine(settings: &Checked, limits: Limits, ports: Ports, local: &Arc<Local>, mut entropy: Rng) -> Engine {
+    let gate = Gate::of(&mut entropy, settings);
+    let dialects = Box::new(Native::new(Arc::clone(local)));
+    Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO)
+}
+
 /// Listens at every address, numbered in order.
 fn listen(id: HostId, listening: &[SocketAddr], network: &mut Network) -> Result<(), StartError> {
     for (number, at) in listening.iter().enumerate() {
@@ -246,14 +253,9 @@ impl Host {
             counters: Arc::clone(&counters),
             ids: ids.clone(),
         };
-        let mut entropy = rng.fork("entropy");
         let conns_max = limits.conns_max;
-        let gate = Gate::of(&mut entropy, &settings);
-        let dialects = Box::new(Native::new(Arc::clone(&local)));
-        let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO);
+        let mut engine = engine(&settings, limits, ports, &local, rng.fork("entropy"));
         (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
-        let pool = pool(&settings, identity.id(), ids, own);
-        let (persistent, seeds) = (&settings.discovery_persistent, &settings.discovery_seeds);
         Ok(Host {
             id,
             identity: identity.id(),
@@ -263,9 +265,9 @@ impl Host {
             listening,
             engine,
             next: Next::Now,
-            pool,
+            pool: pool(&settings, identity.id(), ids, own),
             welcome: Welcome::new(rng.fork("welcome")),
-            maintenance: Maintenance::new(rng.fork("maintenance"), persistent, seeds),
+            maintenance: Maintenance::new(rng.fork("maintenance"), &settings.discovery_persistent, &settings.discovery_seeds),
             exchange: Exchange::new(rng.fork("exchange")),
             desks: Default::default(),
             bell,
