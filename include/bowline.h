@@ -465,6 +465,15 @@ enum bowline_event_kind
      * instead, PEER_DISCONNECTED is all that comes.
      */
     BOWLINE_EV_CHANNEL_RESUMED = 18,
+    /**
+     * Links are above their bounds, and only those of trusted and persistent peers remain: detail = links that there are, tag = links
+     * that there should be. Once until they are in bounds again.
+     */
+    BOWLINE_EV_SURPLUS = 20,
+    /**
+     * Outbound links lead to so few groups of addresses that one party may hold them all: detail = groups. Once until there are 4 again.
+     */
+    BOWLINE_EV_FEW_GROUPS = 21,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -97,7 +97,7 @@ fn a_request_that_was_late_and_is_sent_all_the_same_is_taken_back_behind_itself(
     assert_eq!(link.requests.expired(Time::from_nanos(5)).len(), 1);
     assert!(link.requests.queued(number) && link.requests.is_to_be_told(number));
     assert!(link.withdraw(0, number) || !mail(&link).is_empty());
-    link.requests.release(CHAT, number);
+    link.requests.release(number);
     assert!(!link.requests.is_to_be_told(number) && ask(&link, None).is_ok(), "it counts no more");
 }
 

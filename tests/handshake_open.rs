@@ -77,6 +77,28 @@ fn a_claim_is_judged_before_the_answer() {
 }
 
 #[test]
+fn who_is_banned_or_not_trusted_hears_not_a_word() {
+    for motive in [CloseReason::Banned, CloseReason::NotTrusted] {
+        let refuse = |signal: &Signal| match signal {
+            Signal::Introduced { .. } => Some(Verdict::Refuse { motive: CloseReason::Banned, alternatives: Vec::new() }),
+            other => welcome(other),
+        };
+        let mut pair = Pair::plain();
+        pair.b.verdict = Some(refuse);
+        pair.run();
+        assert_eq!((pair.b.error, pair.a.error, told(&pair.a)), (Some(CloseReason::Banned), None, None));
+        assert!(!pair.b.session.wants_write());
+        // Nor when the link is open already.
+        let mut pair = Pair::plain().open();
+        let before = pair.b_wrote.len();
+        pair.b.session.close(motive);
+        assert!(!pair.b.session.wants_write(), "{motive}");
+        pair.run();
+        assert_eq!((pair.b_wrote.len(), told(&pair.a)), (before, None), "{motive}");
+    }
+}
+
+#[test]
 fn a_refused_peer_learns_the_motive_and_where_else_to_go() {
     let refuse = |signal: &Signal| match signal {
         Signal::Introduced { .. } => Some(Verdict::Refuse {

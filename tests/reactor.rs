@@ -5,6 +5,7 @@
 use bowline::base::channel::{ChannelId, Kind};
 use bowline::base::link_id::LinkId;
 use bowline::base::reason::CloseReason;
+use bowline::base::shut::Shut;
 use bowline::base::time::Time;
 use bowline::bus::command::Command;
 use bowline::bus::link::Body;
@@ -346,7 +347,7 @@ fn requests_that_are_late_before_they_are_queued_leave_nothing_in_the_mailbox() 
         rig.bell.ring_for(id);
         rig.turn_until(|rig| rig.counters.requests_late.value() == round);
         // The call gives up.
-        link.requests.forget(ChannelId(0x10), number);
+        link.requests.forget(number);
     }
     assert_eq!(link.backlogs(rig.now())[0].messages, 0);
     // One that was sent is taken back.
@@ -356,4 +357,27 @@ fn requests_that_are_late_before_they_are_queued_leave_nothing_in_the_mailbox() 
     rig.turn_until(|rig| rig.counters.requests_late.value() == 51);
     assert_eq!(link.backlogs(rig.now())[0].messages, 1);
     assert!(!link.requests.is_to_be_told(number), "its place is free behind that");
+}
+
+#[test]
+fn ten_thousand_connects_from_a_banned_address_make_nothing() {
+    let mut rig = Rig::new(|_| {});
+    let banned = [("127.0.0.0/8".parse().expect("a prefix"), Time::MAX)].into_iter().collect();
+    rig.door.publish(Shut { version: 1, banned, ..Shut::default() });
+    let mut shut = 0;
+    while shut < 10_000 {
+        // As many as wait in the kernel's queue.
+        let waiting: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(rig.at).expect("the kernel accepts")).collect();
+        shut += waiting.len() as u64;
+        rig.turn_until(|rig| {
+            assert!(rig.reports.is_empty() && rig.engine.is_empty(), "something was made for it");
+            rig.counters.read().arrivals_shut == shut
+        });
+    }
+    let stats = rig.counters.read();
+    assert_eq!((stats.arrivals, stats.arrivals_refused, stats.bytes_out), (10_000, 0, 0));
+    // The door opens when it is told to.
+    rig.door.publish(Shut { version: 2, ..Shut::default() });
+    let (mut stream, _) = rig.greeted();
+    rig.echo(&mut stream, b"in");
 }

@@ -163,11 +163,16 @@ fn messages_and_segments_agree_with_the_model() {
             }
             "discover_request" => {
                 let (peer, after) = (Some(address("198.51.100.7:9732")), Some(address("203.0.113.9:1")));
-                request(bytes, DiscoverRequest { peer, after })
+                request(bytes, DiscoverRequest { peer, after, since: 0 })
+            }
+            "discover_request_since" => request(bytes, DiscoverRequest { since: 300, ..DiscoverRequest::default() }),
+            "discover_response_version" => {
+                let peers = vec![address("198.51.100.7:9732")];
+                response(bytes, DiscoverResponse { peers, has_more: false, version: 301 })
             }
             "discover_response" => {
                 let peers = vec![with_id("198.51.100.7:9732"), address("seed.example:9732")];
-                response(bytes, DiscoverResponse { peers, has_more: true })
+                response(bytes, DiscoverResponse { peers, has_more: true, version: 0 })
             }
             "segment_whole" => whole(bytes, Kind::Message, b"hello"),
             "segment_empty" => whole(bytes, Kind::Message, b""),
@@ -184,7 +189,7 @@ fn messages_and_segments_agree_with_the_model() {
         };
         assert_eq!(hex(&ours), hex(bytes), "{name}");
     }
-    assert_eq!(rows.len(), 22);
+    assert_eq!(rows.len(), 24);
     println!("{} rows agree", rows.len());
 }
 

@@ -20,7 +20,7 @@ pub const FRAME_MAX: usize = RECORD_LENGTH_MAX - RECORD_TAG;
 pub const FRAME_MIN: usize = 16_416;
 /// Plaintext of a full record. 32 modulo 512, because libsodium's Salsa20 then has no slow tail (performance reference, finding 2).
 pub const FRAME_FULL: usize = 65_056;
-/// Plaintext of the smallest record that is filled up, while a rate is set: with its overhead it fits a turn of `TURN_BYTES_MIN`.
+/// Plaintext of the smallest record that is filled up, while a rate is set: with its overhead it fits a turn of `LINK_TURN_MIN`.
 pub const FRAME_LEAST: usize = 1_056;
 /// Records sealed with one key before it is replaced (security reference 2.3).
 pub const REKEY_RECORDS: u64 = 1_024;
@@ -93,6 +93,8 @@ pub const WRITE_BUFFER: usize = FRAME_FULL;
 pub const COMMANDS_MAX: usize = 1_024;
 /// Control messages that may wait for the exchange worker (architecture 2.5, row 3).
 pub const CONTROL_MAX: usize = 256;
+/// Orders of callers that may wait for maintenance, or for exchange.
+pub const ORDERS_MAX: usize = 64;
 /// Sockets that send their last words, beside open and half-open ones.
 pub const LINGERING_MAX: usize = 64;
 /// Reports that one link can cause: Arrived, Recognised, Introduced, Opened, Closed. The reservation rule counts with it.
@@ -121,15 +123,40 @@ pub const RATE_MAX: u64 = 1 << 40;
 /// Capabilities that links may be kept for: each costs maintenance a look at the whole book.
 pub const QUOTAS_MAX: usize = 16;
 
-/// Known addresses, at most, beside the configured ones.
-pub const POINTS_MAX: usize = 4_096;
+/// Tables of the address book: buckets of new addresses and of tried ones, and places in each (CometBFT `params.go`).
+pub const NEW_BUCKETS: usize = 256;
+pub const TRIED_BUCKETS: usize = 64;
+pub const BUCKET: usize = 64;
+/// Known addresses, at most, beside the configured ones: 16,384 new and 4,096 tried.
+pub const POINTS_MAX: usize = (NEW_BUCKETS + TRIED_BUCKETS) * BUCKET;
+/// Addresses of one identity in the book, beside the configured ones: a node listens at no more (`listen.addresses`).
+pub const POINTS_PER_PEER_MAX: usize = 8;
+/// Bytes of an application's note on an address or identity.
+pub const METADATA_BYTES_MAX: usize = 256;
 /// Addresses of one configured name that are used.
 pub const ADDRESSES_PER_NAME: usize = 8;
+/// Names that peers told of and that are remembered for an hour, and of each peer.
+pub const NAMES_HEARD_MAX: usize = 64;
+pub const NAMES_HEARD_PER_PEER: usize = 4;
 /// Known identities, at most, beside those with a link.
 pub const PEERS_MAX: usize = 4_096;
+/// Failures that are remembered of a known identity.
+pub const FAILURES_MAX: usize = 4;
+/// Persistent peers that may be configured, from the start and later, together.
+pub const PERSISTENT_MAX: usize = 256;
+/// Hosts, and prefixes, whose dials are counted.
+pub const DIAL_ENTRIES_MAX: usize = 4_096;
+/// Addresses that may wait to be checked by a feeler.
+pub const CHECKS_MAX: usize = 64;
 /// Scores that are remembered, of peers with and without a link.
 pub const SCORES_MAX: usize = 4_096;
+/// Causes that are remembered of each score.
+pub const SCORE_CAUSES_MAX: usize = 8;
 /// Identities whose discovery requests are counted.
 pub const ASKERS_MAX: usize = 4_096;
+/// Addresses that are taken from one peer's discovery answers in one cycle or call: ten pages of 1,000.
+pub const DISCOVERED_MAX: usize = 10_000;
+/// Peers, and groups of peers, whose new addresses are counted.
+pub const INTAKE_ENTRIES_MAX: usize = 4_096;
 /// Solved puzzles that are remembered per epoch. At 85 us each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch.
 pub const PUZZLES_SEEN_MAX: usize = 141_000;

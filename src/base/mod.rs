@@ -12,6 +12,7 @@ pub mod point;
 pub mod quota;
 pub mod reason;
 pub mod rng;
+pub mod shut;
 pub mod sizes;
 pub mod subject;
 pub mod text;

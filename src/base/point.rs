@@ -9,31 +9,78 @@ pub fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
-/// A set of addresses that one party is likely to hold: IPv4 /16, IPv6 /32 (Bitcoin's netgroup). Loopback addresses are
-/// grouped by /24, so that a network on one machine has as many groups as it has /24s.
+/// A set of addresses that one party is likely to hold: IPv4 /16, IPv6 /32, as CometBFT and Bitcoin have it. An IPv6 address that only carries
+/// an IPv4 one is in that one's group. Special IPv4 addresses (loopback, private ones) are grouped by /24, so that a network on one machine
+/// or in one house has as many groups as it has /24s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Group {
     V4([u8; 2]),
     V4Local([u8; 3]),
     V6([u8; 4]),
+    /// A /36 of a provider that leases parts of its /32 to everybody; the last four bits are 0.
+    V6Leased([u8; 5]),
+    /// Everything that one network announces, where the operator has a map of them.
+    As(u32),
 }
+
+/// Hurricane Electric's tunnels: everybody gets a /48 of this /32 (CometBFT and Bitcoin group it by /36).
+const LEASED: [u16; 2] = [0x2001, 0x0470];
 
 impl Group {
     pub fn of(ip: IpAddr) -> Group {
         match canonical(ip) {
-            IpAddr::V4(v4) if v4.is_loopback() => Group::V4Local(first(v4.octets())),
-            IpAddr::V4(v4) => Group::V4(first(v4.octets())),
-            IpAddr::V6(v6) => Group::V6(first(v6.octets())),
+            IpAddr::V4(v4) => Group::of_v4(v4),
+            IpAddr::V6(v6) => match carried_v4(v6) {
+                Some(v4) => Group::of_v4(v4),
+                None if v6.segments()[..2] == LEASED => {
+                    let [a, b, c, d, e]: [u8; 5] = first(v6.octets());
+                    Group::V6Leased([a, b, c, d, e & 0xf0])
+                }
+                None => Group::V6(first(v6.octets())),
+            },
         }
+    }
+
+    fn of_v4(v4: Ipv4Addr) -> Group {
+        if is_global_v4(v4) { Group::V4(first(v4.octets())) } else { Group::V4Local(first(v4.octets())) }
+    }
+
+    /// The group as bytes, no two alike: what a keyed place is drawn from.
+    pub fn to_bytes(self) -> [u8; 6] {
+        match self {
+            Group::V4([a, b]) => [0, a, b, 0, 0, 0],
+            Group::V4Local([a, b, c]) => [1, a, b, c, 0, 0],
+            Group::V6([a, b, c, d]) => [2, a, b, c, d, 0],
+            Group::V6Leased([a, b, c, d, e]) => [3, a, b, c, d, e],
+            Group::As(number) => {
+                let [a, b, c, d] = number.to_be_bytes();
+                [4, a, b, c, d, 0]
+            }
+        }
+    }
+}
+
+/// The IPv4 address that an IPv6 address carries: translated (RFC 6052, RFC 6145), 6to4 (RFC 3964) and Teredo (RFC 4380), which hides it.
+fn carried_v4(v6: Ipv6Addr) -> Option<Ipv4Addr> {
+    let [a, b, c, d, e, f, g, h] = v6.segments();
+    let v4 = |high: u16, low: u16| Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+    match [a, b, c, d, e, f] {
+        [0x0064, 0xff9b, 0, 0, 0, 0] | [0, 0, 0, 0, 0xffff, 0] => v4(g, h),
+        [0x2002, high, low, ..] => v4(high, low),
+        [0x2001, 0, ..] => v4(!g, !h),
+        _ => None,
     }
 }
 
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pair = |a: u8, b: u8| u16::from_be_bytes([a, b]);
         match self {
             Group::V4([a, b]) => write!(f, "{a}.{b}.0.0/16"),
             Group::V4Local([a, b, c]) => write!(f, "{a}.{b}.{c}.0/24"),
-            Group::V6([a, b, c, d]) => write!(f, "{:x}:{:x}::/32", u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])),
+            Group::V6([a, b, c, d]) => write!(f, "{:x}:{:x}::/32", pair(*a, *b), pair(*c, *d)),
+            Group::V6Leased([a, b, c, d, e]) => write!(f, "{:x}:{:x}:{:x}::/36", pair(*a, *b), pair(*c, *d), pair(*e, 0)),
+            Group::As(number) => write!(f, "AS{number}"),
         }
     }
 }
@@ -133,6 +180,7 @@ mod tests {
             "fe80::1",
             "fc00::1",
             "2001:db8::1",
+            "2001:10::1",
             "2002::1",
             "ff02::1",
         ] {
@@ -141,6 +189,43 @@ mod tests {
         for text in ["8.8.8.8", "100.128.0.1", "2606:4700::1111"] {
             assert!(is_global(ip(text)), "{text}");
         }
+    }
+
+    /// CometBFT's strict rows have one group each for local and unroutable addresses: here they are not global, and get into no book but
+    /// that of a private network, where each /24 is a group. Its names for OnionCat's addresses have no like: they are not global either.
+    #[test]
+    fn groups_agree_with_cometbfts_table() {
+        let table: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/vectors/cometbft/group_keys.json")).expect("JSON");
+        let rows = |name: &str| {
+            let rows = table[name].as_array().expect("rows").clone();
+            rows.into_iter().map(|row| ["ip", "key"].map(|field| row[field].as_str().expect("a text").to_owned()))
+        };
+        let mut counts = [0; 3];
+        for [address, key] in rows("non_strict") {
+            if key.starts_with("tor:") {
+                assert!(!is_global(ip(&address)), "{address}");
+                counts[0] += 1;
+                continue;
+            }
+            let group = Group::of(ip(&address)).to_string();
+            assert_eq!(group.split('/').next(), Some(key.as_str()), "{address}");
+            counts[1] += 1;
+        }
+        for [address, key] in rows("strict") {
+            assert!(["local", "unroutable"].contains(&key.as_str()) && !is_global(ip(&address)), "{address}");
+            counts[2] += 1;
+        }
+        assert_eq!(counts, [3, 11, 13], "all 27 rows");
+    }
+
+    #[test]
+    fn no_two_groups_have_the_same_bytes() {
+        let groups =
+            ["8.8.1.1", "10.8.1.1", "2606:808::1", "2001:470:1000::1", "2001:470:2000::1"].map(|text| Group::of(ip(text)));
+        let bytes: std::collections::BTreeSet<_> =
+            groups.into_iter().chain([Group::As(0x0808_0000)]).map(Group::to_bytes).collect();
+        assert_eq!(bytes.len(), 6);
     }
 
     #[test]

@@ -56,6 +56,11 @@ macro_rules! reasons {
                 }
             }
 
+            /// Nobody is told: who is turned away so hears nothing, as if nobody were there.
+            pub const fn is_silent(self) -> bool {
+                matches!(self, CloseReason::Banned | CloseReason::NotTrusted)
+            }
+
             /// What happened, as half a sentence.
             pub const fn text(self) -> &'static str {
                 match self {
@@ -89,6 +94,12 @@ reasons! {
     Served = 10, Us, "addresses were given, the place is needed";
     /// This node wants a common version of the application's protocol, and there is none.
     NoCommonVersion = 11, Us, "no common version of the application's protocol";
+    /// A dial that was only to see who answers has seen it.
+    Probed = 12, Us, "the address was only to be verified";
+    /// This node has links with trusted peers alone.
+    NotTrusted = 13, Us, "only trusted peers are let in";
+    /// The operator has paused the node: it neither dials nor takes new links.
+    Paused = 14, Us, "paused by the operator";
 
     /// The peer's machine refused the connection.
     ConnectionRefused = 20, Net, "connection refused";

@@ -25,12 +25,16 @@ pub const COMMAND: usize = 128;
 /// A control message that its link still holds.
 pub const CONTROL_MESSAGE: usize = 32;
 /// A place of the pool, a known address, a known identity, with their keys.
-pub const SLOT: usize = 192;
-pub const POINT: usize = 272;
-pub const PEER: usize = 112;
+pub const SLOT: usize = 288;
+pub const POINT: usize = 344;
+pub const PEER: usize = 256;
 /// A score with its key, beside its causes; and one cause, beside its text.
 pub const SCORE: usize = 144;
 pub const CAUSE: usize = 40;
+/// An entry of the operator's lists with its key, beside its text.
+pub const ENTRY_OF_LIST: usize = 88;
+/// A row of what the door knows: an address or prefix, and until when.
+pub const ROW_OF_DOOR: usize = 32;
 /// Somebody on the greylist, and when his time there ends.
 pub const CULPRIT: usize = 40;
 

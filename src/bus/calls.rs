@@ -97,7 +97,7 @@ impl Calls<'_> {
             // If it is over already, its outcome is on the way: then it was accepted.
             Err(error) => {
                 let is_over = link.requests.cancel(ask.channel, number).is_none();
-                link.requests.forget(ask.channel, number);
+                link.requests.forget(number);
                 if is_over { Ok(number) } else { Err(NotAsked::NotSent(error)) }
             }
             Ok(()) => {
@@ -108,7 +108,7 @@ impl Calls<'_> {
                     if !is_unsent && link.withdraw(ask.lane, number) {
                         self.bell.ring_for(link.id);
                     }
-                    link.requests.forget(ask.channel, number);
+                    link.requests.forget(number);
                 }
                 Ok(number)
             }

@@ -91,6 +91,8 @@ counters! {
     arrivals,
     /// Arrivals that were refused or failed before they opened.
     arrivals_refused,
+    /// Connections closed at the door, before anything was made for them: banned, greylisted, or not trusted where only the trusted are let in.
+    arrivals_shut,
     /// Bytes read from sockets.
     bytes_in,
     /// Bytes written to sockets.

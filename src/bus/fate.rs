@@ -46,33 +46,29 @@ impl News {
     /// Tells who asked: a call that waits at once, anybody else through `news`. `cost` is what taking the answer gives back.
     /// Returns the cost that has been taken with it.
     pub fn complete(link: &Arc<Link>, over: Over, outcome: Outcome, cost: u32, news: &mut Vec<News>) -> u32 {
-        match over.asker {
-            Asker::Call(call) => {
-                // A caller that does not wait any more has taken its request back; nobody misses the outcome.
-                let _ = call.try_send(outcome);
-                cost
-            }
-            Asker::Event(ticket) => {
-                let (channel, request, tag) = (over.channel, over.request, ticket.tag);
-                let event = Event::Response(Response { link: link.id, peer: link.peer, channel, request, tag, outcome });
-                let receipt = (cost > 0).then(|| (Arc::clone(link), cost));
-                news.push(News { queue: ticket.queue, event, receipt });
-                0
-            }
-        }
+        let Some(told) = News::answer(link.id, link.peer, over, outcome) else { return cost };
+        let receipt = (cost > 0).then(|| (Arc::clone(link), cost));
+        news.push(News { receipt, ..told });
+        0
     }
 
     /// As `complete`, for a request of the node `own` to itself.
     pub fn complete_own(own: PeerId, over: Over, outcome: Outcome, news: &mut Vec<News>) {
+        news.extend(News::answer(LinkId::LOCAL, own, over, outcome));
+    }
+
+    /// What is to be told in a queue; nothing if a call waits, which is told at once.
+    fn answer(link: LinkId, peer: PeerId, over: Over, outcome: Outcome) -> Option<News> {
         match over.asker {
             Asker::Call(call) => {
-                // As above: nobody misses it.
+                // A caller that does not wait any more has taken its request back; nobody misses the outcome.
                 let _ = call.try_send(outcome);
+                None
             }
             Asker::Event(ticket) => {
-                let (link, channel, request, tag) = (LinkId::LOCAL, over.channel, over.request, ticket.tag);
-                let event = Event::Response(Response { link, peer: own, channel, request, tag, outcome });
-                news.push(News { queue: ticket.queue, event, receipt: None });
+                let (channel, request, tag) = (over.channel, over.request, ticket.tag);
+                let event = Event::Response(Response { link, peer, channel, request, tag, outcome });
+                Some(News { queue: ticket.queue, event, receipt: None })
             }
         }
     }

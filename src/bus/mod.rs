@@ -5,6 +5,7 @@ pub mod bell;
 pub mod calls;
 pub mod command;
 pub mod counters;
+pub mod door;
 pub mod event;
 pub mod fate;
 pub mod link;

@@ -1,6 +1,7 @@
 //! What a machine wants done. A machine fills it under the pool's lock; the pump carries it out after the lock is released.
 
 use super::command::Command;
+use crate::base::address::Address;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -14,6 +15,8 @@ use std::time::Duration;
 pub enum Job {
     /// Resolve a name within `limits::RESOLVE_TIMEOUT`; `ticket` comes back with the answer.
     Resolve { ticket: u64, name: String, port: u16 },
+    /// Look at the counters of all open links.
+    Measure,
     /// Save the scores. It brings no result: what failed is logged, and tried again with the next change.
     SaveScores,
 }
@@ -23,6 +26,17 @@ pub enum Job {
 pub enum Done {
     /// The addresses of the name; empty if it has none or did not resolve in time.
     Resolved { ticket: u64, addresses: Vec<SocketAddr> },
+    /// What they say.
+    Measured(Vec<Measure>),
+}
+
+/// What the counters say of a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measure {
+    pub link: LinkId,
+    /// Smoothed; none before the first pong.
+    pub rtt: Option<Duration>,
+    pub messages_in: u64,
 }
 
 /// News for the application that does not belong to an open link.
@@ -42,13 +56,50 @@ pub enum Notice {
     /// Fewer links than the quota of a capability wants lead to peers that have it, for longer than `dial.period`, and nobody else with it
     /// can be dialed now. Not again within 10 minutes.
     RoleShort { capability: String, wanted: usize, linked: usize },
-    /// A round of maintenance that was asked for has ended, with so many links; `is_stuck` if it could not get them into bounds.
+    /// A round of maintenance that was asked for has ended, with so many links; `is_stuck` if it could not get them into bounds. Told if
+    /// nobody waits for it any more.
     RoundEnded { ticket: u64, links: usize, is_stuck: bool },
+    /// Links are above their bounds, and only protected ones remain. Told once until they are in bounds again.
+    Surplus { links: usize, target: usize },
+    /// Outbound links lead to so few groups of addresses that one party may hold them all. Told once until there are 4 again.
+    FewGroups { groups: usize },
     /// Messages of a channel have waited for `channel.stall_after`. Inbound: nobody here takes them. Outbound: the peer gives no credit
     /// or does not read. `age` is that of the oldest, at least. Told once for each time that it happens, and not again within a minute.
     Stalled { link: LinkId, peer: PeerId, channel: ChannelId, direction: Direction, age: Duration, messages: u64, bytes: u64 },
     /// A channel of which `Stalled` was told goes on, after so long. If the link closes instead, its Down is all that comes.
     StallOver { link: LinkId, peer: PeerId, channel: ChannelId, direction: Direction, lasted: Duration },
+}
+
+/// What became of what a caller asked a worker for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// The round has ended with so many links; `is_stuck` if it could not get them into bounds.
+    Round { links: usize, is_stuck: bool },
+    /// Dials to so many seeds have begun.
+    Dialed(usize),
+    /// It is so now; false if it was so already.
+    Changed(bool),
+    /// It cannot be, and why.
+    Refused(&'static str),
+    /// That link's peer was asked for addresses; none if nobody can be asked now.
+    Asked(Option<LinkId>),
+    /// What the peer knows to be healthy, its asker's own claim included.
+    Discovered(Result<Vec<Address>, NotDiscovered>),
+}
+
+/// Why nothing was discovered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDiscovered {
+    #[error("there is no such link (any more)")]
+    NoLink,
+    #[error("too many orders wait")]
+    Busy,
+    #[error("the peer answered with an error: it is private, or was asked too often")]
+    Refused,
+    #[error("the answer does not decode")]
+    Malformed,
+    #[error("no answer in time")]
+    TimedOut,
 }
 
 /// A link has opened, or has ended at whatever stage, for callers that wait for it. Almost always nobody does.
@@ -79,6 +130,8 @@ pub struct Outbox {
     pub jobs: Vec<Job>,
     pub notices: Vec<Notice>,
     pub outcomes: Vec<Outcome>,
+    /// Answers for callers that wait, by ticket.
+    pub answers: Vec<(u64, Answered)>,
     /// Wake the maintenance machine.
     pub nudge_maintenance: bool,
     /// Wake the exchange machine.
@@ -96,6 +149,7 @@ impl Outbox {
             && self.jobs.is_empty()
             && self.notices.is_empty()
             && self.outcomes.is_empty()
+            && self.answers.is_empty()
             && self.log.is_empty()
             && !(self.nudge_maintenance || self.nudge_exchange || self.changed)
     }

@@ -1,9 +1,10 @@
 //! An event queue: everything an application receives. The reactor pushes and never waits; receivers wait here. What is large or not
 //! its own it never drops under its lock. `tests/wake_model.rs` models it.
 //!
-//! Bounded: an open link's messages by its credit; the node's own to itself by its channels' send queues; news of sends and requests by promises made before; what closed links have left by number and by bytes (`stories.rs`); notices by a
-//! ring. A Down whose Up was taken always waits: links take turns and each Down takes one, so that no more of them wait than twice
-//! the links that can be open and the stories together, whoever polls however slowly.
+//! Bounded: an open link's messages by its credit; the node's own to itself by its channels' send queues; news of sends and requests by
+//! promises made before; what closed links have left by number and by bytes (`stories.rs`); notices by a ring. A Down whose Up was taken
+//! always waits: links take turns and each Down takes one, so that no more of them wait than twice the links that can be open and the
+//! stories together, whoever polls however slowly.
 
 use super::backlog::Backlog;
 use super::event::{Down, Event, Message, NodeState, Up};
@@ -13,7 +14,7 @@ use super::outbox::Notice;
 use super::stories::Stories;
 use super::sync::{Change, Guard, Lock};
 use crate::base::channel::ChannelId;
-use crate::base::limits::{CHANNELS_MAX, NEWS_MAX};
+use crate::base::limits::{CHANNELS_MAX, NEWS_MAX, NOTICES_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -23,9 +24,6 @@ use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// Notices that wait in a queue; more push the oldest out, and are counted.
-pub(super) const NOTICES_MAX: usize = 1_024;
 
 /// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
 pub(super) const JOINED_BYTES_MAX: usize = 16 * 1_024;

@@ -3,10 +3,10 @@
 use super::event::{Down, Event, Message, NodeState, Up};
 use super::link::{Link, PushError};
 use super::outbox::Notice;
-use super::queue::{JOINED_BYTES_MAX, NOTICES_MAX, Queue, TakeError};
+use super::queue::{JOINED_BYTES_MAX, Queue, TakeError};
 use crate::base::channel::ChannelId;
 use crate::base::channel::{Channel, Kind};
-use crate::base::limits::{STORIES_BYTES_MAX, STORIES_MAX};
+use crate::base::limits::{NOTICES_MAX, STORIES_BYTES_MAX, STORIES_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;

@@ -130,9 +130,10 @@ impl Requests {
     /// An answer arrived. `None`: nobody waits for it (any more).
     pub fn answered(&self, channel: ChannelId, request: u32) -> Option<Over> {
         let mut inner = self.inner.lock();
-        let over = inner.over(channel, request);
-        inner.forget(channel, request);
-        over
+        if inner.asked.get(&request)?.channel != channel {
+            return None;
+        }
+        inner.asked.remove(&request)?.over(request)
     }
 
     /// Takes a request back; its place is free with `release` or `forget`. `None`: it is over already.
@@ -168,24 +169,17 @@ impl Requests {
 
     /// What tells the peer that the request is over is queued: another may take its place behind that. One that is itself still to be
     /// queued keeps its place: whoever queues it forgets it.
-    pub fn release(&self, channel: ChannelId, request: u32) {
+    pub fn release(&self, request: u32) {
         let mut inner = self.inner.lock();
         if inner.asked.get(&request).is_some_and(|asked| asked.is_queued) {
-            inner.forget(channel, request);
+            inner.forget(request);
         }
     }
 
-    /// A request that is over was taken out of the queues: the peer will never hear of it.
-    pub fn unsent(&self, request: u32) {
-        let mut inner = self.inner.lock();
-        if inner.asked.get(&request).is_some_and(|asked| asked.asker.is_none()) {
-            inner.asked.remove(&request);
-        }
-    }
-
-    /// The peer will never hear of the request: whoever would have queued it did not, or has told.
-    pub fn forget(&self, channel: ChannelId, request: u32) {
-        self.inner.lock().forget(channel, request);
+    /// A request that is over frees its place: it was taken out of the queues or never queued, so that the peer will not hear of it, or
+    /// whoever has queued it has told the peer.
+    pub fn forget(&self, request: u32) {
+        self.inner.lock().forget(request);
     }
 
     /// No request is late before.
@@ -199,10 +193,7 @@ impl Requests {
         inner.closed.get_or_insert(reason);
         inner.owed.clear();
         let asked = std::mem::take(&mut inner.asked);
-        let over = |(request, Asked { channel, asker, is_queued, .. }): (u32, Asked)| {
-            asker.map(|asker| Over { channel, request, asker, is_queued })
-        };
-        asked.into_iter().filter_map(over).collect()
+        asked.into_iter().filter_map(|(request, mut asked)| asked.over(request)).collect()
     }
 
     /// The peer asked: the application owes an answer.
@@ -246,15 +237,21 @@ impl Requests {
     }
 }
 
+impl Asked {
+    /// It is over, whoever ends it first; its place is kept.
+    fn over(&mut self, request: u32) -> Option<Over> {
+        let asker = self.asker.take()?;
+        Some(Over { channel: self.channel, request, asker, is_queued: self.is_queued })
+    }
+}
+
 impl Inner {
     fn over(&mut self, channel: ChannelId, request: u32) -> Option<Over> {
-        let asked = self.asked.get_mut(&request).filter(|asked| asked.channel == channel)?;
-        let asker = asked.asker.take()?;
-        Some(Over { channel, request, asker, is_queued: asked.is_queued })
+        self.asked.get_mut(&request).filter(|asked| asked.channel == channel)?.over(request)
     }
 
-    fn forget(&mut self, channel: ChannelId, request: u32) {
-        if self.asked.get(&request).is_some_and(|asked| asked.channel == channel && asked.asker.is_none()) {
+    fn forget(&mut self, request: u32) {
+        if self.asked.get(&request).is_some_and(|asked| asked.asker.is_none()) {
             self.asked.remove(&request);
         }
     }

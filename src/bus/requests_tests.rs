@@ -38,13 +38,13 @@ fn what_is_over_keeps_its_place_until_the_peer_can_be_told() {
     let full = |requests: &Requests| requests.ask(A, 2, Time::MAX, asker(9)) == Err(AskError::TooMany { max: 2 });
     let first = requests.ask(A, 2, Time::MAX, asker(0)).expect("there is room");
     let late = requests.ask(A, 2, at(5), asker(1)).expect("there is room");
-    requests.forget(A, first);
+    requests.forget(first);
     assert!(requests.cancel(B, first).is_none(), "another channel's");
     assert!(requests.cancel(A, first).is_some() && requests.cancel(A, first).is_none());
     assert_eq!(requests.expired(at(5)).len(), 1);
     assert!(full(&requests) && requests.expired(at(5)).is_empty());
     assert_eq!((requests.soonest(), requests.waiting()), (Time::MAX, (0, 0)));
-    requests.forget(A, late);
+    requests.forget(late);
     let other = requests.ask(A, 2, Time::MAX, asker(2)).expect("the peer hears of the first before");
     assert!(full(&requests));
     assert!(requests.answered(A, first).is_none(), "it crossed the cancel");
@@ -60,15 +60,15 @@ fn one_that_is_over_before_it_is_queued_keeps_its_place_until_its_cancel_is_behi
     let full = |requests: &Requests| requests.ask(A, 1, Time::MAX, asker(9)) == Err(AskError::TooMany { max: 1 });
     let first = requests.ask(A, 1, Time::MAX, asker(0)).expect("there is room");
     assert!(requests.cancel(A, first).is_some());
-    requests.release(A, first);
+    requests.release(first);
     assert!(full(&requests) && requests.queued(first), "whoever has queued it tells the peer");
-    requests.forget(A, first);
+    requests.forget(first);
     let second = requests.ask(A, 1, Time::MAX, asker(1)).expect("there is room");
     assert!(!requests.queued(second));
-    requests.release(A, second);
+    requests.release(second);
     assert!(full(&requests), "it is not over");
     assert!(requests.cancel(A, second).is_some());
-    requests.release(A, second);
+    requests.release(second);
     requests.ask(A, 1, Time::MAX, asker(2)).expect("there is room");
 }
 
@@ -127,7 +127,7 @@ proptest! {
                 }
             };
             for ended in ended {
-                requests.forget(A, ended.request);
+                requests.forget(ended.request);
                 let (tag, _) = waiting.remove(&ended.request).expect("it waited");
                 prop_assert_eq!(tag, tag_of(&ended.asker));
                 prop_assert!(over.insert(tag), "twice over");

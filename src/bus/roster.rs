@@ -1,6 +1,7 @@
 //! Which links are open: id to mailbox. Written by the reactor when a link opens or closes, read by every sender.
 
 use super::link::Link;
+use super::outbox::Measure;
 use super::requests::Requests;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
@@ -8,6 +9,7 @@ use crate::base::peer::PeerId;
 use parking_lot::RwLock;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Partings that are remembered: more than ever wait for welcome, which takes some microseconds for each.
 const PARTED_MAX: usize = 1_024;
@@ -58,6 +60,15 @@ impl Roster {
     /// The open links whose peer has `channel`.
     pub fn having(&self, channel: ChannelId) -> Vec<Arc<Link>> {
         self.links.read().values().filter(|link| link.lane(channel).is_some()).cloned().collect()
+    }
+
+    /// What the counters of all open links say now.
+    pub fn measures(&self) -> Vec<Measure> {
+        let measure = |link: &Arc<Link>| {
+            let rtt = Some(Duration::from_micros(link.counters.rtt_us.value())).filter(|rtt| !rtt.is_zero());
+            Measure { link: link.id, rtt, messages_in: link.counters.messages_in.value() }
+        };
+        self.all().iter().map(measure).collect()
     }
 
     pub fn len(&self) -> usize {

@@ -7,15 +7,11 @@ use super::link::Link;
 use super::outbox::Notice;
 use super::queue::Queue;
 use crate::base::channel::ChannelId;
-use crate::base::limits;
 use crate::base::link_id::LinkId;
 use crate::base::time::Time;
 use crate::flow::batch::{Batch, Ticket};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-// The worst case of memory counts with it.
-const _: () = assert!(super::queue::NOTICES_MAX == limits::NOTICES_MAX);
 
 /// The queues of a node. The first is the main queue.
 pub struct Routes {

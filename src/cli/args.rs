@@ -101,18 +101,20 @@ pub fn settings_help() -> String {
     let mut text = String::from("Settings:\n");
     for setting in TABLE {
         let Setting { name, doc, .. } = setting;
-        text.push_str(&format!("\n  {name} = {}    ({})\n      {doc}\n", shown_default(setting), shown_range(setting)));
+        let live = if setting.is_live() { ", live" } else { "" };
+        text.push_str(&format!("\n  {name} = {}    ({}{live})\n      {doc}\n", shown_default(setting), shown_range(setting)));
     }
     text
 }
 
 /// The table of docs/operators.md.
 pub fn settings_markdown() -> String {
-    let mut text = String::from("| setting | default | range | memory | meaning |\n|---|---|---|---|---|\n");
+    let mut text = String::from("| setting | default | range | live | memory | meaning |\n|---|---|---|---|---|---|\n");
     for setting in TABLE {
         let Setting { name, memory, doc, .. } = setting;
         let (default, range) = (shown_default(setting), shown_range(setting));
-        text.push_str(&format!("| `{name}` | `{default}` | {range} | {memory} | {doc} |\n"));
+        let live = if setting.is_live() { "yes" } else { "" };
+        text.push_str(&format!("| `{name}` | `{default}` | {range} | {live} | {memory} | {doc} |\n"));
     }
     text
 }

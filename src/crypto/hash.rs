@@ -4,6 +4,7 @@
 use super::secret::Secret;
 use crate::base::peer::PeerId;
 use sodiumoxide::crypto::generichash::{self, DIGEST_MAX, DIGEST_MIN, KEY_MAX, KEY_MIN, State};
+use sodiumoxide::crypto::shorthash;
 use sodiumoxide::utils::memcmp;
 
 /// Bytes of the widest BLAKE2b: Noise's HASHLEN.
@@ -20,6 +21,12 @@ pub fn blake2b<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
 pub fn blake2b_keyed<const N: usize, const K: usize>(key: &[u8; K], parts: &[&[u8]]) -> [u8; N] {
     const { assert!(K >= KEY_MIN && K <= KEY_MAX, "BLAKE2b keys have 16 to 64 bytes here") };
     finish(start(N, Some(key)), parts)
+}
+
+/// SipHash-2-4 of `parts` one after another: a place in a table that nobody else can foresee.
+pub fn short(key: &[u8; 16], parts: &[&[u8]]) -> u64 {
+    let shorthash::Digest(digest) = shorthash::shorthash(&parts.concat(), &shorthash::Key(*key));
+    u64::from_le_bytes(digest)
 }
 
 /// BLAKE2b-256 of one slice: the shortest way, for proof-of-work searches.
@@ -114,6 +121,14 @@ mod tests {
         let [x, y, z] = hkdf::<3>(&ck, b"input");
         assert_eq!((a.as_bytes(), b.as_bytes()), (x.as_bytes(), y.as_bytes()));
         assert_ne!(y.as_bytes(), z.as_bytes());
+    }
+
+    /// The last example of the SipHash paper's appendix A: 15 bytes.
+    #[test]
+    fn a_short_hash_is_siphash() {
+        let bytes: [u8; 16] = std::array::from_fn(|i| i as u8);
+        assert_eq!(short(&bytes, &[&bytes[..7], &[], &bytes[7..15]]), 0xa129_ca61_49be_45e5);
+        assert_ne!(short(&[0; 16], &[&bytes[..15]]), 0xa129_ca61_49be_45e5);
     }
 
     #[test]

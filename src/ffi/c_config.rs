@@ -341,6 +341,7 @@ const fn kind_name(kind: Kind) -> &'static str {
         Kind::Addresses => "addresses",
         Kind::Sockets => "sockets",
         Kind::Quotas => "quotas",
+        Kind::Subjects => "subjects",
     }
 }
 

@@ -5,6 +5,7 @@ use super::guard::Failure;
 use crate::base::reason::CloseReason;
 use crate::node::error::{Error, FileFault, RecvError, SendError};
 use crate::pool::dialing::DialError;
+use crate::pool::lists::ListError;
 use std::io::ErrorKind;
 
 use bowline_result::*;
@@ -14,6 +15,7 @@ impl From<Error> for Failure {
         let code = match &error {
             Error::Setting(_)
             | Error::Settings(_)
+            | Error::Fixed { .. }
             | Error::Channel(_)
             | Error::Capability(_)
             | Error::Quota(_)
@@ -25,16 +27,19 @@ impl From<Error> for Failure {
             Error::NoVersion => BOWLINE_E_INVALID,
             Error::WeakIdentity { .. } => BOWLINE_E_IDENTITY,
             Error::IdentityFile { kind, .. } => of_file(*kind),
-            Error::ScoreFile { .. } => BOWLINE_E_INVALID,
+            Error::ScoreFile { .. } | Error::GroupMap { .. } => BOWLINE_E_INVALID,
             Error::Crypto(_) => BOWLINE_E_CRYPTO,
             Error::Listen { source, .. } | Error::System { source, .. } => of_io(source.kind(), source.raw_os_error()),
             Error::State(_) => BOWLINE_E_STATE,
+            Error::Busy(_) => BOWLINE_E_AGAIN,
             Error::Failed(_) => BOWLINE_E_FATAL,
             Error::Stopped => BOWLINE_E_STOPPED,
             Error::Timeout => BOWLINE_E_TIMEOUT,
             Error::Unresolved(_) => BOWLINE_E_UNREACHABLE,
             Error::Link(reason) => of_reason(*reason),
             Error::Dial(error) => of_dial(error),
+            Error::List(ListError::Full) => BOWLINE_E_LIMIT,
+            Error::List(_) => BOWLINE_E_INVALID,
             Error::NoLink(_) => BOWLINE_E_PEER_GONE,
         };
         Failure::new(code, error.to_string())
@@ -58,8 +63,12 @@ const fn of_dial(error: &DialError) -> bowline_result {
         DialError::OwnAddress(_) => BOWLINE_E_SELF,
         DialError::Banned(_) => BOWLINE_E_BANNED,
         DialError::Greylisted(_) => BOWLINE_E_GREYLISTED,
-        DialError::Exists(..) => BOWLINE_E_DUPLICATE,
-        DialError::TooManyDials { .. } | DialError::NoPlace { .. } | DialError::TooFast(_) => BOWLINE_E_LIMIT,
+        DialError::NotTrusted(_) => BOWLINE_E_REFUSED,
+        DialError::Exists(..) | DialError::Sought(_) => BOWLINE_E_DUPLICATE,
+        DialError::Paused => BOWLINE_E_STATE,
+        DialError::TooManyDials { .. } | DialError::NoPlace { .. } | DialError::TooFast(_) | DialError::TooFastThere(..) => {
+            BOWLINE_E_LIMIT
+        }
     }
 }
 
@@ -109,13 +118,14 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
     use CloseReason as R;
     match reason {
         R::Stopped => BOWLINE_E_STOPPED,
-        R::Requested | R::Goodbye => BOWLINE_E_CANCELED,
+        R::Requested | R::Goodbye | R::Probed => BOWLINE_E_CANCELED,
+        R::Paused => BOWLINE_E_STATE,
         R::Evicted | R::TooManyLinks | R::HalfOpenLimit | R::Served => BOWLINE_E_LIMIT,
         R::Duplicate => BOWLINE_E_DUPLICATE,
         R::OwnKey => BOWLINE_E_SELF,
         R::Banned => BOWLINE_E_BANNED,
         R::Greylisted => BOWLINE_E_GREYLISTED,
-        R::ConnectionRefused | R::Rejected | R::Nacked => BOWLINE_E_REFUSED,
+        R::ConnectionRefused | R::Rejected | R::Nacked | R::NotTrusted => BOWLINE_E_REFUSED,
         R::ConnectTimeout | R::PingTimeout | R::WriteStalled | R::Stalled => BOWLINE_E_TIMEOUT,
         R::Unreachable | R::ResolveFailed => BOWLINE_E_UNREACHABLE,
         R::Reset | R::Truncated => BOWLINE_E_RESET,

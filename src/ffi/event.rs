@@ -76,6 +76,11 @@ pub enum bowline_event_kind {
     /// A channel of which CHANNEL_STALLED was told goes on: peer, channel, detail, tag = nanoseconds that it lasted. When the link closes
     /// instead, PEER_DISCONNECTED is all that comes.
     BOWLINE_EV_CHANNEL_RESUMED = 18,
+    /// Links are above their bounds, and only those of trusted and persistent peers remain: detail = links that there are, tag = links
+    /// that there should be. Once until they are in bounds again.
+    BOWLINE_EV_SURPLUS = 20,
+    /// Outbound links lead to so few groups of addresses that one party may hold them all: detail = groups. Once until there are 4 again.
+    BOWLINE_EV_FEW_GROUPS = 21,
 }
 
 /// Kind of the event that ends a round of maintenance.
@@ -252,6 +257,14 @@ fn of_notice(notice: Notice) -> bowline_event {
         Notice::RoleShort { capability, wanted, linked } => {
             let event = bowline_event::new(K::BOWLINE_EV_ROLE_SHORT).with_text(&capability);
             bowline_event { tag: wanted as u64, detail: u32::try_from(linked).unwrap_or(u32::MAX), ..event }
+        }
+        Notice::Surplus { links, target } => {
+            let detail = u32::try_from(links).unwrap_or(u32::MAX);
+            bowline_event { tag: target as u64, detail, ..bowline_event::new(K::BOWLINE_EV_SURPLUS) }
+        }
+        Notice::FewGroups { groups } => {
+            let detail = u32::try_from(groups).unwrap_or(u32::MAX);
+            bowline_event { detail, ..bowline_event::new(K::BOWLINE_EV_FEW_GROUPS) }
         }
         Notice::Stalled { link, channel, direction, age, messages, bytes, .. } => bowline_event {
             tag: u64::try_from(age.as_nanos()).unwrap_or(u64::MAX),

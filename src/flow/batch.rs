@@ -66,6 +66,14 @@ pub struct Note {
     pub request: u32,
 }
 
+impl Note {
+    /// The note of a message; `None` for one that never expires and of which nobody wants to hear.
+    pub fn of_message(expires: Option<Time>, ticket: Option<Ticket>) -> Option<Note> {
+        let has_note = expires.is_some() || ticket.is_some();
+        has_note.then(|| Note { expires: expires.unwrap_or(Time::MAX), ticket, request: 0 })
+    }
+}
+
 /// What is left of a message that was removed. A shared body belongs to somebody's code: drop it where no lock is held.
 #[derive(Debug, Default)]
 #[must_use = "its note says who waits for news of it, its body must not be dropped under a lock"]
@@ -215,17 +223,12 @@ impl Pending {
     #[inline]
     pub fn pop_sent(&mut self) -> Option<Ticket> {
         // The common case by itself: it is most of what small messages cost here.
-        let head = self.entries.get(self.next)?;
+        let head = *self.entries.get(self.next)?;
         if head.has_note || head.by_reference || self.gone > 0 {
             return self.pop().note.and_then(|note| note.ticket);
         }
         self.total -= head.len as usize;
-        self.at += head.len as usize;
-        self.next += 1;
-        self.since = self.handed_on;
-        if self.next == self.entries.len() {
-            self.clear();
-        }
+        self.pass(head);
         None
     }
 
@@ -236,16 +239,11 @@ impl Pending {
         let mut notes = std::mem::take(&mut self.notes).into_iter();
         let mut large = 0;
         self.soonest = Time::MAX;
-        for (at, entry) in self.entries.iter_mut().enumerate().skip(self.next) {
+        for at in self.next..self.entries.len() {
+            let entry = self.entries[at];
             if let Some(note) = entry.has_note.then(|| notes.next()).flatten() {
                 if pick(&note) && !(keep_front && at == self.next) {
-                    entry.has_note = false;
-                    entry.is_gone = true;
-                    self.total -= entry.len as usize;
-                    self.gone += 1;
-                    let body = entry.by_reference.then(|| std::mem::take(&mut self.large[large]));
-                    self.gone_bytes += if entry.by_reference { 0 } else { entry.len as usize };
-                    removed.push(Removed { note: Some(note), len: entry.len, body, lane: 0 });
+                    removed.push(self.mark_gone(at, Some(note), large));
                 } else {
                     self.soonest = self.soonest.min(note.expires);
                     self.notes.push_back(note);
@@ -272,9 +270,14 @@ impl Pending {
         let before = &self.entries[self.next..at];
         let note = before.iter().filter(|waiting| waiting.has_note).count();
         let large = before.iter().filter(|waiting| waiting.by_reference).count();
+        let note = if self.entries[at].has_note { self.notes.remove(note) } else { None };
+        self.mark_gone(at, note, large)
+    }
+
+    /// Takes out the message at a place; its note is out already, and so many before it wait by reference. Its place stays, as a gap.
+    fn mark_gone(&mut self, at: usize, note: Option<Note>, large: usize) -> Removed {
         let entry = &mut self.entries[at];
-        let note = if std::mem::take(&mut entry.has_note) { self.notes.remove(note) } else { None };
-        entry.is_gone = true;
+        (entry.has_note, entry.is_gone) = (false, true);
         self.gone += 1;
         self.total -= entry.len as usize;
         self.gone_bytes += if entry.by_reference { 0 } else { entry.len as usize };
@@ -296,6 +299,7 @@ impl Pending {
     }
 
     /// Steps over the entry at the front.
+    #[inline]
     fn pass(&mut self, head: Waiting) -> Option<Bytes> {
         let body = if head.by_reference { self.large.pop_front() } else { None };
         self.at += if head.by_reference { 0 } else { head.len as usize };

@@ -35,7 +35,8 @@ impl Node {
     }
 
     /// Sets the share that `link` gets of what all links move together, as long as it lives: so many times that of a link of weight 1,
-    /// instead of what its peer's score has earned. Whatever the others do not use is shared out by weight, too. `link_stats` says what holds now.
+    /// instead of what its peer's score has earned. Whatever the others do not use is shared out by weight, too. `link_stats` says what
+    /// holds now.
     ///
     /// # Errors
     /// `Weight` unless it is from 1 to `bandwidth.weight_max`. `NoLink`, `State`, `Stopped`, `Failed`.

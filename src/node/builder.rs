@@ -10,9 +10,11 @@ use crate::base::limits::{
 use crate::base::quota::{self, Quota, QuotaError, RoleQuota};
 use crate::base::text::{is_name, shown};
 use crate::crypto::identity::Identity;
+use crate::pool::policy::Grouping;
 use crate::settings::table::Settings;
 use crate::wire::hello::Capability;
 use crate::wire::refusal::REFUSAL_BYTES_MIN;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What the application makes of a peer's metadata.
@@ -31,6 +33,7 @@ pub struct Builder {
     pub(super) capabilities: Vec<Capability>,
     pub(super) application_versions: Vec<u32>,
     pub(super) metadata_score: Option<MetadataScore>,
+    pub(super) grouping: Option<Grouping>,
 }
 
 impl Builder {
@@ -118,6 +121,14 @@ impl Builder {
         Ok(self)
     }
 
+    /// Says which network (AS) an address is in: addresses of one network count as one party's when links and the places of the address book
+    /// are spread. Where it gives none, and without a map, that is an IPv4 /16 or an IPv6 /32. It must be quick and always give the same; it
+    /// stands above the setting `book.group_map`.
+    pub fn group_map(mut self, map: impl Fn(IpAddr) -> Option<u32> + Send + Sync + 'static) -> Builder {
+        self.grouping = Some(Grouping::by(map));
+        self
+    }
+
     /// Keeps at least so many links, or so many of a hundred, at peers with a capability: an entry of the setting `pool.roles`. A second
     /// quota for a capability replaces the first.
     ///
@@ -152,7 +163,7 @@ impl Builder {
     ///
     /// # Errors
     /// `Settings` lists everything that does not fit together, `NoIdentity`, `WeakIdentity`, `NoVersion`, `Channel`,
-    /// `Crypto`.
+    /// `GroupMap`, `Crypto`.
     pub fn build(self) -> Result<Node, Error> {
         Node::new(self)
     }
@@ -273,6 +284,22 @@ mod tests {
             builder.identity(identity).channel(huge).expect("a channel").build().err().map(|error| error.to_string())
         };
         assert!(built("64MiB").is_some_and(|text| text.contains("memory.messages_max: 419430400 there is enough")));
-        assert_eq!((built("256MiB"), built("400MiB")), (None, None));
+        assert_eq!((built("272MiB"), built("400MiB")), (None, None), "the default and more");
+    }
+
+    #[test]
+    fn addresses_are_grouped_by_the_map_that_the_application_gives() {
+        let builder = || {
+            let identity =
+                crate::node::identity_file::generate(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
+            let set = [("network.name", "test"), ("network.pow_bits", "0"), ("discovery.bootstrap", "true")];
+            let set = set.into_iter().chain([("book.group_map", "/nowhere/map")]);
+            set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("in range")).identity(identity)
+        };
+        let error = builder().build().err().map(|error| error.to_string());
+        assert!(error.is_some_and(|error| error.starts_with("map of networks /nowhere/map: ")));
+        let node = builder().group_map(|ip| ip.is_ipv4().then_some(7)).build().expect("it stands above the file");
+        let group = |ip: &str| node.plan().grouping.group(ip.parse().expect("an address")).to_string();
+        assert_eq!((group("8.8.8.8"), group("2606:4700::1")), ("AS7".to_owned(), "2606:4700::/32".to_owned()));
     }
 }

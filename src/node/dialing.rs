@@ -32,6 +32,11 @@ impl Shared {
             let (link, is_ours, is_dial) = match self.dial(to, sought, None, Some(&answer)) {
                 // Somebody dials it already, maintenance perhaps: its link is as good.
                 Err(Error::Dial(DialError::Exists(_, link))) => (link, false, self.join(link, &answer)),
+                // Another dial on request seeks the same peer elsewhere: if it does not meet it, this address has its turn.
+                Err(Error::Dial(DialError::Sought(link))) => {
+                    self.join(link, &answer);
+                    (link, false, false)
+                }
                 begun => (begun?, true, true),
             };
             match wait.recv_timeout(self.clock.now().until(until)) {
@@ -42,8 +47,9 @@ impl Shared {
                 Ok(Ok(_)) if is_ours || self.roster.find(link).is_some() => return Ok(link),
                 Ok(Err(_)) if self.status.state() != NodeState::Running => return Err(self.status.gone()),
                 // The peer has a link with us, or its own dial was preferred, or is about to be: that link is as good.
-                Ok(Err(Ending { reason: CloseReason::Duplicate, peer: Some(peer) })) => {
-                    (last, sought) = (CloseReason::Duplicate, Some(peer));
+                // And a feeler that was under way has only seen who is there.
+                Ok(Err(Ending { reason: reason @ (CloseReason::Duplicate | CloseReason::Probed), peer: Some(peer) })) => {
+                    (last, sought) = (reason, Some(peer));
                 }
                 Ok(Err(ending)) if is_dial => return Err(Error::Link(ending.reason)),
                 Ok(ended) => last = ended.err().map_or(last, |ending| ending.reason),

@@ -6,6 +6,7 @@ use crate::base::link_id::LinkId;
 use crate::base::quota::QuotaError;
 use crate::base::reason::CloseReason;
 use crate::pool::dialing::DialError;
+use crate::pool::lists::ListError;
 use crate::settings::check::Complaint;
 use crate::settings::error::SettingError;
 use crate::wire::refusal::Refusal;
@@ -18,6 +19,9 @@ use std::path::PathBuf;
 pub enum Error {
     #[error(transparent)]
     Setting(#[from] SettingError),
+    /// A setting that waits for a start; `at_start` is what it was then, and still is or must not exceed.
+    #[error("{key} is fixed when the node starts ({at_start}): start it anew with another")]
+    Fixed { key: &'static str, at_start: String },
     #[error("the settings do not fit together: {}", list(.0))]
     Settings(Vec<Complaint>),
     #[error("{0}")]
@@ -37,6 +41,9 @@ pub enum Error {
     IdentityFile { path: PathBuf, text: String, kind: FileFault },
     #[error("score file {path}: {text}")]
     ScoreFile { path: PathBuf, text: String },
+    /// The file of `book.group_map` cannot be read.
+    #[error("map of networks {path}: {text}")]
+    GroupMap { path: PathBuf, text: String },
     #[error("the cryptography does not work here: {0}")]
     Crypto(String),
     #[error("cannot listen at {at}: {source}")]
@@ -45,6 +52,8 @@ pub enum Error {
     System { what: &'static str, source: std::io::Error },
     #[error("{0}")]
     State(&'static str),
+    #[error("{0} orders wait for this already: try again")]
+    Busy(usize),
     #[error("the node has failed: {0}")]
     Failed(String),
     #[error("the node has stopped")]
@@ -59,6 +68,8 @@ pub enum Error {
     Link(CloseReason),
     #[error(transparent)]
     Dial(#[from] DialError),
+    #[error(transparent)]
+    List(#[from] ListError),
     #[error("{0} does not exist (any more)")]
     NoLink(LinkId),
     #[error("{0}")]

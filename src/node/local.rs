@@ -110,7 +110,7 @@ impl Shared {
             // If it is over already, its outcome is on the way: then it was accepted.
             Err(error) => match own.cancel(channel, number) {
                 Some(_) => {
-                    own.forget(channel, number);
+                    own.forget(number);
                     self.count_full(&error);
                     own.withdraw(channel, number);
                     Err(error.into())
@@ -142,7 +142,7 @@ impl Shared {
     /// Takes a request of this node to itself back. False if it is over already.
     pub fn cancel_own(&self, channel: ChannelId, number: u32) -> bool {
         let Some(over) = self.roster.own.cancel(channel, number) else { return false };
-        self.roster.own.forget(channel, number);
+        self.roster.own.forget(number);
         self.roster.own.withdraw(channel, number);
         let mut news = Vec::new();
         News::complete_own(self.own, over, Outcome::Cancelled, &mut news);

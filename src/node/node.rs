@@ -4,6 +4,7 @@
 use super::builder::{Builder, MetadataScore};
 use super::clock::Clock;
 use super::error::{Error, RecvError, SendError};
+use super::group_file;
 use super::queue::Queue;
 use super::running::{self, Running};
 use super::sender::{SendOptions, Sender};
@@ -24,6 +25,7 @@ use crate::bus::sync::Lock;
 use crate::crypto::identity::Identity;
 use crate::crypto::sodium;
 use crate::pool::peers::PeerInfo;
+use crate::pool::policy::Grouping;
 use crate::settings::check::Checked;
 use crate::settings::memory::Memory;
 use crate::wire::hello::Hello;
@@ -67,6 +69,8 @@ pub(super) struct Plan {
     pub unowned: Lock<BTreeMap<ChannelId, Queue>>,
     pub hello: Hello,
     pub metadata_score: Option<MetadataScore>,
+    /// Which addresses are taken for one party's.
+    pub grouping: Grouping,
     pub clock: Clock,
     pub bell: Arc<Bell>,
     /// Where the bell finds the reactor's waker once there is one.
@@ -90,6 +94,7 @@ impl Node {
         if settings.network_require_version && builder.application_versions.is_empty() {
             return Err(Error::NoVersion);
         }
+        let grouping = builder.grouping.map_or_else(|| group_file::load(&settings.book_group_map), Ok)?;
         let hello = Hello {
             agent: builder.agent.unwrap_or_else(|| concat!("bowline/", env!("CARGO_PKG_VERSION")).to_owned()),
             network: settings.network_name.clone(),
@@ -109,8 +114,21 @@ impl Node {
         let (counters, ids) = (Arc::new(NodeCounters::default()), LinkIds::default());
         let (channels, seals, unowned, metadata_score) =
             (builder.channels, builder.seals, Lock::default(), builder.metadata_score);
-        let plan =
-            Plan { settings, identity, channels, seals, unowned, hello, metadata_score, clock, bell, waker, counters, ids };
+        let plan = Plan {
+            settings,
+            identity,
+            channels,
+            seals,
+            unowned,
+            hello,
+            metadata_score,
+            grouping,
+            clock,
+            bell,
+            waker,
+            counters,
+            ids,
+        };
         // Whatever could only fail at the start is tried now: the profile checks channels and the size of Hello.
         running::profile(&plan, &[])?;
         let status = Arc::new(Status::default());
@@ -371,9 +389,9 @@ impl Node {
         }
     }
 
-    /// Who is connected: a published snapshot, so that no reader waits for a writer.
+    /// Who is connected: a published snapshot. No reader waits for a writer, nor a writer for a reader (`cargo bench --bench snapshots`).
     pub fn peers(&self) -> Arc<[PeerInfo]> {
-        self.0.running.get().map(|running| Arc::clone(&running.shared.peers.read().peers)).unwrap_or_default()
+        self.0.running.get().map(|running| Arc::clone(&running.shared.published.read().peers)).unwrap_or_default()
     }
 
     /// The open link of a peer, if there is one.

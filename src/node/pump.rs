@@ -5,8 +5,7 @@ use super::score_file;
 use super::shared::Shared;
 use crate::base::limits::RESOLVE_TIMEOUT;
 use crate::base::time::Time;
-use crate::bus::outbox::{Done, Job, Outbox};
-use crate::pool::table::Pool;
+use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::workers::machine::Machine;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use std::convert::Infallible;
@@ -16,8 +15,10 @@ use std::sync::Arc;
 const DONE_MAX: usize = 64;
 
 /// A worker's ears.
-pub struct Ears<T> {
+pub struct Ears<T, I> {
     pub inbox: Receiver<T>,
+    /// What callers want done.
+    pub orders: Receiver<I>,
     /// Rung when the machine should look around.
     pub nudges: Receiver<()>,
     /// Nothing is ever sent here; it ends when the node wants the worker to end.
@@ -28,7 +29,7 @@ pub struct Ears<T> {
 /// held (None: nothing to do); `done` makes inputs out of results of jobs.
 pub fn run<M: Machine, T>(
     mut machine: M,
-    ears: Ears<T>,
+    ears: Ears<T, M::Input>,
     shared: &Arc<Shared>,
     decode: impl Fn(T) -> Option<M::Input>,
     done: impl Fn(Done) -> Option<M::Input>,
@@ -48,6 +49,10 @@ pub fn run<M: Machine, T>(
                 },
                 Err(_) => break,
             },
+            recv(ears.orders) -> order => match order {
+                Ok(order) => input = Some(order),
+                Err(_) => break,
+            },
             recv(finished) -> result => match result {
                 Ok(result) if jobs.finish(&result) => input = done(result),
                 _ => continue,
@@ -62,25 +67,11 @@ pub fn run<M: Machine, T>(
 
 /// Steps a machine once under the lock, then carries out what it wants.
 fn step<M: Machine>(machine: &mut M, input: Option<M::Input>, shared: &Arc<Shared>, jobs: &mut Jobs) {
-    let mut out = Outbox::default();
-    let now = shared.clock.now();
-    let peers = {
-        let mut pool = shared.pool.lock();
-        match input {
-            Some(input) => machine.handle(now, input, &mut pool, &mut out),
-            None => machine.wake(now, &mut pool, &mut out),
-        }
-        measure(&pool, shared);
-        out.changed.then(|| shared.snapshot(now, &pool))
-    };
-    if let Some(peers) = peers {
-        shared.publish(peers);
-    }
+    let ((), out) = shared.work(|now, pool, out| match input {
+        Some(input) => machine.handle(now, input, pool, out),
+        None => machine.wake(now, pool, out),
+    });
     carry_out(out, shared, jobs);
-}
-
-fn measure(pool: &Pool, shared: &Shared) {
-    shared.counters.points_known.set(pool.points().len() as u64);
 }
 
 /// Carries out a machine's wishes. No lock is held.
@@ -97,6 +88,12 @@ pub(super) fn tell(out: Outbox, shared: &Shared) {
     }
     for outcome in out.outcomes {
         shared.answer(&outcome);
+    }
+    for (ticket, answered) in out.answers {
+        // What nobody waits for any more is told to all; of other orders than a round, who cared has been told that it took too long.
+        if let Some(Answered::Round { links, is_stuck }) = shared.hand_out(ticket, answered) {
+            shared.routes.main().notify(Notice::RoundEnded { ticket, links, is_stuck });
+        }
     }
     for command in out.commands {
         shared.order(command);
@@ -121,9 +118,14 @@ struct Jobs {
 
 impl Jobs {
     fn begin(&mut self, job: Job, shared: &Shared) {
-        let Job::Resolve { ticket, name, port } = job else {
-            score_file::save(shared);
-            return;
+        let (ticket, name, port) = match job {
+            Job::Resolve { ticket, name, port } => (ticket, name, port),
+            Job::SaveScores => return score_file::save(shared),
+            Job::Measure => {
+                // Without a place for it the next one says the same, and more.
+                let _ = self.finish.try_send(Done::Measured(shared.roster.measures()));
+                return;
+            }
         };
         self.pending.push((ticket, shared.clock.now() + RESOLVE_TIMEOUT));
         let finish = self.finish.clone();
@@ -137,7 +139,7 @@ impl Jobs {
 
     /// True if the result is still wanted.
     fn finish(&mut self, done: &Done) -> bool {
-        let Done::Resolved { ticket, .. } = done;
+        let Done::Resolved { ticket, .. } = done else { return true };
         let before = self.pending.len();
         self.pending.retain(|(pending, _)| pending != ticket);
         self.pending.len() < before
@@ -148,5 +150,39 @@ impl Jobs {
         let at = self.pending.iter().position(|(_, deadline)| *deadline <= now)?;
         let (ticket, _) = self.pending.swap_remove(at);
         Some(Done::Resolved { ticket, addresses: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::channel::ChannelId;
+    use crate::node::testbed::{PATIENCE, built_with};
+    use crate::pool::slots::Use;
+    use std::time::{Duration, Instant};
+
+    /// Maintenance asks, the counters answer, the places know: how near a peer is, and that it has sent something.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "real nodes run in real time")]
+    fn what_the_counters_say_of_a_link_reaches_its_place() {
+        let set = [("dial.period", "100ms"), ("ping.period", "1s"), ("ping.accept_period", "100ms"), ("ping.timeout", "5s")];
+        let (node, peer) = (built_with(&set), built_with(&set));
+        node.start().and_then(|()| peer.start()).expect("free ports");
+        let link = peer.connect(&node.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+        peer.send(link, ChannelId(0x10), b"hello").expect("sent");
+        let shared = &node.running().expect("started").shared;
+        let begin = Instant::now();
+        loop {
+            let seen = shared.pool.lock().slots().iter().find(|slot| slot.is_open()).cloned();
+            if let Some(slot) = seen
+                && slot.min_rtt.is_some_and(|rtt| rtt < PATIENCE)
+                && slot.messages_in == 1
+                && slot.useful[Use::Messages as usize].is_some()
+            {
+                assert_eq!(slot.useful[Use::Verdict as usize], None);
+                break;
+            }
+            assert!(begin.elapsed() < PATIENCE, "nothing was measured");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }

@@ -39,7 +39,7 @@ impl Node {
     fn choose_except(&self, role: Role<'_>, how: How, except: Option<LinkId>) -> Result<Vec<LinkId>, SendError> {
         let shared = self.open_for_sending()?;
         let mut candidates = Vec::new();
-        for peer in shared.peers.read().peers.iter() {
+        for peer in shared.published.read().peers.iter() {
             let is_able = peer.hello.has(role.capability) && Some(peer.link) != except;
             let Some(link) = shared.roster.find(peer.link).filter(|link| is_able && link.lane(role.channel).is_some()) else {
                 continue;
@@ -147,7 +147,14 @@ impl Node {
     /// `Quota` for a name, number or sum that cannot be: nothing is changed then. `State` before the start, `Stopped`, `Failed`.
     pub fn set_role_quota(&self, capability: &str, quota: Option<Quota>) -> Result<(), Error> {
         let shared = self.shared()?;
-        shared.pool.lock().set_quota(capability, quota)?;
+        let mut live = shared.live.lock();
+        let quotas = {
+            let mut pool = shared.pool.lock();
+            pool.set_quota(capability, quota)?;
+            pool.quotas().to_vec()
+        };
+        live.set_roles(quotas);
+        drop(live);
         self.maintain()
     }
 

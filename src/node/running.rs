@@ -4,10 +4,11 @@ use super::clock::Clock;
 use super::entropy::{SystemEntropy, policy_rng};
 use super::error::Error;
 use super::node::Plan;
+use super::published::Snapshot;
 use super::pump::{self, Ears};
-use super::shared::{Shared, Snapshot, Status};
+use super::shared::{Shared, Status};
 use super::{reactor_thread, score_file, system, workers};
-use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, STOP_TIMEOUT};
+use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, ORDERS_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
 use crate::base::text::panic_text;
 use crate::bus::command::Command;
@@ -24,7 +25,8 @@ use crate::reactor::mio_net::MioNet;
 use crate::reactor::net::Net;
 use crate::session::gate::Gate;
 use crate::session::local::{Local, Profile};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::workers::{exchange, maintenance};
+use crossbeam_channel::{Receiver, Sender, bounded, never};
 use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -76,7 +78,7 @@ impl Thread {
 
 /// Who we are towards peers.
 pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
-    let budget = Budget::divide(plan.settings.memory_messages_max, plan.settings.bounds().max.into());
+    let budget = Budget::divide(plan.settings.memory_messages_max, plan.settings.links_max() as u64);
     if let Some(channel) = plan.channels.iter().find(|channel| u64::from(channel.message_bytes_max) > budget.each()) {
         let (id, largest, each) = (channel.id, channel.message_bytes_max, budget.each());
         // A quarter of the budget is there for each peer, however many there are.
@@ -92,12 +94,8 @@ pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
 /// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back; unless some
 /// threads were there already: then the node has failed, and its queues are closed.
 pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Option<Routes>)>> {
-    let (net, listening) = match listen(plan) {
-        Ok(pair) => pair,
-        Err(error) => return Err(Box::new((error, Some(routes)))),
-    };
-    let local = match profile(plan, &listening) {
-        Ok(local) => Arc::new(local),
+    let (net, listening, local) = match prepare(plan) {
+        Ok(prepared) => prepared,
         Err(error) => return Err(Box::new((error, Some(routes)))),
     };
     let saved = match score_file::load(plan) {
@@ -110,11 +108,15 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let (control, controls) = bounded(CONTROL_MAX);
     let (nudge_maintenance, maintenance_nudges) = bounded(1);
     let (nudge_exchange, exchange_nudges) = bounded(1);
+    let (maintenance, maintenance_orders) = bounded(ORDERS_MAX);
+    let (exchange, exchange_orders) = bounded(ORDERS_MAX);
     let rng = policy_rng();
     let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
     machines.pool.restore_scores(plan.clock.now(), saved.age, &saved.scores);
     let shared = Arc::new(Shared {
         own: plan.identity.id(),
+        live: Mutex::new(plan.settings.clone()),
+        advertised: local.profile.hello.listen.clone(),
         channels: plan.channels.clone(),
         sealed: plan.seals.iter().map(|(channel, _)| *channel).collect(),
         clock: plan.clock,
@@ -122,14 +124,18 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         roster: Arc::new(Roster::default()),
         routes: Arc::new(routes),
         counters: Arc::clone(&plan.counters),
+        door: Arc::default(),
         bell: Arc::clone(&plan.bell),
         commands,
         nudge_maintenance,
         nudge_exchange,
         resolver: super::resolver::Resolver::default(),
-        peers: Default::default(),
-        snapshots: Default::default(),
+        published: Default::default(),
         waiters: Lock::default(),
+        tickets: Lock::default(),
+        next_ticket: Default::default(),
+        maintenance,
+        exchange,
         status: Arc::clone(status),
         score_file: score_file::path(plan),
     });
@@ -141,16 +147,13 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         routes: Arc::clone(&shared.routes),
         roster: Arc::clone(&shared.roster),
         counters: Arc::clone(&shared.counters),
+        door: Arc::clone(&shared.door),
         ids: plan.ids.clone(),
     };
-    let gate = Gate::of(&mut SystemEntropy, &plan.settings);
-    let dialects = Box::new(crate::reactor::native::Native::new(local));
-    let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), shared.clock.now());
-    (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
+    let engine = engine(plan, limits, ports, local, listening.len());
     status.advance(NodeState::Running);
-    let threads =
-        spawn_all(&shared, machines.workers, engine, net, Inboxes { reports, controls, maintenance_nudges, exchange_nudges });
-    match threads {
+    let inboxes = Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges };
+    match spawn_all(&shared, machines.workers, engine, net, inboxes) {
         Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),
         Err(source) => {
             // Threads that did start end by themselves: their lines and channels are gone with this scope.
@@ -158,6 +161,22 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
             Err(Box::new((Error::System { what: "starting a thread", source }, None)))
         }
     }
+}
+
+/// The engine of a node with so many listeners.
+fn engine(plan: &Plan, limits: Limits, ports: Ports, local: Arc<Local>, listeners: usize) -> Engine {
+    let gate = Gate::of(&mut SystemEntropy, &plan.settings);
+    let dialects = Box::new(crate::reactor::native::Native::new(local));
+    let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), plan.clock.now());
+    (0..listeners as u32).for_each(|listener| engine.add_listener(listener));
+    engine
+}
+
+/// What a start needs first: listeners, and who we are where they listen.
+fn prepare(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>, Arc<Local>), Error> {
+    let (net, listening) = listen(plan)?;
+    let local = Arc::new(profile(plan, &listening)?);
+    Ok((net, listening, local))
 }
 
 /// A transport that listens at every address of the settings.
@@ -179,6 +198,8 @@ fn listen(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>), Error> {
 struct Inboxes {
     reports: Receiver<Report>,
     controls: Receiver<Control>,
+    maintenance_orders: Receiver<maintenance::Input>,
+    exchange_orders: Receiver<exchange::Input>,
     maintenance_nudges: Receiver<()>,
     exchange_nudges: Receiver<()>,
 }
@@ -200,18 +221,17 @@ fn spawn_all(
             }
         })?
     };
-    let Inboxes { reports, controls, maintenance_nudges, exchange_nudges } = inboxes;
+    let Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges } = inboxes;
     let workers::Workers { welcome, exchange, maintenance, metadata_score } = workers;
-    // Channels on which nothing is sent: a worker that is only nudged, or only spoken to.
+    // Nothing is sent there: welcome is only spoken to.
     let (no_nudges, welcome_nudges) = bounded(0);
-    let (no_input, maintenance_inbox) = bounded::<Infallible>(0);
     let on = |shared: &Arc<Shared>| Arc::clone(shared);
     let with = on(shared);
     let welcome = spawn("bwl-welcome", shared, move |life| {
         let _open = no_nudges;
         pump::run(
             welcome,
-            Ears { inbox: reports, nudges: welcome_nudges, life },
+            Ears { inbox: reports, orders: never(), nudges: welcome_nudges, life },
             &with,
             |report| workers::welcome_input(report, metadata_score.as_ref(), &with),
             workers::welcome_done,
@@ -220,13 +240,13 @@ fn spawn_all(
     let with = on(shared);
     let exchange = spawn("bwl-exchange", shared, move |life| {
         let decode = |control| workers::exchange_input(control, &with);
-        pump::run(exchange, Ears { inbox: controls, nudges: exchange_nudges, life }, &with, decode, workers::exchange_done);
+        let ears = Ears { inbox: controls, orders: exchange_orders, nudges: exchange_nudges, life };
+        pump::run(exchange, ears, &with, decode, workers::exchange_done);
     })?;
     let with = on(shared);
     let maintain = spawn("bwl-maintain", shared, move |life| {
-        let _open = no_input;
-        let ears = Ears { inbox: maintenance_inbox, nudges: maintenance_nudges, life };
-        pump::run(maintenance, ears, &with, |never: Infallible| match never {}, workers::maintenance_done);
+        let ears = Ears { inbox: maintenance_orders, orders: never(), nudges: maintenance_nudges, life };
+        pump::run(maintenance, ears, &with, Some, workers::maintenance_done);
     })?;
     Ok(Threads { maintain, reactor, welcome, exchange })
 }

@@ -5,7 +5,6 @@ use super::error::Error;
 use super::node::Node;
 use super::pump;
 use crate::base::peer::PeerId;
-use crate::bus::outbox::Outbox;
 use crate::pool::score::Score;
 use crate::workers::farewell;
 
@@ -21,20 +20,13 @@ impl Node {
         if peer == self.id() {
             return Err(Error::Refused("a node keeps no score of itself".to_owned()));
         }
-        let now = shared.clock.now();
-        let mut out = Outbox::default();
-        let snapshot = {
-            let mut pool = shared.pool.lock();
+        let ((), out) = shared.work(|now, pool, out| {
             let weight = pool.weight_of(now, &peer);
             if let Some(judgement) = pool.report(now, peer, delta, why) {
-                farewell::tell_judgement(&judgement, &mut out);
+                farewell::tell_judgement(&judgement, out);
             }
             out.changed |= pool.weight_of(now, &peer) != weight;
-            out.changed.then(|| shared.snapshot(now, &pool))
-        };
-        if let Some(snapshot) = snapshot {
-            shared.publish(snapshot);
-        }
+        });
         pump::tell(out, shared);
         Ok(())
     }

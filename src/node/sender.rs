@@ -4,9 +4,8 @@ use super::error::SendError;
 use super::node::Node;
 use super::queue::Queue;
 use super::shared::Shared;
-use crate::base::channel::{ChannelId, Kind};
+use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
-use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::link::{Body, Link, Parcel};
 use crate::flow::batch::Note;
@@ -98,23 +97,14 @@ impl Sender {
         let expires = options.ttl.map(|ttl| self.shared.clock.now() + ttl);
         let promise = |tag| self.shared.promise(tag, options.queue.as_ref().map(|queue| &queue.inner));
         let ticket = options.tag.map(promise).transpose()?;
-        let has_note = expires.is_some() || ticket.is_some();
         let wait = (!options.wait.is_zero()).then_some(Some(options.wait));
-        if let To::Ourselves = self.to {
-            let sent = self.shared.push_own(self.channel, Kind::Message, 0, message, wait);
-            match ticket {
-                // It is there at once: nothing can become of it any more but that it is taken.
-                Some(ticket) if sent.is_ok() => self.shared.tell_own(ticket),
-                Some(ticket) => self.shared.routes.forget_promise(ticket),
-                None => {}
-            }
-            return sent;
-        }
-        let note = has_note.then(|| Note { expires: expires.unwrap_or(Time::MAX), ticket, request: 0 });
-        let parcel = Parcel { note, ..Parcel::message(Body::Bytes(message)) };
+        let parcel = Parcel { note: Note::of_message(expires, ticket), ..Parcel::message(Body::Bytes(message)) };
         let sent = self.post(&parcel, wait);
-        if let Some(ticket) = ticket.filter(|_| sent.is_err()) {
-            self.shared.routes.forget_promise(ticket);
+        match (ticket, &self.to) {
+            (Some(ticket), _) if sent.is_err() => self.shared.routes.forget_promise(ticket),
+            // It is there at once: nothing can become of it any more but that it is taken.
+            (Some(ticket), To::Ourselves) => self.shared.tell_own(ticket),
+            _ => {}
         }
         sent
     }

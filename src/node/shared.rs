@@ -2,9 +2,11 @@
 
 use super::clock::Clock;
 use super::error::{Error, SendError};
+use super::published::{Published, Snapshot};
 use super::resolver::Resolver;
+use crate::base::address::Address;
 use crate::base::channel::{Channel, ChannelId};
-use crate::base::limits::WEIGHT_AT_FIRST;
+use crate::base::limits::{ORDERS_MAX, WEIGHT_AT_FIRST};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -13,22 +15,25 @@ use crate::bus::bell::Bell;
 use crate::bus::calls::Calls;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
+use crate::bus::door::Door;
 use crate::bus::event::NodeState;
 use crate::bus::link::PushError;
-use crate::bus::outbox::{Ending, Outcome};
+use crate::bus::outbox::{Answered, Ending, Outbox, Outcome};
 use crate::bus::queue::Queue as EventQueue;
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::bus::sync::{Change, Lock};
 use crate::flow::batch::Ticket;
-use crate::pool::peers::PeerInfo;
 use crate::pool::table::Pool;
-use crossbeam_channel::Sender;
-use parking_lot::RwLock;
+use crate::settings::check::Checked;
+use crate::workers::{exchange, maintenance};
+use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The answer that a waiting `connect` gets.
 pub type Answer = Result<PeerId, Ending>;
@@ -37,6 +42,10 @@ pub type Answer = Result<PeerId, Ending>;
 pub struct Shared {
     /// Who this node is.
     pub own: PeerId,
+    /// The settings that hold now. A call that changes them holds it while it takes the pool's lock; nobody takes them in another order.
+    pub live: Mutex<Checked>,
+    /// Where it says that it can be dialed.
+    pub advertised: Vec<Address>,
     pub channels: Vec<Channel>,
     /// Channels that only their owners may use.
     pub sealed: Vec<ChannelId>,
@@ -45,34 +54,25 @@ pub struct Shared {
     pub roster: Arc<Roster>,
     pub routes: Arc<Routes>,
     pub counters: Arc<NodeCounters>,
+    pub door: Arc<Door>,
     pub bell: Arc<Bell>,
     pub commands: Sender<Command>,
     pub nudge_maintenance: Sender<()>,
     pub nudge_exchange: Sender<()>,
     pub resolver: Resolver,
-    /// Who is connected: replaced whole, so that readers never wait for a writer.
-    pub peers: RwLock<Snapshot>,
-    /// Snapshots made so far.
-    pub snapshots: AtomicU64,
+    pub published: Published,
     /// Calls that wait until a link opens or ends.
     pub waiters: Lock<BTreeMap<LinkId, Vec<Sender<Answer>>>>,
+    /// Calls that wait for what they have asked a worker for, by ticket.
+    pub tickets: Lock<BTreeMap<u64, Sender<Answered>>>,
+    pub next_ticket: AtomicU64,
+    /// Orders to maintenance.
+    pub maintenance: Sender<maintenance::Input>,
+    /// Orders to exchange.
+    pub exchange: Sender<exchange::Input>,
     pub status: Arc<Status>,
     /// Where scores are kept, if anywhere.
     pub score_file: Option<PathBuf>,
-}
-
-/// Who was connected at a moment.
-#[derive(Clone, Default)]
-pub struct Snapshot {
-    version: u64,
-    pub peers: Arc<[PeerInfo]>,
-}
-
-impl Snapshot {
-    /// Nobody is connected, and nobody will be.
-    pub fn last() -> Snapshot {
-        Snapshot { version: u64::MAX, peers: Arc::default() }
-    }
 }
 
 impl Shared {
@@ -115,8 +115,42 @@ impl Shared {
         }
     }
 
+    /// Gives a worker an order, and waits for what becomes of it.
+    ///
+    /// # Errors
+    /// `Busy` when too many orders wait, `Timeout`, `Stopped`, `Failed`.
+    pub fn ask<T>(&self, worker: &Sender<T>, order: impl FnOnce(u64) -> T, timeout: Duration) -> Result<Answered, Error> {
+        let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
+        let (answer, wait) = bounded(1);
+        // Registered before the order goes out, so that the answer cannot be missed; and the state is looked at after that, so that a
+        // stop either finds the caller or is found here.
+        self.tickets.lock().insert(ticket, answer);
+        let result = if self.status.state() != NodeState::Running {
+            Err(self.status.gone())
+        } else {
+            match worker.try_send(order(ticket)) {
+                Ok(()) => wait.recv_timeout(timeout).map_err(|error| match error {
+                    RecvTimeoutError::Timeout => Error::Timeout,
+                    RecvTimeoutError::Disconnected => self.status.gone(),
+                }),
+                Err(TrySendError::Full(_)) => Err(Error::Busy(ORDERS_MAX)),
+                Err(TrySendError::Disconnected(_)) => Err(self.status.gone()),
+            }
+        };
+        self.tickets.lock().remove(&ticket);
+        result
+    }
+
+    /// Hands an answer to the call that waits for it; gives it back if none does.
+    pub fn hand_out(&self, ticket: u64, answered: Answered) -> Option<Answered> {
+        let Some(waiter) = self.tickets.lock().remove(&ticket) else { return Some(answered) };
+        // One that has just stopped to wait has left a closed channel behind.
+        waiter.try_send(answered).err().map(TrySendError::into_inner)
+    }
+
     /// Nobody's dial will end any more: all who wait are told.
     pub fn release_waiters(&self) {
+        self.tickets.lock().clear();
         let waiting = std::mem::take(&mut *self.waiters.lock());
         for answer in waiting.into_values().flatten() {
             // A full channel has its answer already.
@@ -135,26 +169,34 @@ impl Shared {
         }
     }
 
-    /// Who is connected now. Only who holds the pool's lock has a pool to show: so versions follow what happened.
-    pub fn snapshot(&self, now: Time, pool: &Pool) -> Snapshot {
-        Snapshot { version: self.snapshots.fetch_add(1, Ordering::Relaxed) + 1, peers: pool.peers(now).into() }
+    /// Works on the pool, then shows the door and readers what has changed: the only way to change it while the node runs. What follows
+    /// from it is left in the outbox for the caller to carry out, without the lock.
+    pub fn work<T>(&self, act: impl FnOnce(Time, &mut Pool, &mut Outbox) -> T) -> (T, Outbox) {
+        let now = self.clock.now();
+        let mut out = Outbox::default();
+        let (result, snapshot, shut) = {
+            let mut pool = self.pool.lock();
+            let result = act(now, &mut pool, &mut out);
+            self.counters.points_known.set(pool.points().len() as u64);
+            (result, out.changed.then(|| self.published.make(now, &pool)), pool.take_shut(now))
+        };
+        if let Some(shut) = shut {
+            self.door.publish(shut);
+        }
+        if let Some(snapshot) = snapshot {
+            self.publish(snapshot);
+        }
+        (result, out)
     }
 
-    /// Replaces the snapshot that readers see, unless it is newer: two workers may come here in another order than under the lock.
-    /// Then links get the weights that their peers' scores have earned.
+    /// Replaces the snapshot that readers see, unless it is newer. Then links get the weights that their peers' scores have earned.
     pub fn publish(&self, snapshot: Snapshot) {
-        let rank = snapshot.version;
+        let after = Arc::new(snapshot);
+        let Some(before) = self.published.replace(Arc::clone(&after)) else { return };
+        let rank = after.version();
         let weights = |of: &Snapshot| -> BTreeMap<LinkId, u32> { of.peers.iter().map(|peer| (peer.link, peer.weight)).collect() };
-        let after = weights(&snapshot);
-        let before = {
-            let mut published = self.peers.write();
-            if rank <= published.version {
-                return;
-            }
-            std::mem::replace(&mut *published, snapshot)
-        };
         let before = weights(&before);
-        for (link, weight) in after {
+        for (link, weight) in weights(&after) {
             if before.get(&link).copied().unwrap_or(WEIGHT_AT_FIRST) != weight {
                 self.order(Command::SetWeight { link, weight, rank });
             }
@@ -263,6 +305,7 @@ impl Status {
 mod tests {
     use super::*;
     use crate::base::rng::Rng;
+    use crate::base::time::Time;
     use crate::node::testbed::started;
     use crate::wire::hello::Hello;
     use std::net::SocketAddr;
@@ -271,7 +314,7 @@ mod tests {
     fn an_older_snapshot_never_replaces_a_newer_one() {
         let node = started();
         let shared = Arc::clone(&node.running().expect("started").shared);
-        let older = shared.snapshot(Time::ZERO, &shared.pool.lock());
+        let older = shared.published.make(Time::ZERO, &shared.pool.lock());
         let now = Time::ZERO;
         let newer = {
             let (link, peer) = (LinkId::from_u64(1 << 40), PeerId::from_bytes([1; 32]));
@@ -279,12 +322,12 @@ mod tests {
             pool.claim_arrival(now, link, SocketAddr::from(([127, 0, 0, 1], 50_000))).expect("may come");
             pool.introduce(now, link, peer, &Arc::new(Hello::default()), &mut Rng::from_seed(1));
             pool.open(now, link).expect("admitted");
-            shared.snapshot(now, &pool)
+            shared.published.make(now, &pool)
         };
         shared.publish(newer);
         shared.publish(older);
         assert_eq!(node.peers().len(), 1);
-        let late = shared.snapshot(Time::ZERO, &shared.pool.lock());
+        let late = shared.published.make(Time::ZERO, &shared.pool.lock());
         shared.publish(Snapshot::last());
         shared.publish(late);
         assert!(node.peers().is_empty(), "a worker that outlives a stop changes nothing");

@@ -1,9 +1,11 @@
 //! The control plane of a started node: its tables and machines, made from the settings, and how their inputs are made from what arrives.
 
 use super::builder::MetadataScore;
+use super::entropy::SystemEntropy;
 use super::node::Plan;
 use super::shared::Shared;
 use crate::base::address::Address;
+use crate::base::entropy::Entropy;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
 use crate::base::throttle::LINES_MAX;
@@ -35,9 +37,18 @@ pub struct Machines {
 /// Makes the tables and the machines. `own` is where this node can be dialed.
 pub fn machines(plan: &Plan, own: Vec<Address>, rng: &Rng) -> Machines {
     let settings = &plan.settings;
-    let mut pool = Pool::new(plan.identity.id(), Policy::from(settings), plan.ids.clone());
+    let policy = Policy { grouping: plan.grouping.clone(), ..Policy::from(settings) };
+    let mut pool = Pool::new(plan.identity.id(), policy, plan.ids.clone());
+    let mut key = [0; 16];
+    SystemEntropy.fill(&mut key);
+    pool.set_book_key(key);
     pool.set_own_addresses(own);
     pool.set_own_versions(plan.hello.application_versions.clone());
+    for subject in &settings.lists_trusted {
+        pool.lists_mut()
+            .trust(plan.clock.now(), *subject, None)
+            .expect("nobody is banned yet, and the settings name fewer than there is room for");
+    }
     let workers = Workers {
         welcome: Welcome::new(rng.fork("welcome")),
         exchange: Exchange::new(rng.fork("exchange")),
@@ -67,15 +78,18 @@ pub fn maintenance_done(done: Done) -> Option<maintenance::Input> {
     Some(maintenance::Input::Done(done))
 }
 
-/// Exchange begins no jobs.
-pub fn exchange_done(_: Done) -> Option<exchange::Input> {
-    None
+pub fn exchange_done(done: Done) -> Option<exchange::Input> {
+    Some(exchange::Input::Done(done))
 }
 
 /// Decodes a control message, contained and without a lock: a panic costs the peer its link and nobody else anything.
 pub fn exchange_input(control: Control, shared: &Shared) -> Option<exchange::Input> {
     let link = control.link;
-    let said = catch_unwind(AssertUnwindSafe(|| Said::decode(control)));
+    let said = catch_unwind(AssertUnwindSafe(|| {
+        #[cfg(test)]
+        assert!(!tests::IS_BROKEN.get(), "on purpose");
+        Said::decode(control)
+    }));
     if said.is_err() {
         note_panic(shared, || format!("{link}: a panic while decoding was contained"));
         shared.order(Command::Close { link, reason: CloseReason::PanicContained });
@@ -88,5 +102,55 @@ fn note_panic(shared: &Shared, text: impl FnOnce() -> String) {
     // A peer can provoke this line: the counter goes on when the lines do not.
     if shared.counters.panics_contained.value() <= u64::from(LINES_MAX) {
         log::error!(target: "bowline::node", "{}", text());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::channel::{ChannelId, Kind};
+    use crate::bus::event::Event;
+    use crate::node::node::Node;
+    use crate::node::testbed::{PATIENCE, started};
+    use crate::wire::pex::PexMessage;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// Decoding panics on this thread.
+        pub(super) static IS_BROKEN: Cell<bool> = const { Cell::new(false) };
+    }
+
+    fn down(node: &Node) -> (crate::base::link_id::LinkId, CloseReason) {
+        loop {
+            if let Event::Down(down) = node.recv_timeout(PATIENCE).expect("a link goes down") {
+                return (down.link, down.reason);
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_while_reading_an_answer_costs_the_peer_its_link_alone() {
+        let (node, [bad, good]) = (started(), [started(), started()]);
+        let [to_bad, to_good] =
+            [&bad, &good].map(|peer| node.connect(&peer.listen_addresses()[0].to_string(), PATIENCE).expect("a link"));
+        let shared = &node.running().expect("started").shared;
+        let answer = |link, peer: &Node| Control {
+            link,
+            peer: peer.id(),
+            channel: ChannelId::PEX,
+            kind: Kind::Message,
+            request: 0,
+            body: PexMessage::ResponseV2(vec![]).encode().into(),
+        };
+        IS_BROKEN.set(true);
+        let input = exchange_input(answer(to_bad, &bad), shared);
+        IS_BROKEN.set(false);
+        assert!(input.is_none());
+        assert_eq!(down(&node), (to_bad, CloseReason::PanicContained));
+        assert_eq!(node.stats().panics_contained, 1);
+        assert!(exchange_input(answer(to_good, &good), shared).is_some());
+        // The worker that decodes goes on, too.
+        assert!(node.discover(to_good, PATIENCE).is_ok());
+        assert!(node.peers().iter().any(|peer| peer.link == to_good));
     }
 }

@@ -30,6 +30,11 @@ impl Pool {
             Standing::Banned => return Err(CloseReason::Banned),
             Standing::Greylisted => return Err(CloseReason::Greylisted),
             Standing::Trusted => {}
+            // Who is trusted as a peer may come from anywhere: who it is comes out later.
+            Standing::Ordinary if self.is_stranger(now, from.ip(), None, None) && !self.knows_identities() => {
+                return Err(CloseReason::NotTrusted);
+            }
+            Standing::Ordinary if self.is_paused => return Err(CloseReason::Paused),
             Standing::Ordinary => self.pace_arrival(now, from.ip())?,
         }
         let evicted = self.slots.admit_half_open(from.ip(), &self.policy)?;
@@ -52,7 +57,7 @@ impl Pool {
     }
 
     /// Room for a peer that never is refused for want of it: an unprotected inbound link goes, if there is one, of those that no quota
-    /// needs. And, now and then, room for a peer whose role is wanted.
+    /// needs. Now and then, room for a peer whose role is wanted. For anybody else, the place of a link that nothing speaks for.
     pub(super) fn make_inbound_place(
         &mut self,
         now: Time,
@@ -66,7 +71,9 @@ impl Pool {
             let spare = self.whom_to_drop(now, 1, inbound, rng).first().copied();
             spare.or_else(|| self.droppable(now, inbound, rng).first().map(|slot| slot.link))?
         } else {
-            self.whom_to_evict_for(now, ip, hello, rng)?
+            let for_role = self.whom_to_evict_for(now, ip, hello, rng);
+            // Its host and group get no more places than others.
+            for_role.or_else(|| self.whom_to_evict(now, rng).filter(|_| !self.slots.is_crowded(ip, &self.policy)))?
         };
         self.doom(now, evicted, CloseReason::Evicted);
         Some(evicted)

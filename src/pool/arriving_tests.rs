@@ -1,12 +1,15 @@
 //! Who may come, at which pace, and whose place is taken for whom.
 
+use super::dialing::DialError;
 use super::policy::Policy;
+use super::slots::Purpose;
 use super::testbed::{Bench, at, peer, policy, small};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::base::verdict::Verdict;
+use std::time::Duration;
 
 #[test]
 fn inbound_links_never_take_the_places_of_outbound_ones() {
@@ -27,7 +30,7 @@ fn inbound_links_never_take_the_places_of_outbound_ones() {
 
 #[test]
 fn a_trusted_peer_gets_a_place_of_somebody_else() {
-    let mut bench = Bench::new(small());
+    let mut bench = Bench::new(Policy { trusted_extra: 0, ..small() });
     let links: Vec<LinkId> = (1..=4).map(|number| bench.inbound(number)).collect();
     bench.pool.lists_mut().trust(Time::ZERO, Subject::Peer(peer(5)), None).expect("not banned");
     let link = bench.arrive(5).expect("may come");
@@ -73,4 +76,60 @@ fn a_host_that_connects_too_often_leaves_room_for_others() {
     assert!(bench.arrive(2).is_ok());
     bench.pool.lists_mut().trust(Time::ZERO, Subject::host(at(1).ip()), None).expect("not banned");
     assert!(bench.arrive(1).is_ok(), "trust has no pace");
+}
+
+/// Private mode: whom the operator has named is met, nobody else is, in either direction.
+#[test]
+fn where_only_the_trusted_are_let_in_nobody_else_gets_anywhere() {
+    let mut bench = Bench::new(Policy { is_trusted_only: true, ..policy() });
+    let shown = |bench: &mut Bench| bench.pool.take_shut(bench.now).expect("something has changed");
+    bench.pool.lists_mut().trust(bench.now, Subject::host(at(1).ip()), None).expect("not banned");
+    assert_eq!(bench.arrive(2), Err(CloseReason::NotTrusted), "no identity is trusted, so an address is all that counts");
+    let shut = shown(&mut bench);
+    assert!(shut.turns_away(bench.now, at(2).ip()) && !shut.turns_away(bench.now, at(1).ip()));
+    bench.inbound(1);
+    // From now on somebody may come from anywhere, and who it is comes out later.
+    bench.pool.lists_mut().trust(bench.now, Subject::Peer(peer(3)), None).expect("not banned");
+    assert!(!shown(&mut bench).turns_away(bench.now, at(2).ip()));
+    bench.inbound(3);
+    let stranger = bench.arrive(4).expect("it has not shown itself");
+    assert_eq!(bench.introduce(stranger, 4), Verdict::refuse(CloseReason::NotTrusted));
+    assert_eq!(bench.dial(5, Purpose::Asked { tag: None }), Err(DialError::NotTrusted(at(5))));
+    // Persistent peers were named, too: by the address, or by the identity wherever it is.
+    bench.pool.fix(bench.now, at(6), None, true);
+    bench.pool.fix(bench.now, at(7), Some(peer(8)), true);
+    bench.outbound(6);
+    bench.inbound(8);
+    assert!(bench.candidates(9).now.is_empty());
+    assert_eq!(bench.pool.part_with_strangers(bench.now), []);
+    assert!(bench.pool.lists_mut().untrust(&Subject::Peer(peer(3))));
+    let gone = bench.pool.part_with_strangers(bench.now);
+    assert_eq!(
+        gone.iter().map(|link| bench.pool.slots().get(*link).and_then(|slot| slot.peer)).collect::<Vec<_>>(),
+        [Some(peer(3))]
+    );
+}
+
+#[test]
+fn the_door_hears_of_bans_at_once_and_of_the_greylist_once_a_second() {
+    let mut bench = Bench::new(policy());
+    assert_eq!(bench.pool.take_shut(bench.now).map(|shut| shut.version), None, "there is nothing to know");
+    let grey = |bench: &mut Bench, number: u8| {
+        let link = bench.arrive(number).expect("may come");
+        assert!(bench.close(link, CloseReason::Garbage).is_some());
+    };
+    bench.now = bench.now + Duration::from_secs(5);
+    grey(&mut bench, 1);
+    let shut = bench.pool.take_shut(bench.now).expect("it is new");
+    assert!(shut.turns_away(bench.now, at(1).ip()));
+    grey(&mut bench, 2);
+    assert!(bench.pool.take_shut(bench.now).is_none(), "not twice in a second");
+    bench.pool.ban(bench.now, Subject::host(at(3).ip()), None, "").expect("there is room");
+    let shut = bench.pool.take_shut(bench.now).expect("a ban does not wait");
+    assert!((1..=3).all(|number| shut.turns_away(bench.now, at(number).ip())) && shut.version == 2);
+    bench.pool.lists_mut().flush_greylist();
+    assert!(bench.pool.take_shut(bench.now).is_none());
+    bench.now = bench.now + Duration::from_secs(1);
+    let shut = bench.pool.take_shut(bench.now).expect("a second is over");
+    assert!(!shut.turns_away(bench.now, at(1).ip()) && shut.turns_away(bench.now, at(3).ip()));
 }

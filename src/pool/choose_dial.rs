@@ -1,6 +1,7 @@
 //! Choice of whom to dial: for links, for the operator, to prove an address. It changes nothing; chance comes as an argument. Maintenance
 //! asks it.
 
+use super::book::Table;
 use super::choose::draw;
 use super::points::{Point, Proof};
 use super::policy::Policy;
@@ -26,51 +27,83 @@ pub struct Candidates {
 /// What a point would be dialed for, if at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
-    /// For a link; proven or not yet.
-    Old,
-    New,
+    Link,
     /// To see whether it is true: its supposed peer is connected.
     Feeler,
 }
 
+/// Of more addresses than this a sample is drawn: a choice must not cost more in a large book.
+const SAMPLE_MAX: usize = 256;
+/// Addresses that are looked at for one feeler: some may belong to who is linked, or kept out.
+const FEELER_DRAWS: usize = 16;
+/// Addresses that must wait, of which the first usable one is looked for.
+const WAITING_MAX: usize = 64;
+
 impl Pool {
     /// Up to `count` addresses to dial for links: new and old ones by CometBFT's bias, from groups that we have the fewest links
-    /// with; among equals those with better scores have the better chance. Not the operator's own, which are dialed by rules of their own.
+    /// with; among equals those with better scores have the better chance. Of many, a sample is drawn, group by group, so that many addresses
+    /// in few groups give no more chances. Not the operator's own, which are dialed by rules of their own.
     pub fn whom_to_dial(&self, now: Time, count: usize, rng: &mut Rng) -> Candidates {
-        self.candidates(now, count, rng, |point| !point.is_fixed())
+        let connected = self.connected();
+        let is_usable = |point: &Point| self.use_of(now, point, &connected) == Some(Use::Link);
+        let is_ready = |point: &Point| is_usable(point) && self.dial_time(point) <= now;
+        let waits = self.points.not_due(now).take(WAITING_MAX).find(|point| is_usable(point)).map(|point| self.dial_time(point));
+        let is_few = self.points.due(now).nth(SAMPLE_MAX).is_none();
+        if !is_few {
+            // Whom a budget holds back is not waited for where there are so many others.
+            let found = self.sample(now, rng, is_ready);
+            return Candidates { now: self.spread(now, found, count, rng), next_at: waits };
+        }
+        let (found, held): (Vec<&Point>, Vec<&Point>) =
+            self.points.due(now).filter(|point| is_usable(point)).partition(|point| is_ready(point));
+        let next_at = held.into_iter().map(|point| self.dial_time(point)).chain(waits).min();
+        Candidates { now: self.spread(now, found, count, rng), next_at }
     }
 
-    /// As `whom_to_dial`, among some of the points.
+    /// As `whom_to_dial`, among some of the points: it looks at each.
     pub(super) fn candidates(&self, now: Time, count: usize, rng: &mut Rng, is_wanted: impl Fn(&Point) -> bool) -> Candidates {
-        let (mut old, mut new) = (Vec::new(), Vec::new());
-        let mut candidates = Candidates::default();
         let connected = self.connected();
-        for point in self.points.iter().filter(|point| is_wanted(point)) {
-            let Some(kind) = self.use_of(now, point, &connected).filter(|kind| *kind != Use::Feeler) else { continue };
-            let at = self.dial_time(point);
-            if at > now {
-                candidates.next_at = Some(candidates.next_at.map_or(at, |next| next.min(at)));
-            } else if kind == Use::Old {
-                old.push((point.at, self.score_of(now, point)));
-            } else {
-                new.push((point.at, self.score_of(now, point)));
-            }
+        let is_usable = |point: &&Point| self.use_of(now, point, &connected) == Some(Use::Link) && is_wanted(point);
+        let (found, waiting): (Vec<&Point>, Vec<&Point>) =
+            self.points.iter().filter(is_usable).partition(|point| self.dial_time(point) <= now);
+        let next_at = waiting.into_iter().map(|point| self.dial_time(point)).min();
+        Candidates { now: self.spread(now, found, count, rng), next_at }
+    }
+
+    /// Some of the usable addresses of each table, each by a draw of its own.
+    fn sample(&self, now: Time, rng: &mut Rng, is_usable: impl Fn(&Point) -> bool) -> Vec<&Point> {
+        let mut sample = BTreeSet::new();
+        for table in [Table::New, Table::Proven, Table::Tried] {
+            // One that is not found by many draws is not found by more.
+            let draws = (0..SAMPLE_MAX / 3).map_while(|_| self.points.pick(now, table, rng, &is_usable));
+            sample.extend(draws);
         }
-        let outbound = self.slots.counts().outbound as u64;
-        let new_percent = outbound.min(8) * 10 + 10;
+        sample.into_iter().filter_map(|at| self.points.get(at)).collect()
+    }
+
+    /// Puts addresses in the order to dial them. A tried one is called for by the bias, or a new one; when there is none, one that a dial has
+    /// proven at least, then of the other table. But no group gets one link more while another, of whatever table, has fewer.
+    fn spread(&self, now: Time, found: Vec<&Point>, count: usize, rng: &mut Rng) -> Vec<SocketAddr> {
         let mut links = self.links_per_group();
-        let (mut old, mut new) = (Spread::new(old, &links, &self.policy, rng), Spread::new(new, &links, &self.policy, rng));
-        while candidates.now.len() < count {
-            let picked = if rng.percent(new_percent) {
-                new.take(&links).or_else(|| old.take(&links))
-            } else {
-                old.take(&links).or_else(|| new.take(&links))
-            };
-            let Some(at) = picked else { break };
+        let mut of = |is_in: fn(&Point) -> bool| {
+            let scored = found.iter().filter(|point| is_in(point)).map(|point| (point.at, self.score_of(now, point))).collect();
+            Spread::new(scored, &links, &self.policy, rng)
+        };
+        let mut tried = of(Point::is_tried);
+        let mut proven = of(|point| !point.is_tried() && point.proof == Proof::Dialed);
+        let mut new = of(|point| !point.is_tried() && point.proof < Proof::Dialed);
+        let new_percent = self.slots.counts().outbound.min(8) as u64 * 10 + 10;
+        let mut chosen = Vec::new();
+        while chosen.len() < count {
+            let by_bias =
+                if rng.percent(new_percent) { [&mut new, &mut proven, &mut tried] } else { [&mut tried, &mut proven, &mut new] };
+            let spreads = by_bias.into_iter().filter_map(|spread| Some((spread.least(&links)?, spread)));
+            // The first of those with the least.
+            let Some(at) = spreads.min_by_key(|(least, _)| *least).and_then(|(_, spread)| spread.take()) else { break };
             *links.entry(self.policy.group(at.ip())).or_default() += 1;
-            candidates.now.push(at);
+            chosen.push(at);
         }
-        candidates
+        chosen
     }
 
     /// The operator's own points that are due, persistent ones or seeds, in random order, with the identity that must answer.
@@ -96,22 +129,20 @@ impl Pool {
     /// First those that the peer itself claims.
     pub fn whom_to_feel(&self, now: Time, rng: &mut Rng) -> Candidates {
         let connected = self.connected();
-        let mut candidates = Candidates::default();
-        let mut due: Vec<(Proof, SocketAddr)> = Vec::new();
-        for point in self.points.iter().filter(|point| !point.is_fixed()) {
-            if self.use_of(now, point, &connected) != Some(Use::Feeler) {
-                continue;
-            }
-            let at = self.dial_time(point);
-            if at > now {
-                candidates.next_at = Some(candidates.next_at.map_or(at, |next| next.min(at)));
-            } else {
-                due.push((point.proof, point.at));
-            }
-        }
+        let is_usable = |point: &&Point| !point.is_fixed() && self.use_of(now, point, &connected) == Some(Use::Feeler);
+        let claimed = connected.iter().flat_map(|peer| self.points.of_peer(peer)).filter(is_usable);
+        let (mut due, waiting): (Vec<&Point>, Vec<&Point>) = claimed.partition(|point| self.dial_time(point) <= now);
         rng.shuffle(&mut due);
-        candidates.now = due.iter().max_by_key(|(proof, _)| *proof).map(|(_, at)| *at).into_iter().collect();
-        candidates
+        let next_at = waiting.into_iter().map(|point| self.dial_time(point)).min();
+        Candidates { now: due.into_iter().max_by_key(|point| point.proof).map(|point| point.at).into_iter().collect(), next_at }
+    }
+
+    /// An address to dial only to see whether it is true: one whose place in the tried table a newcomer wants, else a new one.
+    pub fn whom_of_feeler(&self, now: Time, rng: &mut Rng) -> Option<SocketAddr> {
+        let connected = self.connected();
+        let is_free = |point: &Point| self.use_of(now, point, &connected).is_some() && self.dial_time(point) <= now;
+        let is_usable = |at: &SocketAddr| self.points.get(*at).is_some_and(is_free);
+        (0..FEELER_DRAWS).find_map(|_| self.points.feeler(now, rng).filter(is_usable))
     }
 
     /// What the point could be dialed for.
@@ -122,16 +153,14 @@ impl Pool {
         let is_connected = point.peer.is_some_and(|peer| connected.contains(&peer));
         match point.proof {
             Proof::Dialed if is_connected => None,
-            Proof::Dialed => Some(Use::Old),
             Proof::Heard | Proof::Host if is_connected => Some(Use::Feeler),
-            Proof::Heard | Proof::Host => Some(Use::New),
+            _ => Some(Use::Link),
         }
     }
 
-    /// When a point may be dialed: after its backoff, and never so often that others could aim us at it.
+    /// When a point may be dialed: after its wait, and when its host and its prefix have a dial left.
     fn dial_time(&self, point: &Point) -> Time {
-        let period_over = point.last_dialed.map_or(Time::ZERO, |last| last + self.policy.dial_point_period);
-        point.next_dial.max(period_over)
+        point.next_dial.max(self.dial_budget_at(point.at.ip()).unwrap_or_default())
     }
 
     /// Outbound links and dials per group.
@@ -171,17 +200,24 @@ impl Spread {
         Spread { groups, queue }
     }
 
-    fn take(&mut self, links: &BTreeMap<Group, usize>) -> Option<SocketAddr> {
+    /// How many links lead to the group that is next, after it was put in order; `None` when all addresses are given out.
+    fn least(&mut self, links: &BTreeMap<Group, usize>) -> Option<usize> {
         loop {
             let (queued, chance, group) = self.queue.pop_first()?;
-            let has = links.get(&group).copied().unwrap_or(0);
-            if has > queued {
-                self.queue.insert((has, chance, group));
+            if self.groups.get(&group).is_none_or(Vec::is_empty) {
                 continue;
             }
-            let Some(at) = self.groups.get_mut(&group).and_then(Vec::pop) else { continue };
+            let has = links.get(&group).copied().unwrap_or(0);
             self.queue.insert((has, chance, group));
-            return Some(at);
+            if has == queued {
+                return Some(has);
+            }
         }
+    }
+
+    /// An address of the group that is next.
+    fn take(&mut self) -> Option<SocketAddr> {
+        let (_, _, group) = self.queue.first()?;
+        self.groups.get_mut(group)?.pop()
     }
 }

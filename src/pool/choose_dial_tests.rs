@@ -1,9 +1,11 @@
 //! Whom to dial: groups, bias.
 
+use super::points::Point;
 use super::slots::Purpose;
 use super::testbed::{Bench, at, peer, policy};
 use crate::base::address::Address;
 use crate::base::reason::CloseReason;
+use crate::base::subject::Subject;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,7 +15,7 @@ fn dials_spread_over_groups() {
     let mut bench = Bench::new(policy());
     let learn = |bench: &mut Bench, text: &str, from: SocketAddr| {
         let address: Address = text.parse().expect("an address");
-        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), from);
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), from, None);
     };
     for n in 1..=50 {
         learn(&mut bench, &format!("20.1.0.{n}:1"), at(1));
@@ -36,7 +38,7 @@ fn the_bias_goes_from_old_addresses_to_new_ones() {
     }
     for number in 41..=80 {
         let address = Address::of(at(number), None);
-        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(1));
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(1), None);
     }
     bench.now = bench.now + Duration::from_secs(1_000);
     let share_of_new = |bench: &mut Bench| {
@@ -54,4 +56,93 @@ fn the_bias_goes_from_old_addresses_to_new_ones() {
     }
     let bold = share_of_new(&mut bench);
     assert!((80..98).contains(&bold), "90 % are new with eight links, not {bold} %");
+}
+
+#[test]
+fn of_a_large_book_the_choice_is_as_wide() {
+    let mut bench = Bench::new(policy());
+    // 60 groups of 10, and one of hundreds.
+    for number in 0..600_u16 {
+        let few = Address::of(SocketAddr::from(([30, (number % 60) as u8, 0, number as u8], 1)), None);
+        let many = Address::of(SocketAddr::from(([31, 1, (number / 200) as u8, (number % 200) as u8], 1)), None);
+        let from = SocketAddr::from(([40, (number / 4) as u8, 0, 1], 1));
+        bench.pool.learn_all(bench.now, [(&few, &[][..]), (&many, &[][..])].into_iter(), from, None);
+    }
+    assert!(bench.pool.points().len() > 1_000, "{}", bench.pool.points().len());
+    let mut of_many = 0;
+    for _ in 0..100 {
+        let chosen = bench.candidates(20).now;
+        let groups: BTreeSet<_> = chosen.iter().map(|at| crate::base::point::Group::of(at.ip())).collect();
+        assert_eq!((chosen.len(), groups.len()), (20, 20), "none twice, and each in a group of its own");
+        of_many += chosen.iter().filter(|at| at.ip() >= SocketAddr::from(([31, 0, 0, 0], 0)).ip()).count();
+    }
+    assert!((15..60).contains(&of_many), "20 of 61 groups, 100 times: {of_many}");
+}
+
+/// What CometBFT's bias says comes after the spread: many tried addresses in one group do not get two links while another group has none.
+#[test]
+fn no_group_gets_a_second_link_before_the_others_have_one() {
+    let mut bench = Bench::new(policy());
+    let all = [[20, 1, 0, 1], [20, 1, 0, 2], [20, 1, 0, 3], [20, 2, 0, 1], [20, 3, 0, 1]].map(|ip| SocketAddr::from((ip, 1)));
+    for at in all {
+        let address = Address::of(at, None);
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), self::at(1), None);
+    }
+    let policy = bench.pool.policy().clone();
+    for at in &all[..3] {
+        bench.pool.points_mut().good(bench.now, *at, &policy);
+    }
+    for _ in 0..50 {
+        let chosen = bench.candidates(3).now;
+        let groups: BTreeSet<_> = chosen.iter().map(|at| policy.group(at.ip())).collect();
+        assert_eq!((chosen.len(), groups.len()), (3, 3), "{chosen:?}");
+    }
+    assert_eq!(bench.candidates(10).now.len(), 5);
+}
+
+#[test]
+fn a_feeler_goes_to_new_addresses_of_whom_nobody_is_linked() {
+    let mut bench = Bench::new(policy());
+    bench.outbound(1);
+    let linked = Address::of(at(2), Some(peer(1)));
+    let others = [3, 4].map(|number| Address::of(at(number), None));
+    let all = [&linked, &others[0], &others[1]].map(|address| (address, &[][..]));
+    bench.pool.learn_all(bench.now, all.into_iter(), at(1), None);
+    bench.pool.ban(bench.now, Subject::host(at(4).ip()), None, "").expect("a host");
+    let felt: BTreeSet<_> = (0..200).filter_map(|_| bench.pool.whom_of_feeler(bench.now, &mut bench.rng)).collect();
+    assert_eq!(felt, [at(2), at(3)].into(), "an address of a linked peer may be proven, that of a banned one not");
+}
+
+#[test]
+fn an_address_becomes_tried_when_its_link_was_long_and_of_use() {
+    let mut bench = Bench::new(policy());
+    let is_tried = |bench: &Bench, number| bench.pool.points().get(at(number)).is_some_and(Point::is_tried);
+    let (early, late, idle) = (bench.outbound(1), bench.outbound(2), bench.outbound(3));
+    let praised = bench.outbound(4);
+    // One that we had dialed once comes to us: that proves nothing over time.
+    let link = bench.outbound(5);
+    bench.close(link, CloseReason::Reset);
+    let arrived = bench.inbound(5);
+    assert_eq!(bench.pool.slots().get(arrived).and_then(|slot| slot.point), Some(at(5)));
+    bench.pool.note_good(bench.now, early);
+    bench.now = bench.now + Duration::from_secs(599);
+    bench.pool.note_good(bench.now, late);
+    bench.pool.expire_points(bench.now);
+    assert!((1..=5).all(|number| !is_tried(&bench, number)));
+    bench.now = bench.now + Duration::from_secs(1);
+    bench.pool.expire_points(bench.now);
+    assert!(is_tried(&bench, 1) && is_tried(&bench, 2), "once the link is old enough");
+    bench.pool.report(bench.now, peer(4), 5, "good blocks");
+    bench.pool.report(bench.now, peer(3), -5, "a bad block");
+    bench.pool.note_good(bench.now, arrived);
+    assert_eq!((3..=5).map(|number| is_tried(&bench, number)).collect::<Vec<_>>(), [false, true, false]);
+    // What was of use and has ended too early is not remembered.
+    bench.pool.note_good(bench.now, idle);
+    assert!(is_tried(&bench, 3) && praised != idle);
+    let short = bench.outbound(6);
+    bench.pool.note_good(bench.now, short);
+    bench.close(short, CloseReason::Reset);
+    bench.now = bench.now + Duration::from_secs(6_000);
+    bench.pool.expire_points(bench.now);
+    assert!(!is_tried(&bench, 6) && bench.pool.of_use.is_empty());
 }

@@ -47,6 +47,19 @@ impl Pool {
         shared.into_iter().map(entry).collect()
     }
 
+    /// Healthy addresses that no link shows to be alive, longest unseen first: to be felt, as far as they may be dialed now.
+    pub fn whom_to_check(&self, now: Time, count: usize) -> Vec<SocketAddr> {
+        let connected = self.connected();
+        let is_due = |point: &&Point| {
+            let is_rested = point.last_dialed.is_none_or(|dialed| now.since(dialed) >= self.policy.dial_point_period);
+            let is_alive = point.peer.is_some_and(|peer| connected.contains(&peer));
+            point.is_idle() && !is_alive && is_rested && point.next_dial <= now && self.may_dial(now, point)
+        };
+        let mut due: Vec<_> = self.healthy_points(now).filter(is_due).map(|point| (point.last_seen, point.at)).collect();
+        due.sort_unstable();
+        due.into_iter().take(count).map(|(_, at)| at).collect()
+    }
+
     /// A point's place in a draw that is the same for the same seed, as long as its peer's score stays good, or bad.
     fn rank(&self, now: Time, seed: u64, point: &Point) -> u64 {
         draw(self.score_of(now, point), [seed, !seed].map(|seed| rank(seed, point.at)))

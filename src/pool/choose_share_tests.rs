@@ -24,11 +24,11 @@ fn private_peers_askers_and_the_unproven_are_not_advertised() {
     bench.pool.introduce(bench.now, private, peer(4), &hello, &mut bench.rng);
     bench.pool.open(bench.now, private);
     let address = Address::of(at(5), None);
-    bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(1));
+    bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(1), None);
     let told = bench.pool.whom_to_advertise(bench.now, &peer(1), &mut bench.rng);
     let told: BTreeSet<_> = told.into_iter().filter_map(|entry| entry.address.id).collect();
     assert_eq!(told, BTreeSet::from([peer(2), peer(3)]));
-    assert!(!bench.pool.healthy().iter().any(|address| address.id == Some(peer(4))));
+    assert!(!bench.pool.healthy(bench.now).iter().any(|address| address.id == Some(peer(4))));
 }
 
 #[test]

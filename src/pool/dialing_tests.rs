@@ -2,12 +2,15 @@
 
 use super::dialing::DialError;
 use super::lists::Culprit;
+use super::points::State;
 use super::policy::Policy;
-use super::slots::Purpose;
-use super::testbed::{Bench, at, policy, small};
+use super::slots::{Counts, Purpose};
+use super::testbed::{Bench, at, peer, policy, small};
 use crate::base::address::Address;
+use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::subject::Subject;
+use crate::base::verdict::Verdict;
 use std::time::Duration;
 
 #[test]
@@ -20,9 +23,9 @@ fn dials_stop_at_their_bounds_and_say_which() {
     bench.close(first, CloseReason::Reset);
     bench.outbound(5);
     assert_eq!(bench.dial(6, Purpose::Wanted), Err(DialError::NoPlace { taken: 3, max: 3 }));
-    bench.pool.ban(bench.now, Subject::host(at(7).ip()), None).expect("there is room");
+    bench.pool.ban(bench.now, Subject::host(at(7).ip()), None, "").expect("there is room");
     assert_eq!(bench.dial(7, Purpose::Wanted), Err(DialError::Banned(at(7))));
-    bench.pool.lists_mut().greylist(Culprit::Host(at(8).ip()), bench.now + Duration::from_secs(9));
+    bench.pool.lists_mut().keep_grey(Culprit::Host(at(8).ip()), bench.now + Duration::from_secs(9), 1);
     assert_eq!(bench.dial(8, Purpose::Wanted), Err(DialError::Greylisted(at(8))));
     bench.pool.set_own_addresses(vec![Address::of(at(9), None)]);
     assert_eq!(bench.dial(9, Purpose::Wanted), Err(DialError::OwnAddress(at(9))));
@@ -39,4 +42,72 @@ fn only_the_operators_dials_may_be_faster_than_the_rate() {
     assert!(bench.dial(3, Purpose::Asked { tag: Some(1) }).is_ok());
     bench.now = next;
     assert!(bench.dial(2, Purpose::Wanted).is_ok());
+}
+
+#[test]
+fn trusted_and_persistent_peers_have_places_beyond_the_limits() {
+    let mut bench = Bench::new(Policy { trusted_extra: 3, dials_max: 9, ..small() });
+    let inbound: Vec<LinkId> = (1..=4).map(|number| bench.inbound(number)).collect();
+    let outbound: Vec<LinkId> = (5..=7).map(|number| bench.outbound(number)).collect();
+    assert_eq!(bench.pool.counts().links(), 7, "pool.max");
+    bench.pool.lists_mut().trust(bench.now, "10.16.0.0/12".parse().expect("a prefix"), None).expect("not banned");
+    bench.pool.fix(bench.now, at(10), Some(peer(10)), true);
+    assert!(bench.dial(8, Purpose::Persistent).is_ok(), "one of three, whoever it is that answers");
+    assert!(bench.dial(16, Purpose::Wanted).is_ok(), "two");
+    let third = bench.arrive(10).expect("may come");
+    assert_eq!(bench.introduce(third, 10), Verdict::Admit, "three: it is persistent");
+    let counts = bench.pool.counts();
+    assert_eq!((counts.extra(), counts.extra_inbound, counts.ordinary_inbound(), counts.ordinary_outbound()), (3, 1, 4, 3));
+    let full = Err(DialError::NoPlace { taken: 3, max: 3 });
+    assert_eq!((bench.dial(17, Purpose::Wanted), bench.dial(9, Purpose::Persistent)), (full, full), "they are as others now");
+    // What is beyond takes no place from others: a link of theirs that ends gives its place back.
+    bench.close(outbound[0], CloseReason::Reset);
+    bench.close(inbound[0], CloseReason::Reset);
+    assert!(bench.dial(9, Purpose::Wanted).is_ok() && bench.dial(11, Purpose::Wanted).is_err());
+    let link = bench.arrive(12).expect("may come");
+    assert_eq!(bench.introduce(link, 12), Verdict::Admit);
+    bench.close(third, CloseReason::Reset);
+    assert!(bench.dial(17, Purpose::Wanted).is_ok(), "and so does one of theirs");
+}
+
+#[test]
+fn a_feeler_takes_no_trusted_place_and_seeks_nobody() {
+    let mut bench = Bench::new(Policy { trusted_extra: 1, ..policy() });
+    bench.pool.lists_mut().trust(bench.now, Subject::host(at(1).ip()), None).expect("not banned");
+    let link = bench.dial(1, Purpose::Feeler).expect("may dial");
+    let slot = bench.pool.slots().get(link).expect("it has a place");
+    assert!(!slot.is_extra && slot.sought.is_none());
+}
+
+/// Whatever a dial ends with and however far it came, its place is free and its address at rest.
+#[test]
+fn after_every_outcome_of_a_dial_its_address_is_at_rest() {
+    for reason in CloseReason::ALL {
+        for (phase, told) in (0..4).flat_map(|phase| [(phase, None), (phase, Some(CloseReason::TooManyLinks))]) {
+            let mut bench = Bench::new(policy());
+            let link = bench.dial(1, Purpose::Wanted).expect("may dial");
+            if phase > 0 {
+                bench.pool.recognise(bench.now, link, peer(1));
+            }
+            if phase > 1 {
+                bench.introduce(link, 1);
+            }
+            if phase > 2 {
+                bench.pool.open(bench.now, link);
+            }
+            let now = bench.now;
+            assert!(bench.pool.close(now, link, *reason, told, &[], &mut bench.rng).is_some());
+            let state = bench.state(1).expect("it is known");
+            let is_at_rest = matches!(state, State::Candidate | State::Bad { .. });
+            assert!(is_at_rest && bench.pool.counts() == Counts::default(), "{reason:?} {phase} {state:?}");
+        }
+    }
+}
+
+#[test]
+fn another_identity_than_sought_counts_as_a_failure_of_the_address() {
+    let mut bench = Bench::new(policy());
+    let link = bench.pool.claim_dial(bench.now, at(1), Some(peer(1)), Purpose::Wanted).expect("may dial");
+    bench.close(link, CloseReason::WrongIdentity);
+    assert_eq!(bench.pool.points().get(at(1)).map(|point| point.attempts), Some(1));
 }

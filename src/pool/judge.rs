@@ -1,9 +1,10 @@
 //! What a score leads to: warned, greylisted, banned, disconnected. The pool's verbs for whoever moves a score: the node's `report`,
 //! welcome for metadata, the end of a link for faults. They take effect at once and send nothing; the caller closes and tells.
 
-use super::lists::Culprit;
+use super::lists::{By, Culprit, Entry};
 use super::saved::{Left, SavedScore};
 use super::score::{Move, Score, Scores, Stage};
+use super::slots::Use;
 use super::table::Pool;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
@@ -40,7 +41,11 @@ impl Pool {
 
     /// The application's verdict on a peer, linked or not. Gives the threshold that it made the score cross.
     pub fn report(&mut self, now: Time, peer: PeerId, delta: i32, why: &str) -> Option<Judgement> {
-        let remote = self.slots.link_of(&peer).and_then(|link| self.slots.get(link)).map(|slot| slot.remote);
+        let link = self.slots.link_of(&peer);
+        if let Some(link) = link.filter(|_| delta > 0) {
+            self.note_use(now, link, Use::Verdict);
+        }
+        let remote = link.and_then(|link| self.slots.get(link)).map(|slot| slot.remote);
         self.judge(now, peer, remote, Move::Report { delta, why })
     }
 
@@ -67,14 +72,16 @@ impl Pool {
         if stage == Stage::Banned {
             let ban_time = self.scores.rules().ban_time;
             let until = (!ban_time.is_zero()).then(|| now + ban_time);
-            if self.lists.ban(Subject::Peer(peer), until).is_err() {
+            let why = self.scores.score(now, &peer).and_then(|score| score.causes.last().map(|cause| cause.why.clone()));
+            let entry = Entry::new(now, until, &why.unwrap_or_default(), By::Score);
+            if self.lists.ban(Subject::Peer(peer), entry).is_err() {
                 // The list of bans is full; the greylist makes room for itself.
                 self.scores.soften(&peer);
                 stage = Stage::Greylisted;
             }
         }
         if stage == Stage::Greylisted {
-            self.lists.greylist(Culprit::Peer(peer), now + self.policy.greylist_timeout);
+            self.lists.greylist(now, Culprit::Peer(peer), &self.policy);
         }
         let mut close: Vec<LinkId> = Vec::new();
         if stage >= Stage::Greylisted {
@@ -151,13 +158,13 @@ impl Pool {
                         Left::For(left) if ban_max.is_zero() => Some(now + left),
                         Left::For(left) => Some(now + left.min(ban_max)),
                     };
-                    if self.lists.ban(Subject::Peer(saved.peer), until).is_err() {
-                        self.lists.greylist(Culprit::Peer(saved.peer), now + grey_max);
+                    if self.lists.ban(Subject::Peer(saved.peer), Entry::new(now, until, "its score", By::Score)).is_err() {
+                        self.lists.keep_grey(Culprit::Peer(saved.peer), now + grey_max, 1);
                     }
                 }
                 (_, Some(left)) => {
                     let left = if let Left::For(left) = left { left.min(grey_max) } else { grey_max };
-                    self.lists.greylist(Culprit::Peer(saved.peer), now + left);
+                    self.lists.keep_grey(Culprit::Peer(saved.peer), now + left, 1);
                 }
             }
         }

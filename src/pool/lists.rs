@@ -1,17 +1,25 @@
 //! Who is kept out and who is let in whatever happens: the operator's bans and trust, and the automatic greylist.
 //! An explicit ban beats trust, trust beats the greylist. In memory only; the node saves what must survive.
 
+use super::policy::Policy;
 use crate::base::peer::PeerId;
 use crate::base::point;
+use crate::base::shut::{Nets, Shut};
 use crate::base::sizes;
 use crate::base::subject::Subject;
+use crate::base::text::shown;
 use crate::base::time::Time;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Most entries of each of the operator's lists.
 pub const ENTRIES_MAX: usize = 65_536;
+/// An offence counts for the next one for so long after its time on the greylist is over: as long as the longest time there, by default.
+const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// Doublings that are told apart.
+const OFFENCES_MAX: u32 = 32;
 
 /// Why a list was not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +29,8 @@ pub enum ListError {
     Banned,
     #[error("the list is full: {ENTRIES_MAX} entries; remove some, or name a prefix instead of single addresses")]
     Full,
+    #[error("{0} is not on the list as such: name exactly what was put there")]
+    NotListed(Subject),
 }
 
 /// What the lists say of somebody.
@@ -32,26 +42,62 @@ pub enum Standing {
     Greylisted,
 }
 
-/// One of the operator's lists: subjects and when they leave it (`None`: never).
+/// Who put an entry on a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Operator,
+    Score,
+}
+
+/// One entry of one of the operator's lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub since: Time,
+    /// When it leaves the list; `None`: never by itself.
+    pub until: Option<Time>,
+    /// At most 64 characters, printable.
+    pub why: Box<str>,
+    pub by: By,
+}
+
+const _: () =
+    assert!(size_of::<(PeerId, Entry)>() <= sizes::ENTRY_OF_LIST && size_of::<(IpNet, Entry)>() <= sizes::ENTRY_OF_LIST);
+
+impl Entry {
+    /// An entry made now. `why` is escaped and cut.
+    pub fn new(now: Time, until: Option<Time>, why: &str, by: By) -> Entry {
+        Entry { since: now, until, why: shown(why).into(), by }
+    }
+
+    fn is_current(&self, now: Time) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
+    fn end(&self) -> Time {
+        self.until.unwrap_or(Time::MAX)
+    }
+}
+
+/// One of the operator's lists.
 #[derive(Debug, Default)]
 struct Names {
-    peers: BTreeMap<PeerId, Option<Time>>,
-    nets: BTreeMap<IpNet, Option<Time>>,
+    peers: BTreeMap<PeerId, Entry>,
+    nets: BTreeMap<IpNet, Entry>,
     /// The prefix lengths in use: a lookup tries only these.
     lengths: BTreeSet<u8>,
 }
 
 impl Names {
-    fn insert(&mut self, subject: Subject, until: Option<Time>) -> Result<(), ListError> {
+    fn insert(&mut self, subject: Subject, entry: Entry) -> Result<(), ListError> {
         if self.peers.len() + self.nets.len() >= ENTRIES_MAX && !self.contains(&subject) {
             return Err(ListError::Full);
         }
         match subject {
             Subject::Peer(peer) => {
-                self.peers.insert(peer, until);
+                self.peers.insert(peer, entry);
             }
             Subject::Net(net) => {
-                self.nets.insert(net.trunc(), until);
+                self.nets.insert(net.trunc(), entry);
                 self.lengths.insert(net.prefix_len());
             }
         }
@@ -73,31 +119,36 @@ impl Names {
     }
 
     fn names_peer(&self, now: Time, peer: &PeerId) -> bool {
-        self.peers.get(peer).is_some_and(|until| is_current(now, *until))
+        self.peers.get(peer).is_some_and(|entry| entry.is_current(now))
     }
 
     fn names_ip(&self, now: Time, ip: IpAddr) -> bool {
+        self.covers(now, IpNet::from(ip))
+    }
+
+    /// True if one entry holds all of `net`.
+    fn covers(&self, now: Time, net: IpNet) -> bool {
         let holds = |length: &u8| {
-            let net = IpNet::new(ip, *length).ok()?.trunc();
-            self.nets.get(&net).filter(|until| is_current(now, **until))
+            let around = IpNet::new(net.addr(), *length).ok()?.trunc();
+            self.nets.get(&around).filter(|entry| entry.is_current(now))
         };
-        self.lengths.iter().any(|length| holds(length).is_some())
+        self.lengths.range(..=net.prefix_len()).any(|length| holds(length).is_some())
     }
 
     fn expire(&mut self, now: Time) {
-        self.peers.retain(|_, until| is_current(now, *until));
-        self.nets.retain(|_, until| is_current(now, *until));
+        self.peers.retain(|_, entry| entry.is_current(now));
+        self.nets.retain(|_, entry| entry.is_current(now));
         self.lengths = self.nets.keys().map(IpNet::prefix_len).collect();
     }
 
-    fn iter(&self) -> impl Iterator<Item = (Subject, Option<Time>)> {
-        let peers = self.peers.iter().map(|(peer, until)| (Subject::Peer(*peer), *until));
-        peers.chain(self.nets.iter().map(|(net, until)| (Subject::Net(*net), *until)))
+    fn iter(&self) -> impl Iterator<Item = (Subject, &Entry)> {
+        let peers = self.peers.iter().map(|(peer, entry)| (Subject::Peer(*peer), entry));
+        peers.chain(self.nets.iter().map(|(net, entry)| (Subject::Net(*net), entry)))
     }
-}
 
-fn is_current(now: Time, until: Option<Time>) -> bool {
-    until.is_none_or(|until| now < until)
+    fn of_door(&self) -> Nets {
+        self.nets.iter().map(|(net, entry)| (*net, entry.end())).collect()
+    }
 }
 
 /// Whom the greylist judges: an authenticated identity, else the host of an accepted connection (IPv6 by /64).
@@ -109,15 +160,34 @@ pub enum Culprit {
 
 const _: () = assert!(size_of::<Culprit>() <= sizes::CULPRIT);
 
+impl Culprit {
+    fn canonical(self) -> Culprit {
+        match self {
+            Culprit::Host(ip) => Culprit::Host(point::host(ip)),
+            peer => peer,
+        }
+    }
+}
+
+/// How long somebody is on the greylist, and after how many offences.
+#[derive(Clone, Copy, Debug)]
+struct Grey {
+    until: Time,
+    offences: u32,
+}
+
 /// All lists of a node.
 #[derive(Debug)]
 pub struct Lists {
     banned: Names,
     trusted: Names,
-    grey: BTreeMap<Culprit, Time>,
+    /// Also those whose time is over, while it counts for the next one.
+    grey: BTreeMap<Culprit, Grey>,
     /// The same entries by their end, so that the next to end is found at once.
     grey_ends: BTreeSet<(Time, Culprit)>,
     grey_max: usize,
+    version: u64,
+    grey_version: u64,
 }
 
 impl Lists {
@@ -129,6 +199,8 @@ impl Lists {
             grey: BTreeMap::new(),
             grey_ends: BTreeSet::new(),
             grey_max: grey_max.max(1),
+            version: 0,
+            grey_version: 0,
         }
     }
 
@@ -143,7 +215,7 @@ impl Lists {
         if named(&self.trusted) {
             return Standing::Trusted;
         }
-        let is_grey = |culprit: Culprit| self.grey.get(&culprit).is_some_and(|until| now < *until);
+        let is_grey = |culprit: Culprit| self.grey.get(&culprit).is_some_and(|grey| now < grey.until);
         let peer_is_grey = peer.is_some_and(|peer| is_grey(Culprit::Peer(*peer)));
         if peer_is_grey || ip.is_some_and(|ip| is_grey(Culprit::Host(point::host(ip)))) {
             return Standing::Greylisted;
@@ -153,89 +225,127 @@ impl Lists {
 
     /// When the ban of an identity ends, if there is one; `Some(None)`: when it is lifted.
     pub fn ban_of(&self, now: Time, peer: &PeerId) -> Option<Option<Time>> {
-        self.banned.peers.get(peer).copied().filter(|until| is_current(now, *until))
+        self.banned.peers.get(peer).filter(|entry| entry.is_current(now)).map(|entry| entry.until)
     }
 
     /// When the greylisting of an identity ends, if there is one.
     pub fn greylisting_of(&self, now: Time, peer: &PeerId) -> Option<Time> {
-        self.grey.get(&Culprit::Peer(*peer)).copied().filter(|until| now < *until)
+        self.grey.get(&Culprit::Peer(*peer)).map(|grey| grey.until).filter(|until| now < *until)
     }
 
     /// Bans, whatever else the lists say. Trust in the same subject ends.
-    pub fn ban(&mut self, subject: Subject, until: Option<Time>) -> Result<(), ListError> {
-        self.banned.insert(subject, until)?;
+    ///
+    /// # Errors
+    /// `Full`.
+    pub fn ban(&mut self, subject: Subject, entry: Entry) -> Result<(), ListError> {
+        self.banned.insert(subject, entry)?;
         self.trusted.remove(&subject);
+        self.version += 1;
         Ok(())
     }
 
-    /// Trusts: greylist and shortage of places do not matter for it any more.
+    /// Trusts, by the operator's word: greylist and shortage of places do not matter for it any more.
     ///
     /// # Errors
-    /// `Banned` if the subject, or for an address a prefix around it, is banned.
+    /// `Banned` if the subject, or a prefix around it, is banned; `Full`.
     pub fn trust(&mut self, now: Time, subject: Subject, until: Option<Time>) -> Result<(), ListError> {
+        self.keep_trust(now, subject, Entry::new(now, until, "", By::Operator))
+    }
+
+    /// The same with an entry as it was saved.
+    ///
+    /// # Errors
+    /// As `trust`.
+    pub fn keep_trust(&mut self, now: Time, subject: Subject, entry: Entry) -> Result<(), ListError> {
         let is_banned = match &subject {
             Subject::Peer(peer) => self.banned.names_peer(now, peer),
-            Subject::Net(net) => self.banned.names_ip(now, net.addr()),
+            Subject::Net(net) => self.banned.covers(now, *net),
         };
         if is_banned {
             return Err(ListError::Banned);
         }
-        self.trusted.insert(subject, until)
+        self.trusted.insert(subject, entry)?;
+        self.version += 1;
+        Ok(())
     }
 
-    /// Lifts a ban; false if there was none.
+    /// Lifts a ban; false if there was none of exactly that subject.
     pub fn unban(&mut self, subject: &Subject) -> bool {
+        self.version += 1;
         self.banned.remove(subject)
     }
 
-    /// Ends trust; false if there was none.
+    /// Ends trust; false if there was none in exactly that subject.
     pub fn untrust(&mut self, subject: &Subject) -> bool {
+        self.version += 1;
         self.trusted.remove(subject)
     }
 
-    pub fn banned(&self) -> impl Iterator<Item = (Subject, Option<Time>)> {
+    pub fn banned(&self) -> impl Iterator<Item = (Subject, &Entry)> {
         self.banned.iter()
     }
 
-    pub fn trusted(&self) -> impl Iterator<Item = (Subject, Option<Time>)> {
+    pub fn trusted(&self) -> impl Iterator<Item = (Subject, &Entry)> {
         self.trusted.iter()
     }
 
-    /// Puts somebody on the greylist, or keeps it there for longer.
-    pub fn greylist(&mut self, culprit: Culprit, until: Time) {
-        let culprit = match culprit {
-            Culprit::Host(ip) => Culprit::Host(point::host(ip)),
-            peer => peer,
+    /// True if somebody is trusted by his identity, wherever he comes from.
+    pub fn trusts_identities(&self) -> bool {
+        !self.trusted.peers.is_empty()
+    }
+
+    /// Puts somebody on the greylist and says when that ends. Each time within seven days of the end of the last lasts twice as long. Who
+    /// is there already has not offended again for that: one deed may be found out twice, and links that were open before end later.
+    pub fn greylist(&mut self, now: Time, culprit: Culprit, policy: &Policy) -> Time {
+        let culprit = culprit.canonical();
+        let (offences, until) = match self.grey.get(&culprit) {
+            Some(grey) if now < grey.until => (grey.offences, grey.until),
+            Some(grey) if now < grey.until + REMEMBERED => ((grey.offences + 1).min(OFFENCES_MAX), now),
+            _ => (1, now),
         };
-        if let Some(old) = self.grey.get(&culprit).copied() {
-            self.grey_ends.remove(&(old, culprit));
+        let lasts = policy.greylist_timeout.saturating_mul(1 << (offences - 1).min(31)).min(policy.greylist_timeout_max);
+        let until = until.max(now + lasts);
+        self.keep_grey(culprit, until, offences);
+        until
+    }
+
+    /// Puts somebody on the greylist until then, as it was saved.
+    pub fn keep_grey(&mut self, culprit: Culprit, until: Time, offences: u32) {
+        let culprit = culprit.canonical();
+        if let Some(old) = self.grey.get(&culprit) {
+            self.grey_ends.remove(&(old.until, culprit));
         } else if self.grey.len() >= self.grey_max
             && let Some((_, first)) = self.grey_ends.pop_first()
         {
             self.grey.remove(&first);
         }
-        self.grey.insert(culprit, until);
+        self.grey.insert(culprit, Grey { until, offences: offences.clamp(1, OFFENCES_MAX) });
         self.grey_ends.insert((until, culprit));
+        self.grey_version += 1;
     }
 
-    pub fn greylisted(&self) -> impl Iterator<Item = (Culprit, Time)> {
-        self.grey.iter().map(|(culprit, until)| (*culprit, *until))
+    /// Who is or was on the greylist, until when, and how often. Those whose time is over are kept out no more, but remembered.
+    pub fn greylisted(&self) -> impl Iterator<Item = (Culprit, Time, u32)> {
+        self.grey.iter().map(|(culprit, grey)| (*culprit, grey.until, grey.offences))
     }
 
+    /// Entries of the greylist, those that are only remembered included.
     pub fn greylisted_count(&self) -> usize {
         self.grey.len()
     }
 
-    /// Empties the greylist and says how many were on it; bans stay.
+    /// Empties the greylist, forgets whatever was remembered there, and says how many entries that were; bans stay.
     pub fn flush_greylist(&mut self) -> usize {
         self.grey_ends.clear();
+        self.grey_version += 1;
         std::mem::take(&mut self.grey).len()
     }
 
-    /// Takes one off the greylist; false if it was not on it.
+    /// Takes one off the greylist and forgets its offences; false if there were none.
     pub fn forgive(&mut self, culprit: &Culprit) -> bool {
-        let until = self.grey.remove(culprit);
-        until.is_some_and(|until| self.grey_ends.remove(&(until, *culprit)))
+        let culprit = culprit.canonical();
+        self.grey_version += 1;
+        self.grey.remove(&culprit).is_some_and(|grey| self.grey_ends.remove(&(grey.until, culprit)))
     }
 
     /// Drops whatever has ended.
@@ -243,98 +353,32 @@ impl Lists {
         self.banned.expire(now);
         self.trusted.expire(now);
         while let Some((until, culprit)) = self.grey_ends.first().copied()
-            && until <= now
+            && until + REMEMBERED <= now
         {
             self.grey_ends.pop_first();
             self.grey.remove(&culprit);
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::Duration;
-
-    const NOW: Time = Time::ZERO;
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().expect("an address")
+    /// Moves with each ban, each trust, and the end of either by hand: the door must know at once.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
-    fn subject(text: &str) -> Subject {
-        text.parse().expect("a subject")
+    /// Moves with the greylist.
+    pub fn grey_version(&self) -> u64 {
+        self.grey_version
     }
 
-    fn after(seconds: u64) -> Time {
-        NOW + Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn a_ban_beats_trust_and_trust_beats_the_greylist() {
-        let mut lists = Lists::new(100);
-        let peer = PeerId::from_bytes([7; 32]);
-        let standing = |lists: &Lists| lists.standing(NOW, Some(ip("192.0.2.9")), Some(&peer));
-        assert_eq!(standing(&lists), Standing::Ordinary);
-        lists.greylist(Culprit::Peer(peer), after(10));
-        assert_eq!(standing(&lists), Standing::Greylisted);
-        lists.trust(NOW, subject("192.0.2.0/24"), None).expect("not banned");
-        assert_eq!(standing(&lists), Standing::Trusted);
-        lists.ban(Subject::Peer(peer), None).expect("there is room");
-        assert_eq!(standing(&lists), Standing::Banned);
-        assert_eq!(lists.trust(NOW, Subject::Peer(peer), None), Err(ListError::Banned));
-        assert!(lists.unban(&Subject::Peer(peer)) && !lists.unban(&Subject::Peer(peer)));
-        assert_eq!(lists.trust(NOW, Subject::Peer(peer), None), Ok(()));
-        lists.ban(Subject::Peer(peer), None).expect("there is room");
-        lists.unban(&Subject::Peer(peer));
-        assert!(!lists.untrust(&Subject::Peer(peer)), "the ban ended the trust");
-    }
-
-    #[test]
-    fn an_address_within_a_banned_prefix_is_banned_and_cannot_be_trusted() {
-        let mut lists = Lists::new(100);
-        lists.ban(subject("198.51.100.77/24"), Some(after(60))).expect("there is room");
-        lists.ban(subject("2001:db8::/32"), None).expect("there is room");
-        for (text, standing) in [
-            ("198.51.100.1", Standing::Banned),
-            ("::ffff:198.51.100.1", Standing::Banned),
-            ("198.51.101.1", Standing::Ordinary),
-            ("2001:db8:ffff::1", Standing::Banned),
-            ("2001:db9::1", Standing::Ordinary),
-        ] {
-            assert_eq!(lists.standing(NOW, Some(ip(text)), None), standing, "{text}");
-        }
-        assert_eq!(lists.trust(NOW, subject("198.51.100.3"), None), Err(ListError::Banned));
-        assert_eq!(lists.standing(after(60), Some(ip("198.51.100.1")), None), Standing::Ordinary, "it has ended");
-        lists.expire(after(60));
-        assert_eq!(lists.banned().count(), 1);
-    }
-
-    #[test]
-    fn the_greylist_is_bounded_and_forgets_what_ends_first() {
-        let mut lists = Lists::new(16);
-        for n in 0..100_u8 {
-            lists.greylist(Culprit::Host(ip(&format!("192.0.2.{n}"))), after(1_000 - u64::from(n)));
-            assert!(lists.greylisted_count() <= 16);
-        }
-        assert_eq!(lists.standing(NOW, Some(ip("192.0.2.99")), None), Standing::Greylisted);
-        assert_eq!(lists.standing(NOW, Some(ip("192.0.2.50")), None), Standing::Ordinary);
-        assert_eq!(lists.greylisted_count(), 16);
-        lists.expire(after(902));
-        assert!(lists.greylisted().all(|(_, until)| until > after(902)));
-        assert!(lists.flush_greylist() > 0 && lists.greylisted_count() == 0);
-        lists.expire(after(10_000));
-    }
-
-    #[test]
-    fn ipv6_is_greylisted_by_64_bits() {
-        let mut lists = Lists::new(16);
-        lists.greylist(Culprit::Host(ip("2001:db8:1:2:3::4")), after(10));
-        lists.greylist(Culprit::Host(ip("2001:db8:1:2:9::9")), after(20));
-        assert_eq!(lists.greylisted_count(), 1);
-        assert_eq!(lists.standing(after(15), Some(ip("2001:db8:1:2::")), None), Standing::Greylisted);
-        assert_eq!(lists.standing(NOW, Some(ip("2001:db8:1:3::")), None), Standing::Ordinary);
-        assert!(lists.forgive(&Culprit::Host(ip("2001:db8:1:2::"))));
-        assert_eq!(lists.greylisted_count(), 0);
+    /// What the door has to know.
+    pub fn shut(&self, now: Time) -> Shut {
+        let host = |(culprit, grey): (&Culprit, &Grey)| match culprit {
+            Culprit::Host(ip) if now < grey.until => Some((*ip, grey.until)),
+            _ => None,
+        };
+        let mut greylisted: Vec<_> = self.grey.iter().filter_map(host).collect();
+        greylisted.shrink_to_fit();
+        let (banned, trusted) = (self.banned.of_door(), self.trusted.of_door());
+        Shut { version: 0, banned, trusted, greylisted, is_trusted_only: false }
     }
 }

@@ -4,7 +4,7 @@
 use super::duplicate::{self, Ruling};
 use super::lists::Standing;
 use super::points::{Offer, Proof, Source, dialable};
-use super::slots::{Phase, Slot};
+use super::slots::{Phase, Purpose, Slot};
 use super::table::Pool;
 use crate::base::address::{Address, Host};
 use crate::base::limits::ADDRESSES_MAX;
@@ -32,7 +32,8 @@ pub struct Introduction {
 
 impl Pool {
     /// A key was shown. On an arrival it is a claim: a hopeless one is refused quietly, and nothing is noted, for nothing is proven.
-    /// On a dial, in order: the address has proven itself; ourselves, banned, greylisted, superfluous ones are refused.
+    /// On a dial, in order: the address has proven itself; ourselves, banned, greylisted ones are refused, and who was only to be felt, and
+    /// superfluous ones.
     pub fn recognise(&mut self, now: Time, link: LinkId, peer: PeerId) -> Verdict {
         let own_step = self.next_step();
         let Some(slot) = self.slots.get(link) else { return Verdict::refuse(CloseReason::HandshakeTimeout) };
@@ -43,7 +44,7 @@ impl Pool {
         if !matches!(slot.phase, Phase::Dialing | Phase::Arrived) {
             return self.refuse_misplaced(now, link);
         }
-        let refused = self.refusal(now, remote.ip(), &peer);
+        let refused = self.refusal(now, remote.ip(), &peer, point);
         if direction == Direction::Inbound {
             return refused.map_or(Verdict::Proceed, Verdict::refuse);
         }
@@ -60,6 +61,8 @@ impl Pool {
         }
         let rivals = self.slots.rivals(link, &peer, own_step);
         let is_superfluous = duplicate::is_superfluous(&rivals);
+        let is_feeler = self.slots.get(link).is_some_and(|slot| slot.purpose == Some(Purpose::Feeler));
+        let refused = refused.or_else(|| is_feeler.then_some(CloseReason::Probed));
         let refused = refused.or_else(|| is_superfluous.then_some(CloseReason::Duplicate));
         if let Some(slot) = self.slots.get_mut(link) {
             slot.peer = Some(peer);
@@ -72,7 +75,9 @@ impl Pool {
     }
 
     /// A peer is authenticated. In order: the place still stands; ourselves, banned, greylisted are refused, and who shares no version
-    /// of the application's protocol if one is required; of two links with one peer one goes; an arrival needs a place, or gets addresses of others to try. Then it is admitted.
+    /// of the application's protocol if one is required, and strangers while the node is paused; of two links with one peer one goes; an
+    /// arrival needs a place, one of those beyond `pool.max` if it is trusted or persistent, or gets addresses of others to try. Then it
+    /// is admitted.
     pub fn introduce(&mut self, now: Time, link: LinkId, peer: PeerId, hello: &Arc<Hello>, rng: &mut Rng) -> Introduction {
         self.next_step();
         let refuse = |motive| Introduction { verdict: Verdict::refuse(motive), close: Vec::new() };
@@ -80,12 +85,15 @@ impl Pool {
         if let Some(reason) = slot.doomed {
             return refuse(reason);
         }
-        let (remote, direction, step) = (slot.remote, slot.direction, slot.claimed_at_step);
+        let (remote, direction, point, step) = (slot.remote, slot.direction, slot.point, slot.claimed_at_step);
         if !matches!(slot.phase, Phase::Arrived | Phase::Recognised) {
             return Introduction { verdict: self.refuse_misplaced(now, link), close: Vec::new() };
         }
         let is_stranger = self.policy.is_version_required && hello.common_version(&self.own_versions).is_none();
-        let motive = self.refusal(now, remote.ip(), &peer).or(is_stranger.then_some(CloseReason::NoCommonVersion));
+        let is_protected = self.is_protected(now, remote.ip(), &peer);
+        let is_paused = self.is_paused && direction == Direction::Inbound && !is_protected;
+        let motive = self.refusal(now, remote.ip(), &peer, point).or(is_stranger.then_some(CloseReason::NoCommonVersion));
+        let motive = motive.or(is_paused.then_some(CloseReason::Paused));
         if let Some(motive) = motive {
             self.doom(now, link, motive);
             return refuse(motive);
@@ -99,7 +107,8 @@ impl Pool {
         for (rival, reason) in &close {
             self.doom(now, *rival, *reason);
         }
-        if direction == Direction::Inbound && !self.slots.has_inbound_place(remote.ip(), &self.policy) {
+        let is_extra = self.slots.get(link).is_some_and(|slot| slot.is_extra) || is_protected && self.has_extra_place();
+        if direction == Direction::Inbound && !is_extra && !self.slots.has_inbound_place(remote.ip(), &self.policy) {
             match self.make_inbound_place(now, remote.ip(), &peer, hello, rng) {
                 Some(evicted) => close.push((evicted, CloseReason::Evicted)),
                 None => {
@@ -110,6 +119,9 @@ impl Pool {
                     return Introduction { verdict: Verdict::Refuse { motive, alternatives }, close };
                 }
             }
+        }
+        if let Some(slot) = self.slots.get_mut(link) {
+            slot.is_extra = is_extra;
         }
         self.admit(now, link, peer, hello);
         Introduction { verdict: Verdict::Admit, close }
@@ -171,7 +183,7 @@ impl Pool {
     }
 
     /// Why a peer at `ip` may have no link, whatever the places.
-    fn refusal(&self, now: Time, ip: IpAddr, peer: &PeerId) -> Option<CloseReason> {
+    fn refusal(&self, now: Time, ip: IpAddr, peer: &PeerId, point: Option<SocketAddr>) -> Option<CloseReason> {
         if self.is_stopping {
             return Some(CloseReason::Stopped);
         }
@@ -181,6 +193,7 @@ impl Pool {
         match self.lists.standing(now, Some(ip), Some(peer)) {
             Standing::Banned => Some(CloseReason::Banned),
             Standing::Greylisted => Some(CloseReason::Greylisted),
+            Standing::Ordinary if self.is_stranger(now, ip, Some(peer), point) => Some(CloseReason::NotTrusted),
             Standing::Ordinary | Standing::Trusted => None,
         }
     }

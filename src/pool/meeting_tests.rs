@@ -27,12 +27,12 @@ fn a_node_that_dials_itself_remembers_it() {
 fn a_superfluous_dial_proves_the_address_of_the_link() {
     let mut bench = Bench::new(policy());
     let link = bench.inbound(1);
-    assert!(bench.pool.healthy().is_empty(), "only claimed so far");
+    assert!(bench.pool.healthy(bench.now).is_empty(), "only claimed so far");
     assert_eq!(bench.pool.whom_to_feel(bench.now, &mut bench.rng).now, [at(1)]);
     let feeler = bench.dial(1, Purpose::Feeler).expect("may dial");
-    assert_eq!(bench.pool.recognise(bench.now, feeler, peer(1)), Verdict::refuse(CloseReason::Duplicate));
-    bench.close(feeler, CloseReason::Duplicate);
-    assert_eq!(bench.pool.healthy(), [Address::of(at(1), Some(peer(1)))]);
+    assert_eq!(bench.pool.recognise(bench.now, feeler, peer(1)), Verdict::refuse(CloseReason::Probed));
+    bench.close(feeler, CloseReason::Probed);
+    assert_eq!(bench.pool.healthy(bench.now), [Address::of(at(1), Some(peer(1)))]);
     assert_eq!(bench.state(1), Some(State::Connected(link)));
     bench.close(link, CloseReason::Goodbye);
     assert_eq!(bench.state(1), Some(State::Candidate));

@@ -1,12 +1,17 @@
 //! Who is known, connected, banned: the tables behind the one pool mutex. Pure; the workers decide, the pool remembers.
 pub mod arriving;
+pub mod book;
+pub mod buckets;
 pub mod choose;
 pub mod choose_dial;
 pub mod choose_drop;
 pub mod choose_share;
 pub mod dialing;
 pub mod duplicate;
+pub mod evict;
+pub mod group_map;
 pub mod judge;
+pub mod life;
 pub mod lists;
 pub mod meeting;
 pub mod operate;
@@ -20,11 +25,15 @@ pub mod saved;
 pub mod score;
 pub mod score_file;
 pub mod select;
+pub mod shelf;
 pub mod slots;
 pub mod table;
+pub mod tried;
 
 #[cfg(test)]
 mod arriving_tests;
+#[cfg(test)]
+mod book_tests;
 #[cfg(test)]
 pub mod choose_dial_tests;
 #[cfg(test)]
@@ -33,6 +42,10 @@ pub mod choose_drop_tests;
 pub mod choose_share_tests;
 #[cfg(test)]
 mod dialing_tests;
+#[cfg(test)]
+mod evict_tests;
+#[cfg(test)]
+mod lists_tests;
 #[cfg(test)]
 mod meeting_tests;
 #[cfg(test)]

@@ -1,23 +1,32 @@
 //! The pool's verbs beside the life of links: what the operator orders, what workers learn and want, what readers see. They take
 //! effect at once and send nothing; a caller closes the links that it is told to close.
 
-use super::lists::{ListError, Lists, Standing};
+use super::book::Book;
+use super::lists::{By, Entry, ListError, Lists, Standing};
 use super::meeting::seen_at;
+use super::pace::Allowance;
 use super::peers::{PeerInfo, Peers};
-use super::points::{Intake, Offer, Points, Proof, Source, canonical_socket, dialable};
+use super::points::{Intake, Offer, Point, Proof, Source, canonical_socket, dialable};
 use super::policy::Policy;
 use super::score;
 use super::slots::{Counts, Slot, Slots};
-use super::table::Pool;
+use super::table::{Pool, Shown};
 use crate::base::address::{Address, Host};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
+use crate::base::point::is_global;
 use crate::base::reason::CloseReason;
+use crate::base::shut::Shut;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
+use crate::base::verdict::Direction;
 use crate::wire::hello::Capability;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// The greylist is shown to the door no sooner than this after the last time.
+const SHOWN_AGAIN: Duration = Duration::from_secs(1);
 
 impl Pool {
     pub fn own(&self) -> PeerId {
@@ -30,7 +39,10 @@ impl Pool {
 
     /// Goes on by other numbers; links beyond new bounds are dropped by the next maintenance.
     pub fn set_policy(&mut self, policy: Policy) {
-        self.policy = policy;
+        // The map of groups is no setting that changes while the node runs.
+        let grouping = self.policy.grouping.clone();
+        self.scores.set_rules(policy.score);
+        self.policy = Policy { grouping, ..policy };
     }
 
     /// Where this node can be dialed, as it tells others. Needed once the listeners are bound.
@@ -48,11 +60,11 @@ impl Pool {
         &self.own_addresses
     }
 
-    pub fn points(&self) -> &Points {
+    pub fn points(&self) -> &Book {
         &self.points
     }
 
-    pub fn points_mut(&mut self) -> &mut Points {
+    pub fn points_mut(&mut self) -> &mut Book {
         &mut self.points
     }
 
@@ -92,16 +104,30 @@ impl Pool {
         self.points.fix(now, at, peer, is_persistent)
     }
 
-    /// Learns addresses that a peer at `from` told of, and says how many were new. Each is hearsay of that peer's group.
+    /// Learns addresses that `peer` at `from` told of, and says how many were new. Each is hearsay of that peer's group. Beyond what may
+    /// be taken from either, what is new is dropped without a word: it is no fault, and known ones cost nothing.
     pub fn learn_all<'a>(
         &mut self,
         now: Time,
         offers: impl Iterator<Item = (&'a Address, &'a [Capability])>,
         from: SocketAddr,
+        peer: Option<PeerId>,
     ) -> usize {
         let source = Source::Group(self.policy.group(from.ip()));
+        let is_usable = |address: &Address| address.id != Some(self.own) && dialable(address, &self.policy).is_some();
+        let offers: Vec<_> = offers.filter(|(address, _)| is_usable(address)).collect();
+        let is_known = |pool: &Pool, address: &Address| {
+            dialable(address, &pool.policy).is_some_and(|at| pool.points.get(at).is_some() || pool.points.is_self(at))
+        };
+        let unknown = offers.iter().filter(|(address, _)| !is_known(self, address)).count();
+        let mut room = self.take_intake(now, from, peer, unknown);
         let mut new = 0;
-        for (address, capabilities) in offers.filter(|(address, _)| address.id != Some(self.own)) {
+        for (address, capabilities) in offers {
+            let is_news = !is_known(self, address);
+            if is_news && room == 0 {
+                continue;
+            }
+            room -= usize::from(is_news);
             let offer = Offer { address, capabilities, source, proof: Proof::Heard };
             new += usize::from(self.points.learn(now, &offer, &self.policy) == Intake::New);
         }
@@ -109,14 +135,61 @@ impl Pool {
         new
     }
 
-    /// Drops addresses that are old or fruitless, and reinstates bad ones whose time is over.
+    /// Takes places for `count` new addresses from what `peer` at `from` may tell, and says how many there are. Special addresses have no
+    /// groups: a whole private network would be one.
+    fn take_intake(&mut self, now: Time, from: SocketAddr, peer: Option<PeerId>, count: usize) -> usize {
+        let allowance = Allowance { interval: self.policy.intake_period, burst: self.policy.intake_burst };
+        let mut count = u32::try_from(count).unwrap_or(u32::MAX);
+        if let Some(peer) = peer.filter(|_| count > 0) {
+            count = self.intake_per_peer.take_up_to(now, peer, count, allowance);
+        }
+        if is_global(from.ip()) && count > 0 {
+            count = self.intake_per_group.take_up_to(now, self.policy.group(from.ip()), count, allowance);
+        }
+        count as usize
+    }
+
+    /// Drops addresses that are old or fruitless, reinstates bad ones whose time is over, and makes those of useful links tried.
     pub fn expire_points(&mut self, now: Time) {
+        for link in self.of_use.clone() {
+            self.try_link(now, link);
+        }
         self.points.expire(now, &self.policy);
     }
 
-    /// Bans, and gives the links that must close with `Banned` now.
-    pub fn ban(&mut self, now: Time, subject: Subject, until: Option<Time>) -> Result<Vec<LinkId>, ListError> {
-        self.lists.ban(subject, until)?;
+    /// Says with what the places of the book are drawn. Nobody else may know it, or he could choose addresses that compete for one place.
+    pub fn set_book_key(&mut self, key: [u8; 16]) {
+        self.points.draw_anew(key, self.policy.grouping.clone(), &self.policy);
+    }
+
+    /// The peer of `link` has been of use: by a message or an answer that it sent, or by a verdict of the application. Once the link is
+    /// `tried_after` old, its address becomes a tried one. Only of links that we dialed: else anyone could have himself tried by coming.
+    pub(super) fn note_good(&mut self, now: Time, link: LinkId) {
+        let is_ours = |slot: &Slot| slot.is_open() && slot.direction == Direction::Outbound;
+        let at = self.slots.get(link).filter(|slot| is_ours(slot)).and_then(|slot| slot.point);
+        if at.and_then(|at| self.points.get(at)).is_some_and(|point| point.wants_place() && !point.is_tried()) {
+            self.of_use.insert(link);
+            self.try_link(now, link);
+        }
+    }
+
+    fn try_link(&mut self, now: Time, link: LinkId) {
+        let Some(slot) = self.slots.get(link).filter(|slot| slot.is_open()) else {
+            self.of_use.remove(&link);
+            return;
+        };
+        if let Some(at) = slot.point.filter(|_| now.since(slot.since) >= self.policy.tried_after) {
+            self.of_use.remove(&link);
+            self.points.good(now, at, &self.policy);
+        }
+    }
+
+    /// Bans by the operator's word, and gives the links that must close with `Banned` now.
+    ///
+    /// # Errors
+    /// `Full`.
+    pub fn ban(&mut self, now: Time, subject: Subject, until: Option<Time>, why: &str) -> Result<Vec<LinkId>, ListError> {
+        self.lists.ban(subject, Entry::new(now, until, why, By::Operator))?;
         let is_banned = |slot: &&Slot| {
             slot.doomed.is_none() && self.lists.standing(now, Some(slot.remote.ip()), slot.peer.as_ref()) == Standing::Banned
         };
@@ -125,6 +198,69 @@ impl Pool {
             self.doom(now, *link, CloseReason::Banned);
         }
         Ok(links)
+    }
+
+    /// Lets go of everybody whom `pool.trusted_only` keeps out and who is in: trust has ended, or the setting has changed. Gives the links
+    /// that must close with `NotTrusted` now.
+    pub fn part_with_strangers(&mut self, now: Time) -> Vec<LinkId> {
+        let is_stranger = |slot: &&Slot| {
+            let is_known = slot.is_authenticated() || slot.direction == Direction::Outbound;
+            is_known && slot.doomed.is_none() && self.is_stranger(now, slot.remote.ip(), slot.peer.as_ref(), slot.point)
+        };
+        let links: Vec<LinkId> = self.slots.iter().filter(is_stranger).map(|slot| slot.link).collect();
+        for link in &links {
+            self.doom(now, *link, CloseReason::NotTrusted);
+        }
+        links
+    }
+
+    /// What the door has to know, if that has changed: bans and trust at once, the greylist once a second, for it may be long.
+    pub fn take_shut(&mut self, now: Time) -> Option<Shut> {
+        let is_shut_to_strangers = self.policy.is_trusted_only && !self.knows_identities();
+        let at_once = (self.lists.version(), is_shut_to_strangers);
+        let grey = self.lists.grey_version();
+        let is_due = at_once != self.shown.at_once || grey != self.shown.grey && now >= self.shown.at + SHOWN_AGAIN;
+        if !is_due {
+            return None;
+        }
+        self.shown = Shown { at_once, grey, at: now, version: self.shown.version + 1 };
+        Some(Shut { version: self.shown.version, is_trusted_only: is_shut_to_strangers, ..self.lists.shut(now) })
+    }
+
+    /// Ends what `fix` began for a persistent point: it stays known, and a link with it open. False if there was no such point.
+    pub fn unfix(&mut self, now: Time, at: SocketAddr) -> bool {
+        let at = canonical_socket(at);
+        let Some(point) = self.points.get(at).filter(|point| point.is_persistent) else { return false };
+        let (expected, is_seed) = (point.expected, point.is_seed);
+        self.points.unfix(at);
+        if is_seed {
+            self.points.fix(now, at, expected, false);
+        }
+        let is_named = |peer: &PeerId| self.points.fixed().any(|point| point.is_persistent && point.expected == Some(*peer));
+        if let Some(peer) = expected.filter(|peer| !is_named(peer)) {
+            self.persistent_peers.remove(&peer);
+        }
+        true
+    }
+
+    /// From now on nothing is dialed but on request, and nobody is let in but who is trusted. Links and dials that there are go on.
+    pub fn pause(&mut self) {
+        self.is_paused = true;
+    }
+
+    /// Ends a pause.
+    pub fn resume(&mut self) {
+        self.is_paused = false;
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Forgets identities that have had no link for long, unless they have a score, a note of the application, or are persistent.
+    pub fn expire_peers(&mut self, now: Time) {
+        let is_kept = |peer: &PeerId| self.persistent_peers.contains(peer) || self.scores.score(now, peer).is_some();
+        self.peers.expire(now, self.policy.peer_forgotten_after, is_kept);
     }
 
     /// Maintenance wants somebody asked for addresses soon.
@@ -189,6 +325,12 @@ impl Pool {
         score::weight(self.scores.value(now, peer), self.policy.score.weight_max)
     }
 
+    /// The operator wants a link with this peer for ever.
+    pub fn is_persistent(&self, slot: &Slot) -> bool {
+        slot.peer.is_some_and(|peer| self.persistent_peers.contains(&peer))
+            || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent)
+    }
+
     fn info(&self, now: Time, slot: &Slot) -> Option<PeerInfo> {
         let id = slot.peer?;
         let hello = Arc::clone(slot.hello.as_ref()?);
@@ -197,18 +339,27 @@ impl Pool {
             let first = self.listen_of(&hello, slot.remote.ip()).into_iter().next()?;
             Some(Address { id: Some(id), ..first })
         });
-        let is_persistent = self.persistent_peers.contains(&id)
-            || slot.point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent);
+        let is_persistent = self.is_persistent(slot);
         let is_trusted = self.lists.standing(slot.since, Some(slot.remote.ip()), Some(&id)) == Standing::Trusted;
         let (score, weight) = (self.scores.value(now, &id), self.weight_of(now, &id));
         let (link, remote, direction, since) = (slot.link, slot.remote, slot.direction, slot.since);
         Some(PeerInfo { link, id, remote, direction, since, hello, listen, is_trusted, is_persistent, score, weight })
     }
 
-    /// Addresses that a dial has shown to be true and that have not failed since; not those of peers that want to stay private.
-    pub fn healthy(&self) -> Vec<Address> {
+    /// Addresses that a dial has shown to be true, that have not failed since and were seen lately; not those of peers that want to stay
+    /// private.
+    pub fn healthy(&self, now: Time) -> Vec<Address> {
+        self.healthy_since(now, 0)
+    }
+
+    /// Those of `healthy` that joined after a version of the set (`Points::healthy_version`).
+    pub fn healthy_since(&self, now: Time, version: u64) -> Vec<Address> {
+        self.healthy_points(now).filter(|point| point.healthy_at > version).map(Point::address).collect()
+    }
+
+    pub(super) fn healthy_points(&self, now: Time) -> impl Iterator<Item = &Point> {
         let is_private = |peer: &PeerId| self.peers.get(peer).is_some_and(|known| known.is_private);
-        let healthy = self.points.iter().filter(|point| point.is_healthy(&self.policy));
-        healthy.filter(|point| !point.peer.as_ref().is_some_and(is_private)).map(|point| point.address()).collect()
+        let healthy = self.points.iter().filter(move |point| point.is_healthy(now, &self.policy));
+        healthy.filter(move |point| !point.peer.as_ref().is_some_and(is_private))
     }
 }

@@ -40,6 +40,18 @@ impl Pace {
         true
     }
 
+    /// Takes as many as there are, at most `count`, and says how many.
+    pub fn take_up_to(&mut self, now: Time, count: u32, allowance: Allowance) -> u32 {
+        if self.next_at(allowance) > now {
+            return 0;
+        }
+        let begin = self.spent_until.max(now);
+        let more = (now + allowance.room()).since(begin).as_nanos().checked_div(allowance.interval.as_nanos());
+        let taken = more.map_or(count, |more| count.min(u32::try_from(more + 1).unwrap_or(u32::MAX)));
+        self.spent_until = begin + allowance.interval * taken;
+        taken
+    }
+
     /// When the next one may happen; a moment that has passed means now.
     pub fn next_at(&self, allowance: Allowance) -> Time {
         self.spent_until - allowance.room()
@@ -64,6 +76,19 @@ impl<K: Ord + Clone> Paces<K> {
             self.make_room(now);
         }
         self.paces.entry(subject).or_default().take(now, allowance)
+    }
+
+    /// When the next one of `subject`'s may happen; a moment that has passed means now.
+    pub fn next_at(&self, subject: &K, allowance: Allowance) -> Time {
+        self.paces.get(subject).map_or(Time::ZERO, |pace| pace.next_at(allowance))
+    }
+
+    /// Takes as many of `subject`'s as there are, at most `count`, and says how many.
+    pub fn take_up_to(&mut self, now: Time, subject: K, count: u32, allowance: Allowance) -> u32 {
+        if self.paces.len() >= self.entries_max && !self.paces.contains_key(&subject) {
+            self.make_room(now);
+        }
+        self.paces.entry(subject).or_default().take_up_to(now, count, allowance)
     }
 
     pub fn len(&self) -> usize {
@@ -108,6 +133,19 @@ mod tests {
         assert_eq!(pace.next_at(allowance), at(20_000));
         let later = (0..10).filter(|_| pace.take(at(1_000_000), allowance)).count();
         assert_eq!(later, 4, "rest does not add up beyond the burst");
+    }
+
+    #[test]
+    fn many_at_once_are_as_many_as_one_by_one() {
+        for interval in [Duration::ZERO, Duration::from_secs(10)] {
+            let allowance = Allowance { interval, burst: 7 };
+            let (mut once, mut singly) = (Pace::default(), Pace::default());
+            for (now, count) in [(0, 3), (0, 9), (1_000, 2), (25_000, 5), (25_000, 0), (500_000, 99), (500_001, 1)] {
+                let one_by_one = (0..count).filter(|_| singly.take(at(now), allowance)).count();
+                assert_eq!(once.take_up_to(at(now), count, allowance) as usize, one_by_one, "{interval:?} at {now}");
+                assert_eq!(once.next_at(allowance), singly.next_at(allowance));
+            }
+        }
     }
 
     #[test]

@@ -40,7 +40,11 @@ impl Pool {
     ) -> Option<Closed> {
         self.next_step();
         let slot = self.slots.remove(link)?;
+        self.of_use.remove(&link);
         self.rest_point(now, &slot, reason, told, rng);
+        if let Some(peer) = &slot.peer {
+            self.peers.note_end(now, peer, reason, told);
+        }
         if slot.is_authenticated()
             && let Some(peer) = &slot.peer
         {
@@ -51,8 +55,8 @@ impl Pool {
         let banned = at_fault.and_then(|peer| self.note_fault(now, peer, slot.remote, reason));
         let mut new_points = 0;
         if slot.direction == Direction::Outbound && slot.peer.is_some() {
-            new_points =
-                self.learn_all(now, alternatives.iter().take(ADDRESSES_MAX).map(|address| (address, &[][..])), slot.remote);
+            let offers = alternatives.iter().take(ADDRESSES_MAX).map(|address| (address, &[][..]));
+            new_points = self.learn_all(now, offers, slot.remote, slot.peer);
         }
         Some(Closed { slot, greylisted, banned, new_points })
     }
@@ -77,7 +81,7 @@ impl Pool {
         let end = match verdict {
             _ if slot.phase == Phase::Open && reason.blame() == Blame::Net => End::Lost,
             _ if slot.phase == Phase::Open => End::Parted,
-            CloseReason::Duplicate if slot.peer.is_some() => End::Superfluous,
+            CloseReason::Duplicate | CloseReason::Probed if slot.peer.is_some() => End::Superfluous,
             CloseReason::WrongNetwork if slot.peer.is_some() => End::Useless,
             _ if slot.peer.is_some() && (told.is_some() || slot.doomed.is_some() || reason == CloseReason::Nacked) => {
                 End::Refused
@@ -85,6 +89,9 @@ impl Pool {
             _ => End::Missed,
         };
         self.points.rest(now, at, end, &self.policy, rng);
+        if matches!(end, End::Missed | End::Refused | End::Lost | End::Useless) {
+            self.points.note_failure(now, at, verdict);
+        }
         // The address of a superfluous dial is that of the link that made it so; and one that an open link uses stays in use.
         let other = slot.peer.filter(|_| end == End::Superfluous).and_then(|peer| self.slots.link_of(&peer));
         if let Some(other) = other.and_then(|link| self.slots.get_mut(link)) {
@@ -118,7 +125,7 @@ impl Pool {
             (_, Direction::Inbound) if !slot.remote.ip().is_loopback() => Culprit::Host(slot.remote.ip()),
             _ => return None,
         };
-        self.lists.greylist(culprit, now + self.policy.greylist_timeout);
+        self.lists.greylist(now, culprit, &self.policy);
         Some(culprit)
     }
 }

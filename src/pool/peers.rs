@@ -1,32 +1,29 @@
 //! Known identities: what must outlive a link, above all who asked whom when. Bounded; a reconnect resets nothing.
 //! The exchange worker polices requests with it, the pool notes who came and went.
 
-use super::pace::{Allowance, Pace};
 use super::policy::Policy;
 use crate::base::address::Address;
 use crate::base::channel::ChannelId;
+use crate::base::limits::{FAILURES_MAX, METADATA_BYTES_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
+use crate::base::reason::{Blame, CloseReason};
 use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::wire::hello::{Capability, Hello};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Requests of one peer that may come together. A peer that keeps its distance sends them one by one, but a retransmission, a shared rate or
-/// our own sleep can hand us several at once; the average is bounded all the same. It asks at most three times in vain (exchange).
-const REQUESTS_TOGETHER: u32 = 4;
 
 /// What is remembered of an identity that was authenticated once.
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub first_seen: Time,
     pub last_seen: Time,
-    /// How often it has asked us lately.
-    asked_us: Pace,
+    /// Its last request that was accepted. One that was not moves nothing.
+    asked_us: Option<Asked>,
     /// Our last request to this peer.
     pub asked_by_us: Option<Time>,
     /// What its selection of addresses is drawn with, and since when.
@@ -35,9 +32,20 @@ pub struct Peer {
     pub is_private: bool,
     /// Links that are admitted or open.
     pub links: u32,
+    /// When and why links and dials have failed lately, the latest last; at most `FAILURES_MAX`.
+    pub failures: VecDeque<(Time, CloseReason)>,
+    /// What the application has noted of it; at most `METADATA_BYTES_MAX` bytes.
+    pub metadata: Box<[u8]>,
 }
 
-const _: () = assert!(size_of::<(PeerId, Peer)>() <= sizes::PEER);
+const _: () = assert!(size_of::<(PeerId, Peer)>() + FAILURES_MAX * size_of::<(Time, CloseReason)>() <= sizes::PEER);
+
+/// A request of a peer that was accepted, and the last link on which one came: that, or one that came too early.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at: Time,
+    link: LinkId,
+}
 
 /// A sticky draw: the same seed picks the same addresses as long as they are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +77,24 @@ impl Peers {
         self.peers.is_empty()
     }
 
-    /// A request of `peer` comes: true if it may be answered. Only accepted ones count.
-    pub fn admit_request(&mut self, now: Time, peer: &PeerId, interval_min: Duration) -> bool {
-        let allowance = Allowance { interval: interval_min, burst: REQUESTS_TOGETHER };
-        self.peers.get_mut(peer).is_some_and(|peer| peer.asked_us.take(now, allowance))
+    /// A request of `peer` comes on a link: true if it is to be answered. On one link a peer asks only after it has our answer, so nothing
+    /// can move two requests together: the second is its own doing. The first on another link may have been moved; it is left unanswered.
+    ///
+    /// # Errors
+    /// `PexTooOften`.
+    pub fn admit_request(&mut self, now: Time, peer: &PeerId, link: LinkId, interval_min: Duration) -> Result<bool, CloseReason> {
+        let known = self.peers.get_mut(peer).ok_or(CloseReason::PexTooOften)?;
+        match &mut known.asked_us {
+            Some(last) if now.since(last.at) < interval_min && last.link == link => Err(CloseReason::PexTooOften),
+            Some(last) if now.since(last.at) < interval_min => {
+                last.link = link;
+                Ok(false)
+            }
+            last => {
+                *last = Some(Asked { at: now, link });
+                Ok(true)
+            }
+        }
     }
 
     /// An authenticated link with `peer` is admitted. When the table is full, those longest unseen without a link go.
@@ -88,15 +110,40 @@ impl Peers {
         let known = self.peers.entry(peer).or_insert(Peer {
             first_seen: now,
             last_seen: now,
-            asked_us: Pace::default(),
+            asked_us: None,
             asked_by_us: None,
             selection: None,
             is_private: false,
             links: 0,
+            failures: VecDeque::new(),
+            metadata: Box::default(),
         });
         known.last_seen = now;
         known.is_private = hello.is_private;
         known.links += 1;
+    }
+
+    /// A link or dial that had met `peer` has ended: what the network or the peer did to it is remembered, if the peer is known.
+    pub(super) fn note_end(&mut self, now: Time, peer: &PeerId, reason: CloseReason, told: Option<CloseReason>) {
+        let is_refusal = matches!(reason, CloseReason::Nacked | CloseReason::Rejected);
+        let is_failure = is_refusal || matches!(reason.blame(), Blame::Peer | Blame::Net);
+        let Some(known) = self.peers.get_mut(peer).filter(|_| is_failure) else { return };
+        if known.failures.len() >= FAILURES_MAX {
+            known.failures.pop_front();
+        }
+        known.failures.push_back((now, told.unwrap_or(reason)));
+    }
+
+    /// Keeps a note of the application, instead of the last one. False if the peer is not known, or the note is too long.
+    pub fn set_metadata(&mut self, peer: &PeerId, metadata: &[u8]) -> bool {
+        let known = self.peers.get_mut(peer).filter(|_| metadata.len() <= METADATA_BYTES_MAX);
+        known.map(|known| known.metadata = metadata.into()).is_some()
+    }
+
+    /// Forgets who has had no link for so long, but those with a note and those that `is_kept` names.
+    pub(super) fn expire(&mut self, now: Time, after: Duration, is_kept: impl Fn(&PeerId) -> bool) {
+        let is_absent = |known: &Peer| known.links == 0 && known.metadata.is_empty() && now.since(known.last_seen) >= after;
+        self.peers.retain(|id, known| !is_absent(known) || is_kept(id));
     }
 
     /// A link of `peer` that was admitted is gone.
@@ -141,5 +188,66 @@ impl PeerInfo {
     /// True if the peer takes messages on `channel`; the node's own channels every peer has.
     pub fn has_channel(&self, channel: ChannelId) -> bool {
         channel.is_own() || self.hello.channels.iter().any(|offer| offer.id == channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::slots::Purpose;
+    use super::super::testbed::{Bench, at, peer, policy};
+    use super::*;
+
+    const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+    #[test]
+    fn an_identity_is_forgotten_after_a_month_unless_something_is_kept_of_it() {
+        let mut bench = Bench::new(policy());
+        let links: Vec<LinkId> = (1..=5).map(|number| bench.inbound(number)).collect();
+        for link in &links[1..] {
+            bench.close(*link, CloseReason::Goodbye);
+        }
+        assert!(bench.pool.known_mut().set_metadata(&peer(3), b"runs an archive"));
+        bench.pool.persistent_peers.insert(peer(4));
+        let left = |bench: &Bench| (1..=5).filter(|number| bench.pool.known().get(&peer(*number)).is_some()).collect::<Vec<u8>>();
+        let almost = bench.now + MONTH - Duration::from_secs(1);
+        bench.pool.expire_peers(almost);
+        assert_eq!(left(&bench), [1, 2, 3, 4, 5]);
+        bench.pool.report(almost, peer(5), -20, "slow");
+        bench.pool.expire_peers(bench.now + MONTH);
+        assert_eq!(left(&bench), [1, 3, 4, 5], "linked, noted, persistent, with a score");
+    }
+
+    #[test]
+    fn the_last_failures_of_an_identity_are_known_with_their_causes() {
+        let mut bench = Bench::new(policy());
+        let failures = |bench: &Bench| {
+            let known = bench.pool.known().get(&peer(1)).expect("it was linked");
+            known.failures.iter().map(|(_, reason)| *reason).collect::<Vec<_>>()
+        };
+        for reason in [CloseReason::Requested, CloseReason::Goodbye, CloseReason::Evicted] {
+            let link = bench.inbound(1);
+            bench.close(link, reason);
+        }
+        assert!(failures(&bench).is_empty(), "these are none");
+        for reason in [CloseReason::PingTimeout, CloseReason::Reset, CloseReason::Truncated, CloseReason::WriteStalled] {
+            let link = bench.inbound(1);
+            bench.close(link, reason);
+        }
+        let link = bench.pool.claim_dial(bench.now, at(1), None, Purpose::Wanted).expect("may dial");
+        bench.pool.recognise(bench.now, link, peer(1));
+        let (reason, told) = (CloseReason::Nacked, Some(CloseReason::TooManyLinks));
+        bench.pool.close(bench.now, link, reason, told, &[], &mut bench.rng);
+        use CloseReason::{Reset, TooManyLinks, Truncated, WriteStalled};
+        assert_eq!(failures(&bench), [Reset, Truncated, WriteStalled, TooManyLinks], "the last four, as they were told");
+    }
+
+    #[test]
+    fn a_note_is_kept_of_known_identities_alone_and_is_bounded() {
+        let mut bench = Bench::new(policy());
+        bench.inbound(1);
+        let known = bench.pool.known_mut();
+        assert!(!known.set_metadata(&peer(2), b"x") && !known.set_metadata(&peer(1), &[7; METADATA_BYTES_MAX + 1]));
+        assert!(known.set_metadata(&peer(1), &[7; METADATA_BYTES_MAX]) && known.set_metadata(&peer(1), b""));
+        assert_eq!(known.get(&peer(1)).map(|peer| peer.metadata.len()), Some(0));
     }
 }

@@ -1,5 +1,6 @@
 //! What becomes of addresses that others tell of.
 
+use super::book::Book;
 use super::points::*;
 use super::policy::Policy;
 use crate::base::address::Address;
@@ -22,11 +23,11 @@ fn address(text: &str) -> Address {
     text.parse().expect("an address")
 }
 
-fn hear(points: &mut Points, text: &str, from: &str, policy: &Policy) -> Intake {
+fn hear(points: &mut Book, text: &str, from: &str, policy: &Policy) -> Intake {
     offer(points, text, from, Proof::Heard, policy)
 }
 
-fn offer(points: &mut Points, text: &str, from: &str, proof: Proof, policy: &Policy) -> Intake {
+fn offer(points: &mut Book, text: &str, from: &str, proof: Proof, policy: &Policy) -> Intake {
     let source = Source::Group(Group::of(from.parse().expect("an address")));
     let intake = points.learn(Time::ZERO, &Offer { address: &address(text), capabilities: &[], source, proof }, policy);
     points.check_invariants(policy);
@@ -39,7 +40,7 @@ fn socket(text: &str) -> SocketAddr {
 
 #[test]
 fn addresses_that_nobody_could_dial_are_refused() {
-    let (mut points, policy) = (Points::default(), policy());
+    let (mut points, policy) = (Book::new([7; 16]), policy());
     points.set_own([socket("8.8.8.8:9")]);
     points.note_self(socket("9.9.9.9:9"));
     for text in [
@@ -52,6 +53,7 @@ fn addresses_that_nobody_could_dial_are_refused() {
         "127.0.0.1:1",
         "169.254.0.1:1",
         "[fe80::1]:1",
+        "[2001:10::1]:1",
         "seed.example:1",
         "mconn://8.8.4.4:1",
         "8.8.8.8:9",
@@ -59,6 +61,10 @@ fn addresses_that_nobody_could_dial_are_refused() {
     ] {
         assert_eq!(hear(&mut points, text, "1.1.1.1", &policy), Intake::Refused, "{text}");
     }
+    let portless = Address::of(SocketAddr::from(([8, 8, 4, 4], 0)), None);
+    let source = Source::Group(Group::V4([1, 1]));
+    let offer = Offer { address: &portless, capabilities: &[], source, proof: Proof::Heard };
+    assert_eq!(points.learn(Time::ZERO, &offer, &policy), Intake::Refused);
     assert_eq!(hear(&mut points, "[::ffff:8.8.4.4]:1", "1.1.1.1", &policy), Intake::New);
     assert_eq!(hear(&mut points, "8.8.4.4:1", "1.1.1.1", &policy), Intake::Known);
     let private = Policy { allow_private: true, ..policy };
@@ -67,8 +73,8 @@ fn addresses_that_nobody_could_dial_are_refused() {
 
 #[test]
 fn a_host_and_a_source_have_their_share_and_no_more() {
-    let (mut points, policy) = (Points::default(), policy());
-    let new = |points: &mut Points, texts: Vec<String>, from: &str| {
+    let (mut points, policy) = (Book::new([7; 16]), policy());
+    let new = |points: &mut Book, texts: Vec<String>, from: &str| {
         texts.iter().filter(|text| hear(points, text, from, &policy) == Intake::New).count()
     };
     assert_eq!(new(&mut points, (1..100).map(|port| format!("8.8.8.8:{port}")).collect(), "1.1.1.1"), 3);
@@ -80,7 +86,7 @@ fn a_host_and_a_source_have_their_share_and_no_more() {
 
 #[test]
 fn a_full_book_drops_the_worst_and_keeps_what_is_fixed_or_in_use() {
-    let (mut points, policy) = (Points::default(), policy());
+    let (mut points, policy) = (Book::new([7; 16]), policy());
     let (fixed, used, proven) = (socket("9.1.1.1:1"), socket("9.2.2.2:1"), socket("9.3.3.3:1"));
     points.fix(Time::ZERO, fixed, None, false);
     points.dial(Time::ZERO, used, LinkId::from_u64(1), &policy);
@@ -99,19 +105,23 @@ fn a_full_book_drops_the_worst_and_keeps_what_is_fixed_or_in_use() {
 
 #[test]
 fn sixteen_failures_make_an_address_bad_and_a_day_reinstates_it() {
-    let (mut points, policy, mut rng) = (Points::default(), policy(), Rng::from_seed(1));
+    let (mut points, policy, mut rng) = (Book::new([7; 16]), policy(), Rng::from_seed(1));
     let at = socket("8.8.8.8:1");
     let fixed = socket("8.8.4.4:1");
+    let other = socket("9.9.9.9:1");
+    hear(&mut points, "9.9.9.9:1", "1.1.1.1", &policy);
     hear(&mut points, "8.8.8.8:1", "1.1.1.1", &policy);
     points.fix(Time::ZERO, fixed, None, true);
     let mut now = Time::ZERO;
     for attempt in 1..=16_u32 {
+        // Something answers, so the network is there.
+        points.prove(now, other, PeerId::from_bytes([1; 32]));
         for at in [at, fixed] {
             points.dial(now, at, LinkId::from_u64(1), &policy);
             points.rest(now, at, End::Missed, &policy, &mut rng);
         }
         let point = points.get(at).expect("it is known");
-        let least = Duration::from_secs(1 << attempt);
+        let least = Duration::from_secs(1 << attempt).max(policy.dial_point_period);
         assert!(point.next_dial >= now + least && point.next_dial <= now + least + Duration::from_secs(1));
         assert_eq!(matches!(point.state, State::Bad { .. }), attempt == 16);
         let fixed = points.get(fixed).expect("it is fixed");
@@ -128,7 +138,7 @@ fn sixteen_failures_make_an_address_bad_and_a_day_reinstates_it() {
 
 #[test]
 fn refusals_delay_but_never_make_an_address_bad() {
-    let (mut points, policy, mut rng) = (Points::default(), policy(), Rng::from_seed(1));
+    let (mut points, policy, mut rng) = (Book::new([7; 16]), policy(), Rng::from_seed(1));
     let at = socket("8.8.8.8:1");
     hear(&mut points, "8.8.8.8:1", "1.1.1.1", &policy);
     for _ in 0..100 {
@@ -142,7 +152,7 @@ fn refusals_delay_but_never_make_an_address_bad() {
 
 #[test]
 fn hearsay_never_renames_a_proven_address() {
-    let (mut points, policy) = (Points::default(), policy());
+    let (mut points, policy) = (Book::new([7; 16]), policy());
     let (honest, liar) = ("ab".repeat(32), "cd".repeat(32));
     let at = socket("8.8.8.8:1");
     hear(&mut points, "8.8.8.8:1", "1.1.1.1", &policy);
@@ -162,15 +172,15 @@ fn capabilities(names: &[&str]) -> Vec<Capability> {
 
 #[test]
 fn what_a_peer_says_of_itself_stands_against_what_others_say_of_it() {
-    let (mut points, policy) = (Points::default(), policy());
+    let (mut points, policy) = (Book::new([7; 16]), policy());
     let (peer, other) = (PeerId::from_bytes([1; 32]), PeerId::from_bytes([2; 32]));
     let [at, elsewhere] = ["8.8.8.8:1", "8.8.4.4:1"].map(socket);
-    let say = |points: &mut Points, who: PeerId, at: SocketAddr, names: &[&str]| {
+    let say = |points: &mut Book, who: PeerId, at: SocketAddr, names: &[&str]| {
         let source = Source::Group(Group::of("1.1.1.1".parse().expect("an address")));
         let (address, capabilities) = (Address::of(at, Some(who)), capabilities(names));
         points.learn(Time::ZERO, &Offer { address: &address, capabilities: &capabilities, source, proof: Proof::Heard }, &policy)
     };
-    let has = |points: &Points, at, name: &str| points.get(at).is_some_and(|point| point.has(name));
+    let has = |points: &Book, at, name: &str| points.get(at).is_some_and(|point| point.has(name));
     assert_eq!(say(&mut points, peer, at, &["archive"]), Intake::New);
     say(&mut points, peer, elsewhere, &["archive"]);
     assert!(has(&points, at, "archive") && !points.get(at).is_some_and(|point| point.is_own_word));
@@ -200,7 +210,7 @@ fn what_a_peer_says_of_itself_stands_against_what_others_say_of_it() {
 
 #[test]
 fn no_point_keeps_more_capabilities_than_a_hello_has() {
-    let (mut points, policy) = (Points::default(), policy());
+    let (mut points, policy) = (Book::new([7; 16]), policy());
     let many: Vec<_> = (0..100).map(|i| Capability { name: format!("{i}"), value: 1 }).collect();
     let source = Source::Group(Group::of("1.1.1.1".parse().expect("an address")));
     for _ in 0..2 {
@@ -212,7 +222,7 @@ fn no_point_keeps_more_capabilities_than_a_hello_has() {
 
 #[test]
 fn old_hearsay_is_forgotten_and_a_crowded_source_loses_its_fruitless_ones() {
-    let (mut points, policy, mut rng) = (Points::default(), policy(), Rng::from_seed(1));
+    let (mut points, policy, mut rng) = (Book::new([7; 16]), policy(), Rng::from_seed(1));
     for n in 0..8 {
         hear(&mut points, &format!("8.8.8.{n}:1"), "1.1.1.1", &policy);
     }
@@ -229,7 +239,7 @@ fn old_hearsay_is_forgotten_and_a_crowded_source_loses_its_fruitless_ones() {
 
 #[test]
 fn an_own_address_is_forgotten_at_once() {
-    let (mut points, policy) = (Points::default(), policy());
+    let (mut points, policy) = (Book::new([7; 16]), policy());
     hear(&mut points, "8.8.8.8:1", "1.1.1.1", &policy);
     points.set_own([socket("8.8.8.8:1")]);
     assert!(points.is_empty() && points.is_self(socket("8.8.8.8:1")));

@@ -50,12 +50,17 @@ impl RoleTally {
 pub(super) struct Spare<'a>(Vec<(&'a str, usize)>);
 
 impl Spare<'_> {
+    /// True if a quota needs the link of that peer.
+    pub fn needs(&self, hello: Option<&Hello>) -> bool {
+        hello.is_some_and(|hello| self.0.iter().any(|(capability, spare)| *spare == 0 && hello.has(capability)))
+    }
+
     /// True if the link of that peer is not needed, or there are more than enough of its kind; then there is one less.
     pub fn take(&mut self, hello: Option<&Hello>) -> bool {
-        let Some(hello) = hello else { return true };
-        if self.0.iter().any(|(capability, spare)| *spare == 0 && hello.has(capability)) {
+        if self.needs(hello) {
             return false;
         }
+        let Some(hello) = hello else { return true };
         self.0.iter_mut().filter(|(capability, _)| hello.has(capability)).for_each(|(_, spare)| *spare -= 1);
         true
     }

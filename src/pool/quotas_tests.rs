@@ -111,7 +111,7 @@ impl Bench {
     /// Somebody says that the node with that number is at its address and can do so much.
     fn hear(&mut self, number: u8, names: &[&str]) {
         let (address, capabilities) = (Address::of(at(number), Some(peer(number))), capabilities(names));
-        self.pool.learn_all(self.now, [(&address, &capabilities[..])].into_iter(), at(99));
+        self.pool.learn_all(self.now, [(&address, &capabilities[..])].into_iter(), at(99), None);
     }
 
     fn archives(&mut self, count: usize) -> Vec<SocketAddr> {
@@ -159,13 +159,13 @@ fn what_hearsay_promised_is_corrected_by_the_peer_and_not_passed_on() {
 fn the_hello_of_who_came_counts_for_all_addresses_that_are_said_to_be_its() {
     let mut bench = Bench::new(policy());
     let address = Address::of(at(50), Some(peer(1)));
-    bench.pool.learn_all(bench.now, [(&address, &capabilities(ARCHIVE)[..])].into_iter(), at(99));
+    bench.pool.learn_all(bench.now, [(&address, &capabilities(ARCHIVE)[..])].into_iter(), at(99), None);
     let link = bench.inbound(1, NOTHING);
     assert_eq!((bench.known(1), bench.known(50)), ((vec![], true), (vec![], true)));
     bench.close(link);
     // Said later of yet another address: its own word still stands.
     let address = Address::of(at(51), Some(peer(1)));
-    bench.pool.learn_all(bench.now, [(&address, &capabilities(ARCHIVE)[..])].into_iter(), at(99));
+    bench.pool.learn_all(bench.now, [(&address, &capabilities(ARCHIVE)[..])].into_iter(), at(99), None);
     assert_eq!(bench.known(51), (vec!["archive"], false));
     assert!(bench.archives(9).is_empty());
 }
@@ -306,7 +306,7 @@ fn who_goes_for_a_role_has_none_is_unprotected_and_was_best_dialed_in_vain() {
 
 #[test]
 fn at_the_limit_an_arrival_with_a_wanted_role_gets_a_place_now_and_then() {
-    let mut bench = Bench::wanting(small(), 2);
+    let mut bench = Bench::wanting(Policy { trusted_extra: 0, ..small() }, 2);
     let links: Vec<LinkId> = (1..=4).map(|number| bench.inbound(number, NOTHING)).collect();
     let (_, verdict, closed) = bench.arrive(5, NOTHING);
     assert!(matches!(verdict, Verdict::Refuse { motive: CloseReason::TooManyLinks, .. }) && closed.is_empty());

@@ -3,6 +3,7 @@
 
 use super::score::Stage;
 use crate::base::peer::PeerId;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// A score as it is saved.
@@ -20,4 +21,11 @@ pub struct SavedScore {
 pub enum Left {
     For(Duration),
     Ever,
+}
+
+/// A peer to dial first after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    pub at: SocketAddr,
+    pub peer: PeerId,
 }

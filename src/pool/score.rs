@@ -5,19 +5,18 @@
 //! somebody looks, and reading changes nothing.
 
 use super::saved::{Left, SavedScore};
-use crate::base::limits::SCORES_MAX;
+use crate::base::limits::{SCORE_CAUSES_MAX, SCORES_MAX};
 use crate::base::peer::PeerId;
 use crate::base::reason::{Blame, CloseReason};
 use crate::base::sizes;
 use crate::base::text::shown;
 use crate::base::time::Time;
+use crate::settings::check::Checked;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// The best score, and with a minus the worst. One verdict moves it by at most as much.
 pub const SCORE_MAX: i32 = 1_000;
-/// Causes that are remembered of each score.
-pub const CAUSES_MAX: usize = 8;
 /// Ticks in a half-life. More would make fading smoother than anybody can see.
 const TICKS: u64 = 64;
 /// 2^(-1/64) as a fraction of 2^32: what a tick leaves.
@@ -75,6 +74,20 @@ impl Stage {
             Stage::Banned => Stage::Greylisted,
             Stage::Greylisted => Stage::Warned,
             _ => Stage::Fine,
+        }
+    }
+}
+
+impl From<&Checked> for Rules {
+    fn from(s: &Checked) -> Rules {
+        Rules {
+            half_life: s.score_half_life,
+            warn: s.score_warn,
+            greylist: s.score_greylist,
+            ban: s.score_ban,
+            ban_time: s.score_ban_time,
+            weight_max: s.bandwidth_weight_max,
+            is_saved: !s.score_file.is_empty(),
         }
     }
 }
@@ -203,7 +216,7 @@ impl Record {
     }
 
     fn note(&mut self, now: Time, delta: i32, why: &str) {
-        if self.causes.len() == CAUSES_MAX {
+        if self.causes.len() == SCORE_CAUSES_MAX {
             self.causes.pop_front();
         }
         let mut why = shown(why);
@@ -249,6 +262,11 @@ pub struct Scores {
 impl Scores {
     pub fn new(rules: Rules) -> Scores {
         Scores { rules, records: BTreeMap::new(), is_changed: false }
+    }
+
+    /// Goes on by other thresholds and times. Scores fade as before: what they have faded is counted in shares of the half-life.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = Rules { half_life: self.rules.half_life, ..rules };
     }
 
     pub fn rules(&self) -> &Rules {

@@ -3,11 +3,11 @@
 use super::lists::Standing;
 use super::policy::Policy;
 use super::saved::{Left, SavedScore};
-use super::score::{CAUSES_MAX, Move, Rules, SCORE_MAX, Scores, Stage, penalty, weight};
+use super::score::{Move, Rules, SCORE_MAX, Scores, Stage, penalty, weight};
 use super::score_file::{decode, encode};
 use super::select::{Candidate, How, select};
 use super::table::Pool;
-use crate::base::limits::SCORES_MAX;
+use crate::base::limits::{SCORE_CAUSES_MAX, SCORES_MAX};
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
 use crate::base::reason::{Blame, CloseReason};
@@ -141,7 +141,7 @@ proptest! {
             }
             if let Some(score) = bench.pool.score(now, &peer(1)) {
                 prop_assert!((-SCORE_MAX..=SCORE_MAX).contains(&score.value));
-                prop_assert!(score.causes.len() <= CAUSES_MAX);
+                prop_assert!(score.causes.len() <= SCORE_CAUSES_MAX);
                 let is_shown = |why: &str| why.chars().count() <= 65 && !why.chars().any(char::is_control);
                 prop_assert!(score.causes.iter().all(|cause| is_shown(&cause.why) && cause.delta.abs() <= 2 * SCORE_MAX));
             }
@@ -444,7 +444,7 @@ fn the_better_are_dialed_sooner_and_the_worse_have_a_chance() {
     let at = |number: u8| SocketAddr::from(([10, number, 0, 1], 9_000));
     for number in 1..=2 {
         let address = crate::base::address::Address::of(at(number), None);
-        bench.pool.learn_all(now, [(&address, &[][..])].into_iter(), at(99));
+        bench.pool.learn_all(now, [(&address, &[][..])].into_iter(), at(99), None);
         bench.pool.points.prove(now, at(number), peer(u16::from(number)));
     }
     bench.pool.report(now, peer(1), 90, "x");

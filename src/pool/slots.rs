@@ -16,6 +16,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How far a link has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,12 +42,41 @@ pub enum Purpose {
     Role,
     /// The point is persistent.
     Persistent,
+    /// It was a long outbound link before the restart.
+    Anchor,
     /// To be asked for addresses.
     Seed,
-    /// Only to see whether an address is true: a link with its supposed peer is open already.
+    /// To be asked for addresses by a seed node, and let go.
+    Crawl,
+    /// Only to see whether an address is true: who answers is let go as soon as the key is shown.
     Feeler,
     /// The application or the operator asked. `tag` names the wish in notices; a caller that waits for the end needs none.
     Asked { tag: Option<u64> },
+}
+
+impl Purpose {
+    /// The operator or the application wants this very address; whatever others say of it does not keep it waiting.
+    pub fn is_operators(self) -> bool {
+        matches!(self, Purpose::Persistent | Purpose::Seed | Purpose::Asked { .. })
+    }
+
+    /// A dial of maintenance's own for a link, which a round that was asked for waits for.
+    pub fn is_of_round(self) -> bool {
+        matches!(self, Purpose::Wanted | Purpose::Role | Purpose::Seed | Purpose::Anchor)
+    }
+}
+
+/// How a peer may be of use: each way keeps some places at the limit, which the other does not earn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// The application has said so.
+    Verdict,
+    /// It has sent messages, or answered a question of ours.
+    Messages,
+}
+
+impl Use {
+    pub const ALL: [Use; 2] = [Use::Verdict, Use::Messages];
 }
 
 /// One place.
@@ -62,12 +92,22 @@ pub struct Slot {
     pub hello: Option<Arc<Hello>>,
     /// The known point whose state follows this link.
     pub point: Option<SocketAddr>,
+    /// Whom the dial seeks: who must answer, or is supposed to.
+    pub sought: Option<PeerId>,
+    /// It has one of the places beyond `pool.max` that are kept for trusted and persistent peers.
+    pub is_extra: bool,
     pub since: Time,
     /// When the place is taken back; open links have no deadline.
     pub deadline: Time,
     /// Steps of the pool at which it was claimed and opened: which came first is not a question of clocks.
     pub claimed_at_step: u64,
     pub opened_at_step: Option<u64>,
+    /// The shortest round trip that was measured.
+    pub min_rtt: Option<Duration>,
+    /// When it was last of use, in each way.
+    pub useful: [Option<Time>; Use::ALL.len()],
+    /// Messages that had come when it was last looked at.
+    pub messages_in: u64,
     /// We have given it up; its `Closed` is on the way.
     pub doomed: Option<CloseReason>,
 }
@@ -107,6 +147,9 @@ pub struct Counts {
     pub outbound: usize,
     /// Of these, open.
     pub open: usize,
+    /// Of all these, links and dials in the places beyond `pool.max`.
+    pub extra_inbound: usize,
+    pub extra_outbound: usize,
 }
 
 impl Counts {
@@ -118,6 +161,21 @@ impl Counts {
     /// Outbound links and those that may become some.
     pub fn outbound_and_dialing(&self) -> usize {
         self.outbound + self.dialing
+    }
+
+    /// Those of them that count against `pool.outbound_max`.
+    pub fn ordinary_outbound(&self) -> usize {
+        self.outbound_and_dialing() - self.extra_outbound
+    }
+
+    /// Inbound links that count against the places for inbound ones.
+    pub fn ordinary_inbound(&self) -> usize {
+        self.inbound - self.extra_inbound
+    }
+
+    /// Places taken beyond `pool.max`.
+    pub fn extra(&self) -> usize {
+        self.extra_inbound + self.extra_outbound
     }
 
     /// All that may be links soon by our own doing.
@@ -194,6 +252,10 @@ impl Slots {
                 (Phase::Admitted | Phase::Open, Direction::Outbound) => counts.outbound += 1,
             }
             counts.open += usize::from(slot.phase == Phase::Open);
+            match slot.direction {
+                Direction::Inbound => counts.extra_inbound += usize::from(slot.is_extra),
+                Direction::Outbound => counts.extra_outbound += usize::from(slot.is_extra),
+            }
         }
         counts
     }
@@ -212,6 +274,15 @@ impl Slots {
     /// The link with `peer`, if one is admitted or open.
     pub fn link_of(&self, peer: &PeerId) -> Option<LinkId> {
         self.slots.values().find(|slot| slot.is_link() && slot.peer.as_ref() == Some(peer)).map(|slot| slot.link)
+    }
+
+    /// A dial that seeks `peer` and has not met anybody yet. Those who only feel addresses seek nobody. `by_operator`: only dials that
+    /// nobody but the operator has caused.
+    pub fn seeking(&self, peer: &PeerId, by_operator: bool) -> Option<LinkId> {
+        let is_of = |slot: &Slot| slot.purpose.is_some_and(|why| why.is_operators() || !by_operator);
+        let seeks =
+            |slot: &&Slot| slot.doomed.is_none() && slot.peer.is_none() && slot.sought.as_ref() == Some(peer) && is_of(slot);
+        self.slots.values().find(seeks).map(|slot| slot.link)
     }
 
     /// A place under way or open that was made by dialing `at`.
@@ -254,7 +325,9 @@ impl Slots {
     pub fn has_inbound_place(&self, ip: IpAddr, policy: &Policy) -> bool {
         let counts = self.counts();
         let max = policy.bounds.max as usize;
-        counts.inbound < policy.inbound_max() && counts.links_and_dialing() < max && !self.is_crowded(ip, policy)
+        counts.ordinary_inbound() < policy.inbound_max()
+            && counts.links_and_dialing() - counts.extra() < max
+            && !self.is_crowded(ip, policy)
     }
 
     /// Whether the host or the group of `ip` has as many inbound links as it may.

@@ -10,21 +10,34 @@
 //! 4. `open` when both sides have admitted.
 //! 5. `close` (`parting.rs`) when it is gone, from wherever: the place is free again, the address and the peer have learned from it.
 
+use super::book::Book;
 use super::lists::{Lists, Standing};
 use super::pace::{Pace, Paces};
 use super::peers::Peers;
-use super::points::Points;
 use super::policy::Policy;
+use super::saved::Anchor;
 use super::score::Scores;
-use super::slots::{Phase, Slot, Slots};
+use super::slots::{Phase, Slot, Slots, Use};
 use crate::base::address::Address;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
+use crate::base::point::Group;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
-use std::collections::{BTreeMap, BTreeSet};
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+
+/// What the door was shown last, and when.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// What it must hear of at once: the lists' version, and whether only trusted addresses are let in.
+    pub at_once: (u64, bool),
+    pub grey: u64,
+    pub at: Time,
+    pub version: u64,
+}
 
 /// All tables of the control plane.
 #[derive(Debug)]
@@ -35,7 +48,9 @@ pub struct Pool {
     pub(super) own_versions: Vec<u32>,
     pub(super) policy: Policy,
     pub(super) ids: LinkIds,
-    pub(super) points: Points,
+    pub(super) points: Book,
+    /// Links that have been of use, until their addresses are tried.
+    pub(super) of_use: BTreeSet<LinkId>,
     pub(super) peers: Peers,
     pub(super) lists: Lists,
     pub(super) slots: Slots,
@@ -47,6 +62,14 @@ pub struct Pool {
     pub(super) arrivals: Pace,
     pub(super) arrivals_per_host: Paces<IpAddr>,
     pub(super) dials: Pace,
+    pub(super) dials_per_host: Paces<IpAddr>,
+    pub(super) dials_per_prefix: Paces<IpNet>,
+    /// Nothing is dialed but on request, and nobody is let in but who is trusted.
+    pub(super) is_paused: bool,
+    /// Peers to dial first after a restart.
+    pub(super) anchors: Vec<Anchor>,
+    /// Addresses that somebody wants to be felt.
+    pub(super) checks_wanted: VecDeque<SocketAddr>,
     /// Links that were let go for wanted roles.
     pub(super) replacements: Pace,
     /// Counts the steps of links' lives, so that which came first is known even at equal times.
@@ -55,8 +78,15 @@ pub struct Pool {
     pub(super) wants_addresses: bool,
     /// Addresses were learned since maintenance last looked.
     pub(super) has_fresh_points: bool,
+    /// New addresses taken from each peer, and from each group of peers.
+    pub(super) intake_per_peer: Paces<PeerId>,
+    pub(super) intake_per_group: Paces<Group>,
     /// How many connections have ended for each reason, at whatever stage.
     pub(super) ends: BTreeMap<CloseReason, u64>,
+    /// What the door was shown last.
+    pub(super) shown: Shown,
+    /// Whose groups keep their places at the limit nobody else can foresee.
+    pub(super) evict_key: Option<[u8; 16]>,
     /// The node is stopping: nothing new begins.
     pub(super) is_stopping: bool,
 }
@@ -69,7 +99,8 @@ impl Pool {
             own_addresses: Vec::new(),
             own_versions: Vec::new(),
             ids,
-            points: Points::default(),
+            points: Book::new([0; 16]),
+            of_use: BTreeSet::new(),
             peers: Peers::default(),
             lists: Lists::new(policy.greylist_max),
             slots: Slots::default(),
@@ -79,11 +110,20 @@ impl Pool {
             arrivals: Pace::default(),
             arrivals_per_host: Paces::new(policy.accept_ip_entries_max),
             dials: Pace::default(),
+            dials_per_host: Paces::new(policy.dial_entries_max),
+            dials_per_prefix: Paces::new(policy.dial_entries_max),
+            is_paused: false,
+            anchors: Vec::new(),
+            checks_wanted: VecDeque::new(),
             replacements: Pace::default(),
             step: 0,
             wants_addresses: false,
             has_fresh_points: false,
+            intake_per_peer: Paces::new(policy.intake_entries_max),
+            intake_per_group: Paces::new(policy.intake_entries_max),
             ends: BTreeMap::new(),
+            shown: Shown::default(),
+            evict_key: None,
             is_stopping: false,
             policy,
         }
@@ -99,17 +139,43 @@ impl Pool {
             peer: None,
             hello: None,
             point: None,
+            sought: None,
+            is_extra: false,
             since: now,
             deadline: now,
             claimed_at_step: self.next_step(),
             opened_at_step: None,
+            min_rtt: None,
+            useful: [None; Use::ALL.len()],
+            messages_in: 0,
             doomed: None,
         }
+    }
+
+    /// One of the places beyond `pool.max` is free.
+    pub(super) fn has_extra_place(&self) -> bool {
+        self.slots.counts().extra() < self.policy.trusted_extra
     }
 
     pub(super) fn next_step(&mut self) -> u64 {
         self.step += 1;
         self.step
+    }
+
+    /// Private mode keeps it out: the operator has neither trusted it nor made it persistent. Of who arrives, `peer` and `point` are not
+    /// known at first.
+    pub(super) fn is_stranger(&self, now: Time, ip: IpAddr, peer: Option<&PeerId>, point: Option<SocketAddr>) -> bool {
+        if !self.policy.is_trusted_only {
+            return false;
+        }
+        let is_persistent = point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent)
+            || peer.is_some_and(|peer| self.persistent_peers.contains(peer));
+        !is_persistent && self.lists.standing(now, Some(ip), peer) != Standing::Trusted
+    }
+
+    /// True if somebody whom private mode lets in is known by his identity alone, wherever he comes from.
+    pub(super) fn knows_identities(&self) -> bool {
+        self.lists.trusts_identities() || !self.persistent_peers.is_empty()
     }
 
     /// Never dropped or refused for want of places, never greylisted.

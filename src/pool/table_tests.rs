@@ -16,9 +16,9 @@ fn a_ban_names_the_links_that_must_close() {
     let mut bench = Bench::new(policy());
     let (one, two) = (bench.inbound(1), bench.outbound(2));
     let third = bench.inbound(3);
-    assert_eq!(bench.pool.ban(bench.now, Subject::Peer(peer(1)), None), Ok(vec![one]));
+    assert_eq!(bench.pool.ban(bench.now, Subject::Peer(peer(1)), None, ""), Ok(vec![one]));
     let net = "10.2.0.0/16".parse().expect("a prefix");
-    assert_eq!(bench.pool.ban(bench.now, net, None), Ok(vec![two]));
+    assert_eq!(bench.pool.ban(bench.now, net, None, ""), Ok(vec![two]));
     assert_eq!(bench.pool.peers(bench.now).iter().map(|info| info.link).collect::<Vec<_>>(), [third]);
     let link = bench.arrive(4).expect("may come");
     assert_eq!(bench.introduce(link, 1), Verdict::refuse(CloseReason::Banned));
@@ -44,14 +44,17 @@ proptest! {
 
     #[test]
     fn places_return_to_none_and_bounds_hold_whatever_happens(steps in steps()) {
-        let policy = small();
+        let policy = Policy { trusted_extra: 2, ..small() };
         let mut bench = Bench::new(policy.clone());
+        bench.pool.lists_mut().trust(bench.now, Subject::Peer(peer(11)), None).expect("not banned");
+        bench.pool.fix(bench.now, at(10), Some(peer(10)), true);
         let mut links: Vec<LinkId> = Vec::new();
         for (what, number, which) in steps {
             let link = links.get(which as usize % links.len().max(1)).copied().unwrap_or(LinkId::NONE);
             match what {
                 0 | 1 => links.extend(bench.arrive(number)),
-                2 | 3 => links.extend(bench.dial(number, Purpose::Wanted)),
+                2 => links.extend(bench.dial(number, Purpose::Wanted)),
+                3 => links.extend(bench.dial(number, if number < 9 { Purpose::Wanted } else { Purpose::Persistent })),
                 4 | 5 => drop(bench.pool.recognise(bench.now, link, peer(number))),
                 6 | 7 => drop(bench.introduce(link, number)),
                 8 => drop(bench.pool.open(bench.now, link)),
@@ -60,7 +63,8 @@ proptest! {
                 _ => bench.now = bench.now + Duration::from_millis(u64::from(which) * 40),
             }
             let counts = bench.pool.counts();
-            prop_assert!(counts.links_and_dialing() <= 7 && counts.inbound <= 4 && counts.outbound_and_dialing() <= 3);
+            prop_assert!(counts.links_and_dialing() <= 7 + counts.extra() && counts.extra() <= 2);
+            prop_assert!(counts.ordinary_inbound() <= 4 && counts.ordinary_outbound() <= 3);
             prop_assert!(counts.half_open <= 6 && counts.dialing <= 2);
             bench.pool.points().check_invariants(&policy);
         }

@@ -55,7 +55,7 @@ impl Core {
 }
 
 impl Engine {
-    /// Ends a link by our own decision: a goodbye is sent first, if it is open.
+    /// Ends a link by our own decision: a goodbye is sent first, if it is open and the peer is to hear one.
     pub(super) fn dismiss(&mut self, id: LinkId, reason: CloseReason, net: &mut impl Net) {
         self.core.dials.iter_mut().filter(|dial| dial.link == id).for_each(|dial| dial.closed = Some(reason));
         let Some(conn) = self.conns.get_mut(&id) else { return };
@@ -65,7 +65,7 @@ impl Engine {
         self.end(id, reason, net);
     }
 
-    /// Ends a link. What the session still has to say is sent, unless the stream itself is gone.
+    /// Ends a link. What the session still has to say is sent, unless the stream itself is gone or the peer is to hear nothing.
     pub(super) fn end(&mut self, id: LinkId, reason: CloseReason, net: &mut impl Net) {
         let Some(conn) = self.conns.get_mut(&id) else { return };
         let core = &mut self.core;
@@ -73,18 +73,18 @@ impl Engine {
             self.forget(id, net);
             return;
         }
-        let spoke = matches!(conn.stage, Stage::Speaking);
+        let may_speak = matches!(conn.stage, Stage::Speaking) && is_stream_whole(reason) && !reason.is_silent();
         core.part(conn, reason);
         conn.stage = Stage::Lingering;
         core.drop_control(conn);
         conn.paused_since = None;
         conn.tail = Vec::new();
-        if let Some(mut session) = conn.session.take().filter(|_| spoke && is_stream_whole(reason)) {
+        if let Some(mut session) = conn.session.take().filter(|_| may_speak) {
             // A reason that the session does not know of yet: it says so, and seals nothing that was just reported as unsent.
             session.close(reason);
             session.poll_write(core.ambient.now, &mut conn.out, usize::MAX);
         }
-        if conn.unwritten() == 0 || !spoke || !is_stream_whole(reason) {
+        if conn.unwritten() == 0 || !may_speak {
             self.forget(id, net);
             return;
         }

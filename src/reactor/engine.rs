@@ -20,6 +20,7 @@ use crate::base::verdict::Direction;
 use crate::bus::bell::Bell;
 use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
+use crate::bus::door::Door;
 use crate::bus::fate::News;
 use crate::bus::link::Link;
 use crate::bus::report::{Control, Report};
@@ -63,6 +64,7 @@ pub struct Ports {
     pub routes: Arc<Routes>,
     pub roster: Arc<Roster>,
     pub counters: Arc<NodeCounters>,
+    pub door: Arc<Door>,
     pub ids: LinkIds,
 }
 
@@ -218,6 +220,11 @@ impl Engine {
         conns.chain(self.core.dials.iter().map(|dial| dial.link))
     }
 
+    /// Where it looks up who is turned away.
+    pub fn door(&self) -> &Door {
+        &self.core.ports.door
+    }
+
     /// True if no command waits: asked by the thread that is about to sleep.
     pub fn is_idle(&self) -> bool {
         self.core.ports.commands.is_empty()
@@ -301,27 +308,16 @@ impl Engine {
                 },
                 _ => Ok(()),
             }),
-            Command::Cancel { link, tag, queue } => self.step(link, net, |core, conn| {
-                core.cancel(conn, tag, queue);
-                Ok(())
-            }),
-            Command::Withdraw { link, channel, request } => self.step(link, net, |core, conn| {
-                core.withdraw(conn, channel, request);
-                Ok(())
-            }),
+            Command::Cancel { link, tag, queue } => self.with(link, net, |core, conn| core.cancel(conn, tag, queue)),
+            Command::Withdraw { link, channel, request } => {
+                self.with(link, net, |core, conn| core.withdraw(conn, channel, request))
+            }
             Command::SetRates { up, down } => self.core.set_rates(up, down),
-            Command::SetLinkRates { link, up, down } => self.step(link, net, |core, conn| {
-                core.set_link_rates(conn, up, down);
-                Ok(())
-            }),
-            Command::SetWeight { link, weight, rank } => self.step(link, net, |core, conn| {
-                core.set_weight(conn, weight, rank);
-                Ok(())
-            }),
-            Command::Inspect { link, answer } => self.step(link, net, |core, conn| {
+            Command::SetLinkRates { link, up, down } => self.with(link, net, |core, conn| core.set_link_rates(conn, up, down)),
+            Command::SetWeight { link, weight, rank } => self.with(link, net, |core, conn| core.set_weight(conn, weight, rank)),
+            Command::Inspect { link, answer } => self.with(link, net, |core, conn| {
                 // Who does not wait any more needs no answer; who gets none knows that the link is gone.
                 core.channel_stats(conn).map(|stats| answer.try_send(stats));
-                Ok(())
             }),
             Command::Close { link, reason } => self.dismiss(link, reason, net),
             Command::StopListening => {
@@ -341,6 +337,14 @@ impl Engine {
             Ok(()) => self.core.settle(conn),
             Err(reason) => self.end(id, reason, net),
         }
+    }
+
+    /// As `step`, for what cannot fail.
+    fn with(&mut self, id: LinkId, net: &mut impl Net, act: impl FnOnce(&mut Core, &mut Conn)) {
+        self.step(id, net, |core, conn| {
+            act(core, conn);
+            Ok(())
+        });
     }
 
     fn collect_mail(&mut self) {

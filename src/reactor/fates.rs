@@ -6,6 +6,7 @@ use super::engine::Core;
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
+use crate::bus::backlog::Drops;
 use crate::bus::fate::{Fate, News};
 use crate::bus::link::{Left, Link};
 use crate::bus::requests::Outcome;
@@ -47,7 +48,7 @@ impl Core {
             if over.is_queued && !has_request(&removed, over.request) {
                 withdraw(&link, over.channel, over.request);
                 conn.has_mail = true;
-                link.requests.release(over.channel, over.request);
+                link.requests.release(over.request);
             }
             News::complete(&link, over, Outcome::TimedOut, 0, &mut self.news);
         }
@@ -64,7 +65,7 @@ impl Core {
             self.ports.counters.requests_late.add(1);
             own.withdraw(over.channel, over.request);
             // It was never anywhere but in a queue of our own.
-            own.forget(over.channel, over.request);
+            own.forget(over.request);
             News::complete_own(self.dialects.own(), over, Outcome::TimedOut, &mut self.news);
         }
     }
@@ -82,7 +83,7 @@ impl Core {
         if removed.is_empty() && link.requests.is_to_be_told(request) {
             withdraw(link, channel, request);
             conn.has_mail = true;
-            link.requests.release(channel, request);
+            link.requests.release(request);
         }
     }
 
@@ -93,17 +94,17 @@ impl Core {
         if let Some(session) = &mut conn.session {
             removed.append(&mut session.take_out(false, &mut pick));
         }
-        let requests = removed.iter().filter_map(|removed| removed.note).filter(|note| note.request != 0);
-        requests.for_each(|note| link.requests.unsent(note.request));
-        let messages = removed.iter().filter(|removed| removed.note.is_some_and(|note| note.request == 0)).count() as u64;
-        for gone in removed.iter().filter(|removed| removed.note.is_some_and(|note| note.request == 0)) {
-            let Some(drops) = link.drops(gone.lane) else { continue };
-            let count = if fate == Fate::Expired { &drops.expired } else { &drops.cancelled };
-            count.add(1);
-        }
-        match fate {
-            Fate::Expired => self.ports.counters.messages_expired.add(messages),
-            _ => self.ports.counters.messages_cancelled.add(messages),
+        let counters = &self.ports.counters;
+        let all = if fate == Fate::Expired { &counters.messages_expired } else { &counters.messages_cancelled };
+        for gone in &removed {
+            let Some(note) = gone.note else { continue };
+            if note.request != 0 {
+                link.requests.forget(note.request);
+                continue;
+            }
+            all.add(1);
+            let of_channel = |drops: &Drops| if fate == Fate::Expired { drops.expired.add(1) } else { drops.cancelled.add(1) };
+            link.drops(gone.lane).map(of_channel);
         }
         let tickets = removed.iter().filter_map(|removed| removed.note?.ticket);
         self.news.extend(tickets.map(|ticket| News::sent(link, ticket, fate)));

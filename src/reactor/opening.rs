@@ -156,6 +156,12 @@ impl Engine {
         match net.accept(listener, id) {
             Ok(from) => {
                 self.core.ports.counters.arrivals.add(1);
+                // Before anything is made for it, and without a word.
+                if self.core.ports.door.read().turns_away(self.core.ambient.now, from.ip()) {
+                    self.core.ports.counters.arrivals_shut.add(1);
+                    net.close(id);
+                    return;
+                }
                 self.insert(id, Direction::Inbound, from);
                 self.core.report(Report::Arrived { link: id, from });
                 let conn = self.conns.get_mut(&id).expect("it was just inserted");

@@ -98,7 +98,6 @@ impl Core {
     /// How each channel of the application stands on an open link, and whether what waits to be sent there waits for our own turn.
     fn stand(&self, conn: &Conn, link: &Link) -> Vec<(usize, ChannelStats, bool)> {
         let now = self.ambient.now;
-        let mut mailbox = link.backlogs(now);
         let arrived = self.ports.routes.backlogs(conn.id);
         let stand = |(lane, waits): (usize, Backlog)| {
             let channel = self.dialects.channels().get(lane)?.id;
@@ -121,7 +120,7 @@ impl Core {
             let is_ours = conn.is_writable && (state.is_sendable || state.messages == 0);
             (!channel.is_own()).then_some((lane, stats, is_ours))
         };
-        mailbox.drain(..).enumerate().filter_map(stand).collect()
+        link.backlogs(now).into_iter().enumerate().filter_map(stand).collect()
     }
 
     /// How each channel of the application stands on a link; nothing unless it is open.

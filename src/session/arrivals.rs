@@ -1,9 +1,10 @@
 //! What arrives: segments are checked, charged to their channel's credit and joined to messages. Every rule of the peer's that can be
 //! broken is checked here, and breaking one ends the link. `keyed.rs` calls it for every data record that was opened.
 //!
-//! Credit: a segment costs its whole length, or what we announced as the least if that is more, which bounds the number of messages. The cost of a small message is granted back when the application took it. Of a message under
-//! way at most half of the window is kept back until then, the rest is granted on arrival: so a message may be larger than the window, and
-//! a sender always gets a quarter of the window to go on with. On a channel with a rate, grants wait for its tokens (`pace.rs`).
+//! Credit: a segment costs its whole length, or what we announced as the least if that is more, which bounds the number of messages. The
+//! cost of a small message is granted back when the application took it. Of a message under way at most half of the window is kept back
+//! until then, the rest is granted on arrival: so a message may be larger than the window, and a sender always gets a quarter of the window
+//! to go on with. On a channel with a rate, grants wait for its tokens (`pace.rs`).
 //!
 //! A message that is under way has a limited time (`patience.rs`). It runs only while the peer has credit to go on.
 
@@ -26,9 +27,6 @@ use crate::wire::segment::{self, CREDIT_SEGMENT, Segment};
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Credit so small that the peer may be waiting for more: then the least is granted at once.
-const CREDIT_LOW: u32 = 1_024;
 
 /// One channel's incoming side.
 #[derive(Debug)]
@@ -294,7 +292,7 @@ impl Arrivals {
     #[inline]
     fn note_due(&mut self, now: Time, lane: usize) {
         let inlet = &self.inlets[lane];
-        let is_wanted = inlet.owed >= inlet.window / 4 || inlet.owed > 0 && inlet.credit < CREDIT_LOW;
+        let is_wanted = inlet.owed >= inlet.window / 4 || inlet.owed > 0 && inlet.credit < segment::PIECE_MIN;
         if inlet.pace.is_some() {
             self.note_paced(now, lane, is_wanted);
         } else if is_wanted {
@@ -387,7 +385,7 @@ impl Arrivals {
 impl Inlet {
     fn new(channel: &Channel, now: Time) -> Inlet {
         let (window, cost_min) = (channel.window(), channel.segment_cost_min());
-        let piece_min = CREDIT_LOW.min(window / 4).max(cost_min);
+        let piece_min = segment::piece_min(window, cost_min);
         Inlet {
             channel: channel.id,
             message_bytes_max: channel.message_bytes_max,

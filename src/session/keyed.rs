@@ -133,6 +133,7 @@ impl Keyed {
                 signals.push_back(Signal::Opened);
                 Ok(())
             }
+            Verdict::Refuse { motive, .. } if motive.is_silent() => Err(self.mute(motive)),
             Verdict::Refuse { motive, alternatives } => {
                 self.farewell = Some(self.nack(motive, alternatives));
                 Err(motive)
@@ -167,8 +168,12 @@ impl Keyed {
         Ok(())
     }
 
-    /// Makes a goodbye the last record: a close on an open link, a nack before.
+    /// Makes a goodbye the last record: a close on an open link, a nack before. Or nothing, if the peer is to hear nothing.
     pub fn close(&mut self, reason: CloseReason) {
+        if reason.is_silent() {
+            self.mute(reason);
+            return;
+        }
         if self.farewell.is_none() {
             self.farewell = Some(match self.stage {
                 Stage::Open(_) => (RecordType::Close, reason.code().to_be_bytes().to_vec()),

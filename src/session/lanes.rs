@@ -16,10 +16,8 @@ use crate::base::time::Time;
 use crate::flow::batch::{Note, Pending, Removed, Ticket};
 use crate::flow::shares::{Shares, bits};
 use crate::wire::hello::Hello;
-use crate::wire::segment::{self, HEADER, Head};
+use crate::wire::segment::{self, HEADER, Head, PIECE_MIN};
 
-/// A message is not cut into pieces smaller than this to save credit or keep to a share, bytes: headers would eat the gain.
-const PIECE_MIN: u32 = 1_024;
 /// The smallest cut of a message: a first segment without request id, and one byte.
 const CUT_MIN: usize = HEADER + 4 + 1;
 /// A message of fewer bytes is not cut in two only to make a record exactly full: with two headers it would not fit any more.
@@ -319,10 +317,8 @@ impl Lanes {
 }
 
 impl Lane {
-    /// Credit without which nothing is sent, unless the message is smaller. The receiver's rule (it keeps less than three quarters of
-    /// the window back) promises a quarter of the window for a message under way.
     fn piece_min(&self) -> u32 {
-        PIECE_MIN.min(self.window / 4).max(self.cost_min)
+        segment::piece_min(self.window, self.cost_min)
     }
 
     fn is_sendable(&self) -> bool {

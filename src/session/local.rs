@@ -144,7 +144,7 @@ impl Profile {
             is_claiming: settings.network_require_claim,
             is_claim_required: settings.network_require_claim,
             listen_port: listen.first().map_or(0, |address| address.port),
-            pot: Pot::new(Budget::divide(settings.memory_messages_max, settings.bounds().max.into())),
+            pot: Pot::new(Budget::divide(settings.memory_messages_max, settings.links_max() as u64)),
             hello: Hello { listen, ..hello.clone() },
             ..Profile::new(identity, &settings.network_name)
         }

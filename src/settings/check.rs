@@ -4,7 +4,7 @@
 use super::error::SettingError;
 use super::table::Settings;
 use crate::base::limits::{LINK_TURN_MIN, RATE_MAX, RATE_MIN};
-use crate::base::quota::{self, QuotaError};
+use crate::base::quota::{self, QuotaError, RoleQuota};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -93,6 +93,11 @@ impl Checked {
         self.bounds
     }
 
+    /// The same with other quotas, which somebody has checked against `pool.max`.
+    pub fn set_roles(&mut self, roles: Vec<RoleQuota>) {
+        self.settings.pool_roles = roles;
+    }
+
     pub fn into_settings(self) -> Settings {
         self.settings
     }
@@ -138,6 +143,18 @@ impl Settings {
             let why = "a bootstrap node gives addresses to everyone, a private node to nobody";
             complaints.push(Complaint::Conflict { one: "discovery.bootstrap", other: "pex.private", why });
         }
+        if self.discovery_bootstrap && self.pool_trusted_only {
+            let why = "a bootstrap node lets everyone in, a node for trusted peers nobody else";
+            complaints.push(Complaint::Conflict { one: "pool.trusted_only", other: "discovery.bootstrap", why });
+        }
+        if self.discovery_seed_mode && self.pex_private {
+            let why = "a seed node gives addresses to everyone, a private node to nobody";
+            complaints.push(Complaint::Conflict { one: "discovery.seed_mode", other: "pex.private", why });
+        }
+        if self.discovery_seed_mode && !self.pex_enabled {
+            let why = "a seed node does nothing but exchange addresses: turn pex.enabled on";
+            complaints.push(Complaint::Conflict { one: "discovery.seed_mode", other: "pex.enabled", why });
+        }
         complaints
     }
 
@@ -163,6 +180,7 @@ impl Settings {
             ordered("ping.accept_period", &self.ping_accept_period, "ping.period", &self.ping_period),
             ordered("ping.period", &self.ping_period, "ping.timeout", &self.ping_timeout),
             ordered("link.record_timeout", &self.link_record_timeout, "link.message_timeout", &self.link_message_timeout),
+            ordered("greylist.timeout", &self.greylist_timeout, "greylist.timeout_max", &self.greylist_timeout_max),
             rising("score.warn", &self.score_warn, "score.greylist", &self.score_greylist),
             rising("score.greylist", &self.score_greylist, "score.ban", &self.score_ban),
             rising("score.warn", &self.score_warn, "score.ban", &self.score_ban),
@@ -185,8 +203,8 @@ impl Settings {
     pub fn check_rates(&self, up: u64, down: u64) -> Result<(), Complaint> {
         // A peer with the same settings closes a link on which a record that has begun stands still for the record timeout.
         let timeout = self.link_record_timeout.max(Duration::from_secs(1)).as_secs();
-        let least = RATE_MIN.max((LINK_TURN_MIN * u64::from(self.pool_max)).div_ceil(timeout));
-        let why = "each of pool.max links gets its turn within link.record_timeout";
+        let least = RATE_MIN.max((LINK_TURN_MIN * u64::from(self.pool_max + self.pool_trusted_extra)).div_ceil(timeout));
+        let why = "each of pool.max and pool.trusted_extra links gets its turn within link.record_timeout";
         check_rate("bandwidth.up", up, least, why)?;
         check_rate("bandwidth.down", down, least, why)
     }
@@ -313,8 +331,8 @@ mod tests {
                 "bandwidth.peer_up (100 bytes/s) is too slow: set at least 1024 bytes/s, so that a record and a pong pass in seconds, or 0 for no limit",
             ),
             (
-                complaints(|s| s.bandwidth_down = 4_866),
-                "bandwidth.down (4866 bytes/s) is too slow: set at least 4867 bytes/s, so that each of pool.max links gets its turn within link.record_timeout, or 0 for no limit",
+                complaints(|s| s.bandwidth_down = 5_645),
+                "bandwidth.down (5645 bytes/s) is too slow: set at least 5646 bytes/s, so that each of pool.max and pool.trusted_extra links gets its turn within link.record_timeout, or 0 for no limit",
             ),
             (
                 complaints(|s| s.set("pool.roles", "archive=60, light=41%").expect("in range")),
@@ -325,8 +343,27 @@ mod tests {
                 "pool.roles: a quota of 0 for 'archive' asks for nothing: give at least 1, or leave it out",
             ),
             (
+                complaints(|s| s.greylist_timeout_max = Duration::from_secs(3_600)),
+                "greylist.timeout (24h) is above greylist.timeout_max (1h): lower the one or raise the other",
+            ),
+            (
+                complaints(|s| s.pool_trusted_only = true),
+                "pool.trusted_only and discovery.bootstrap exclude each other: a bootstrap node lets everyone in, a node for trusted peers nobody else",
+            ),
+            (
                 complaints(|s| s.pex_private = true),
                 "discovery.bootstrap and pex.private exclude each other: a bootstrap node gives addresses to everyone, a private node to nobody",
+            ),
+            (
+                complaints(|s| {
+                    (s.discovery_bootstrap, s.discovery_seed_mode, s.pex_private) = (false, true, true);
+                    s.discovery_seeds = vec!["192.0.2.1:9732".parse().expect("an address")];
+                }),
+                "discovery.seed_mode and pex.private exclude each other: a seed node gives addresses to everyone, a private node to nobody",
+            ),
+            (
+                complaints(|s| (s.discovery_seed_mode, s.pex_enabled) = (true, false)),
+                "discovery.seed_mode and pex.enabled exclude each other: a seed node does nothing but exchange addresses: turn pex.enabled on",
             ),
             (
                 complaints(|s| s.network_name.clear()),
@@ -345,7 +382,7 @@ mod tests {
 
     #[test]
     fn rates_are_bounded_on_both_sides() {
-        let settings = Settings { pool_max: 10, pool_expected: 10, pool_min: 1, ..valid() };
+        let settings = Settings { pool_max: 10, pool_expected: 10, pool_min: 1, pool_trusted_extra: 0, ..valid() };
         for (up, down) in [(0, 0), (RATE_MIN, 0), (0, RATE_MIN), (RATE_MAX, RATE_MAX)] {
             assert_eq!((settings.check_rates(up, down), check_link_rates(up, down)), (Ok(()), Ok(())), "{up} {down}");
         }

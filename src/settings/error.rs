@@ -29,7 +29,7 @@ impl SettingError {
         (min, max): (&'static str, &'static str),
         unit: &'static str,
     ) -> SettingError {
-        let is_measured = matches!(T::KIND, Kind::Text | Kind::Addresses | Kind::Sockets | Kind::Quotas);
+        let is_measured = matches!(T::KIND, Kind::Text | Kind::Addresses | Kind::Sockets | Kind::Quotas | Kind::Subjects);
         let value = value.measure().filter(|_| is_measured).map_or_else(|| value.print(), |measure| measure.to_string());
         // Sizes and durations carry their unit in the text.
         let max = if matches!(T::KIND, Kind::Size | Kind::Duration) { max.to_owned() } else { format!("{max} {unit}") };

@@ -10,6 +10,7 @@ use crate::base::address::ADDRESS_TEXT_MAX;
 use crate::base::channel::Channel;
 use crate::base::limits;
 use crate::base::sizes::{self, grown, in_tree};
+use crate::base::text::SHOWN_MAX;
 use std::fmt;
 
 /// One part of the worst case.
@@ -75,27 +76,41 @@ const REPORTED: usize = limits::REPORTS_PER_LINK * (sizes::REPORT + 8)
     + sizes::HELLO
     + limits::ADDRESSES_MAX * (sizes::ADDRESS + ADDRESS_TEXT_MAX)
     + in_tree(sizes::SLOT);
-/// A known address with its capabilities, its share of the count by source, and its row while the worst are looked for.
+/// A known address with its capabilities and the application's note, what it is found by (source, peer, time, place, and a group of its own:
+/// the least that a list has room for is four), and its row while the worst are looked for.
 const POINT: usize = in_tree(sizes::POINT)
     + limits::CAPABILITIES_MAX * (sizes::CAPABILITY + limits::NAME_BYTES_MAX)
+    + limits::METADATA_BYTES_MAX
     + in_tree(32)
+    + in_tree(64)
+    + in_tree(40)
+    + in_tree(40)
+    + in_tree(32)
+    + 4 * 32
+    + grown(8)
     + grown(sizes::ADDRESS);
 /// What each known address takes while an answer is made of all: sorted, then paged.
 const POINT_IN_ANSWER: usize = in_tree(sizes::ADDRESS) + grown(2 * sizes::ADDRESS);
-/// A known identity, and its row while the oldest are looked for.
-const PEER: usize = in_tree(sizes::PEER) + grown(40);
+/// A known identity with the application's note, and its row while the oldest are looked for.
+const PEER: usize = in_tree(sizes::PEER) + limits::METADATA_BYTES_MAX + 16 + grown(40);
 /// A score with its causes, its row while room is made, and its line while it is saved.
 const SCORE: usize =
-    in_tree(sizes::SCORE) + SCORE_CAUSES * (sizes::CAUSE + SCORE_TEXT_MAX + 16) + grown(72) + grown(56) + grown(112);
-/// Causes of a score and the longest of their texts, as in `pool/score.rs`.
-const SCORE_CAUSES: usize = 8;
-const SCORE_TEXT_MAX: usize = 72;
+    in_tree(sizes::SCORE) + limits::SCORE_CAUSES_MAX * (sizes::CAUSE + SCORE_TEXT_MAX + 16) + grown(72) + grown(56) + grown(112);
+/// The longest text of a cause: what `base/text.rs` shows of any, and a sign that it was cut.
+const SCORE_TEXT_MAX: usize = SHOWN_MAX + 8;
 /// Who asks for discovery, and its row while room is made.
 const ASKER: usize = in_tree(40) + grown(40);
+/// The allowance of a peer and of a group for new addresses, and the rows while room is made.
+const INTAKE: usize = in_tree(40) + in_tree(16) + 2 * grown(48);
 /// The tokens of one IP address, and its row while room is made.
 const ACCEPT_ENTRY: usize = in_tree(25) + grown(32);
-/// A greylist entry in its map and in its queue of expiry.
-const GREYLIST_ENTRY: usize = in_tree(sizes::CULPRIT + 8) + in_tree(sizes::CULPRIT + 8);
+/// A greylist entry in its map and in its queue of expiry, and as the door shows it: while a new one is made the old one is there, too.
+const GREYLIST_ENTRY: usize = in_tree(sizes::CULPRIT + 16) + in_tree(sizes::CULPRIT + 8) + 2 * sizes::ROW_OF_DOOR;
+/// An entry of the operator's lists with its text, and as the door shows it.
+const LIST_ENTRY: usize = in_tree(sizes::ENTRY_OF_LIST) + LIST_TEXT_MAX + 16 + 2 * sizes::ROW_OF_DOOR;
+/// Entries of each of the two lists and the longest of their texts, as in `pool/lists.rs`: scores ban, too.
+const LIST_ENTRIES: usize = 65_536;
+const LIST_TEXT_MAX: usize = 72;
 /// A solved puzzle.
 const PUZZLE: usize = in_tree(16);
 /// What the body of a message of the node to itself takes beside its bytes: what counts its users, and a number.
@@ -111,9 +126,14 @@ struct Sum<'a> {
 }
 
 impl Checked {
+    /// Links at once: those of everybody, and the places beyond for trusted and persistent peers.
+    pub fn links_max(&self) -> usize {
+        (self.bounds().max + self.pool_trusted_extra) as usize
+    }
+
     /// Connections of any kind at once: links, handshakes of accepted ones, and those that send their last words.
     pub fn connections_max(&self) -> usize {
-        self.pool_max as usize + self.handshake_half_open_max as usize + limits::LINGERING_MAX
+        self.links_max() + self.handshake_half_open_max as usize + limits::LINGERING_MAX
     }
 
     /// The most memory that this node takes with these channels, whatever peers and callers do.
@@ -135,7 +155,7 @@ impl Sum<'_> {
     }
 
     fn links(&self) -> usize {
-        self.settings.bounds().max as usize
+        self.settings.links_max()
     }
 
     fn lanes(&self) -> usize {
@@ -147,9 +167,9 @@ impl Sum<'_> {
         1 + self.channels.len()
     }
 
-    /// Configured addresses.
+    /// Configured addresses: persistent ones may come later, too.
     fn configured(&self) -> usize {
-        self.settings.discovery_seeds.len() + self.settings.discovery_persistent.len()
+        self.settings.discovery_seeds.len() + self.settings.discovery_persistent.len().max(limits::PERSISTENT_MAX)
     }
 
     /// Messages that wait, in both directions, and those that have arrived in part.
@@ -230,9 +250,16 @@ impl Sum<'_> {
         self.add("peers", limits::PEERS_MAX + settings.connections_max(), PEER as u64, "known identities");
         self.add("scores", limits::SCORES_MAX, SCORE as u64, "remembered scores");
         self.add("askers", limits::ASKERS_MAX, ASKER as u64, "identities whose discovery requests are counted");
+        self.add("intake", limits::INTAKE_ENTRIES_MAX, INTAKE as u64, "peers and groups whose new addresses are counted");
+        let each = grown(sizes::ADDRESS) + ADDRESS_TEXT_MAX;
+        self.add("discovered", limits::DISCOVERED_MAX, each as u64, "addresses that a caller has discovered");
+        let each = grown(sizes::ADDRESS + 64) + ADDRESS_TEXT_MAX;
+        self.add("names", limits::NAMES_HEARD_MAX, each as u64, "names that peers told of");
         let epochs = if settings.puzzle_mode == PuzzleMode::Never { 0 } else { 2 };
         self.add("puzzles", epochs * limits::PUZZLES_SEEN_MAX, PUZZLE as u64, "puzzles that were solved");
         self.add("greylist", settings.greylist_entries_max as usize, GREYLIST_ENTRY as u64, "entries");
+        self.add("lists", 2 * LIST_ENTRIES, LIST_ENTRY as u64, "bans and trusted ones");
+        self.add("budgets", 2 * limits::DIAL_ENTRIES_MAX, ACCEPT_ENTRY as u64, "hosts and prefixes whose dials are counted");
         self.add("accept", settings.accept_ip_entries_max as usize, ACCEPT_ENTRY as u64, "IP addresses with tokens");
         self.add("addresses", self.configured(), ADDRESS as u64, "configured addresses");
     }
@@ -256,8 +283,8 @@ fn queued_to_self(channel: &Channel) -> u64 {
     bytes + u64::from(channel.send_queue_messages) * message + u64::from(channel.requests_max) * request
 }
 
-/// Messages of a link that wait to be taken. Small ones cost at least so much of the window each, header included, and are noted in a list. Of a
-/// large one at most half of the window is held back, so that two whole ones of any size may wait.
+/// Messages of a link that wait to be taken. Small ones cost at least so much of the window each, header included, and are noted in a
+/// list. Of a large one at most half of the window is held back, so that two whole ones of any size may wait.
 fn queued_to_take(channel: &Channel) -> u64 {
     let cost = limits::SEGMENT_HEADER.max(channel.segment_cost_min() as usize);
     let each = grown(sizes::ENTRY) + grown(cost - limits::SEGMENT_HEADER);
@@ -271,6 +298,7 @@ fn queued_to_take(channel: &Channel) -> u64 {
 mod tests {
     use super::*;
     use crate::settings::table::Settings;
+    use std::collections::BTreeSet;
 
     fn checked(change: impl FnOnce(&mut Settings)) -> Checked {
         let mut settings = Settings { discovery_bootstrap: true, ..Settings::new("test") };
@@ -291,12 +319,14 @@ mod tests {
     #[test]
     fn a_default_node_with_a_default_channel_stays_below_its_bound() {
         let memory = checked(|_| ()).memory_bytes_max(&[any()]);
-        assert!(memory.bytes() < 19 << 27, "{memory:#?}");
+        // 2.8 GiB. The places for trusted peers are a sixth of what links take; the address book is 93 MiB: 20,480 addresses with 32
+        // capabilities and a note each.
+        assert!(memory.bytes() < 23 << 27, "{memory:#?}");
         assert_eq!(memory.bytes(), memory.parts.iter().map(|part| part.bytes).sum::<u64>());
-        assert!(memory.parts.iter().all(|part| part.bytes > 0 || part.name == "addresses"), "{memory:#?}");
+        assert!(memory.parts.iter().all(|part| part.bytes > 0), "{memory:#?}");
         assert!(memory.parts.iter().all(|part| !part.why.is_empty()));
-        // 100 links with one message of 1 MiB that has arrived in part, beside those on our own channels.
-        assert_eq!(part(&memory, "reassembly"), 100 * ((1 << 20) + 64_000 + 131_072));
+        // 100 links, and 16 of trusted peers beyond them, with one message of 1 MiB that has arrived in part, beside those on our own channels.
+        assert_eq!(part(&memory, "reassembly"), 116 * ((1 << 20) + 64_000 + 131_072));
     }
 
     /// Every part of the sum follows what it is a part for, and the sum follows the part.
@@ -304,8 +334,9 @@ mod tests {
     fn every_part_moves_the_sum() {
         let seed = |s: &mut Settings| s.discovery_seeds = vec!["192.0.2.1:9732".parse().expect("an address")];
         type Change = fn(&mut Settings);
-        let by_settings: [(&str, Change); 14] = [
+        let by_settings: [(&str, Change); 15] = [
             ("queues", |s| s.pool_max = 200),
+            ("links", |s| s.pool_trusted_extra = 0),
             ("reassembly", |s| s.pool_max = 200),
             ("links", |s| s.control_burst = 200),
             ("handshakes", |s| s.dial_parallel_max = 32),
@@ -329,7 +360,29 @@ mod tests {
                 |memory: &Memory| memory.parts.iter().filter(|part| part.name != name).map(|part| part.bytes).sum::<u64>();
             assert_eq!(after.bytes() - others(&after), is, "{name}");
         }
-        // By channels, and what is the same for every node.
+        let by_others = [
+            "reactor",
+            "stories",
+            "notices",
+            "news",
+            "commands",
+            "control",
+            "askers",
+            "discovered",
+            "names",
+            "intake",
+            "local",
+            "scores",
+            "lists",
+            "budgets",
+        ];
+        let tested: BTreeSet<&str> = by_settings.iter().map(|(name, _)| *name).chain(by_others).collect();
+        assert_eq!(before.parts.iter().map(|part| part.name).collect::<BTreeSet<_>>(), tested);
+    }
+
+    #[test]
+    fn what_is_the_same_for_every_node_counts_too() {
+        let before = checked(|_| ()).memory_bytes_max(&[any()]);
         let after = checked(|_| ()).memory_bytes_max(&[any(), Channel::new(0x11, "other")]);
         for name in ["queues", "reassembly", "links", "reactor", "stories", "notices", "news", "local"] {
             assert!(part(&before, name) < part(&after, name), "{name}");
@@ -338,22 +391,20 @@ mod tests {
             ("commands", limits::COMMANDS_MAX * limits::DISCOVER_BYTES_MAX as usize),
             ("control", limits::CONTROL_MAX * limits::DISCOVER_BYTES_MAX as usize),
             ("askers", limits::ASKERS_MAX * 40),
-            ("peers", limits::PEERS_MAX * 104),
+            ("peers", limits::PEERS_MAX * (104 + limits::METADATA_BYTES_MAX)),
+            ("budgets", 2 * limits::DIAL_ENTRIES_MAX * 40),
+            ("names", limits::NAMES_HEARD_MAX * 320),
+            ("discovered", limits::DISCOVERED_MAX * 64),
+            ("intake", limits::INTAKE_ENTRIES_MAX * (40 + 16)),
             ("scores", limits::SCORES_MAX * (128 + 8 * 100)),
             ("book", limits::POINTS_MAX * (264 + limits::CAPABILITIES_MAX * 64)),
+            ("lists", 2 * LIST_ENTRIES * (80 + 64)),
             ("puzzles", 2 * limits::PUZZLES_SEEN_MAX * 16),
             ("stories", 2 * limits::STORIES_BYTES_MAX),
-            ("reports", limits::reports_max(100 + 128 + limits::LINGERING_MAX) * 120),
+            ("reports", limits::reports_max(116 + 128 + limits::LINGERING_MAX) * 120),
         ] {
             assert!(part(&before, name) >= least as u64, "{name}");
         }
-        let counted: std::collections::BTreeSet<&str> = before.parts.iter().map(|part| part.name).collect();
-        let tested: std::collections::BTreeSet<&str> = by_settings
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(["reactor", "stories", "notices", "news", "commands", "control", "askers", "local", "scores"])
-            .collect();
-        assert_eq!(counted, tested);
     }
 
     #[test]
@@ -364,8 +415,8 @@ mod tests {
         assert_eq!(part(&few, "queues"), 0);
         let huge = Channel { message_bytes_max: 100 << 20, ..Channel::new(0x10, "huge") };
         let memory = checked(|_| ()).memory_bytes_max(&[huge]);
-        let unpaid = 100 * 3 * 2 * limits::FRAME_MAX as u64;
-        assert_eq!(part(&memory, "reassembly"), (512 << 20) + unpaid, "the budget bounds what has arrived in part");
+        let unpaid = 116 * 3 * 2 * limits::FRAME_MAX as u64;
+        assert_eq!(part(&memory, "reassembly"), (544 << 20) + unpaid, "the budget bounds what has arrived in part");
         assert!(part(&memory, "queues") >= (100 * 600) << 20, "and not what waits whole");
     }
 
@@ -382,9 +433,9 @@ mod tests {
         assert_eq!(said("control.burst"), format!("{} bytes each, on each link", grown(sizes::CONTROL_MESSAGE)));
         let puzzles = (2 * limits::PUZZLES_SEEN_MAX * PUZZLE) as f64 / f64::from(1 << 20);
         assert_eq!(said("puzzle.mode"), format!("{puzzles:.0} MiB unless never"));
-        for name in ["discovery.seeds", "discovery.persistent"] {
-            assert_eq!(said(name), kib(ADDRESS + limits::ADDRESSES_PER_NAME * (POINT + POINT_IN_ANSWER)));
-        }
+        let address = kib(ADDRESS + limits::ADDRESSES_PER_NAME * (POINT + POINT_IN_ANSWER));
+        assert_eq!(said("discovery.seeds"), address);
+        assert_eq!(said("discovery.persistent"), format!("{address}, counted for {}", limits::PERSISTENT_MAX));
     }
 
     #[test]

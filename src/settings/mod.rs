@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod error;
+pub mod live;
 pub mod memory;
 pub mod table;
 pub mod value;

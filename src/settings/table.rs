@@ -5,6 +5,7 @@ use super::error::{SettingError, TEXT_MAX, unknown};
 use super::value::{Kind, PuzzleMode, Value};
 use crate::base::address::Address;
 use crate::base::quota::RoleQuota;
+use crate::base::subject::Subject;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -202,9 +203,16 @@ settings! {
     "pool.per_ip_max" pool_per_ip_max: u32 = "8", range("1", "16384"), "links", "bowline: twice the half-open limit", "none";
     /// Inbound links from one IPv4 /16 or IPv6 /32. Private addresses do not count where `network.allow_private` is on.
     "pool.per_group_max" pool_per_group_max: u32 = "32", range("1", "16384"), "links", "threat T3; a third of pool.max", "none";
+    /// Places beyond `pool.max` for trusted and persistent peers alone, in and out.
+    "pool.trusted_extra" pool_trusted_extra: u32 = "16", range("0", "1024"), "links", "CometBFT unconditional peers; the figure is bowline's", "as a link of pool.max";
 
-    /// Links to keep at peers with a capability: so many of them, or a share of all links, as in `archive=2, light=10%`. Together no more than `pool.max`.
+    /// Links to keep at peers with a capability: so many of them, or a share of all links, as in `archive=2, light=10%`. Together no
+    /// more than `pool.max`.
     "pool.roles" pool_roles: Vec<RoleQuota> = "", range("0", "16"), "capabilities", "Tendermint RFC 000, capabilities; the figure is bowline's", "none";
+    /// An inbound link is let go for a newcomer only when it is older than this: it bounds how fast places can change hands.
+    "pool.evict_age_min" pool_evict_age_min: Duration = "60s", range("0s", "24h"), "time", "bowline: bounds the pace of a takeover", "none";
+    /// Links with trusted and persistent peers alone: nobody else is dialed or let in, and nobody else hears why.
+    "pool.trusted_only" pool_trusted_only: bool = "false", ANY, "switch", "Tezos private-mode", "none";
     /// Time between two rounds of maintenance.
     "maintenance.period" maintenance_period: Duration = "120s", range("100ms", "24h"), "time", "Tezos maintenance-idle-time", "none";
 
@@ -229,6 +237,17 @@ settings! {
     /// Time between two dials of one address and port, so that nobody can aim this node at a victim. Counted by address and
     /// port, because many nodes may share a machine. Persistent peers and dials on request do not count.
     "dial.point_period" dial_point_period: Duration = "1min", range("0s", "24h"), "time", "threat T26", "none";
+    /// Time between two dials of one host (an IPv4 address, an IPv6 /64), whatever the port. Persistent peers, seeds and dials on request do
+    /// not count, nor do special addresses where `network.allow_private` is on.
+    "dial.host_period" dial_host_period: Duration = "1min", range("0s", "24h"), "time", "threat T26", "none";
+    /// Dials into one IPv4 /24 or IPv6 /48 that may follow at once. What does not count for `dial.host_period` does not count here.
+    "dial.prefix_burst" dial_prefix_burst: u32 = "3", range("1", "1000"), "dials", "threat T26: 3 a minute", "none";
+    /// How often such a prefix gets a dial back.
+    "dial.prefix_period" dial_prefix_period: Duration = "20s", range("0s", "24h"), "time", "threat T26: 3 a minute", "none";
+    /// Mean time between two dials that only see whether a known address is true; 0s: never.
+    "feeler.period" feeler_period: Duration = "2min", range("0s", "24h"), "time", "Bitcoin FEELER_INTERVAL", "none";
+    /// Peers that a restarted node dials first: those of its longest outbound links before.
+    "book.anchors" book_anchors: u32 = "2", range("0", "8"), "addresses", "Bitcoin anchors", "none";
 
     /// Time between two pings on a link. Never below a peer's `ping.accept_period`: it would close the link as a flood.
     "ping.period" ping_period: Duration = "30s", range("100ms", "1h"), "time", "threat T4", "none";
@@ -259,10 +278,14 @@ settings! {
     /// Of these, so many may come at once.
     "control.burst" control_burst: u32 = "100", range("1", "100000"), "messages", "threat T38b", "64 bytes each, on each link";
 
+    /// Whom this node trusts from the start: peer ids, addresses and prefixes. They are never greylisted or refused for want of places.
+    "lists.trusted" lists_trusted: Vec<Subject> = "", range("0", "1024"), "entries", "Tezos trusted points; CometBFT unconditional_peer_ids", "512 bytes each";
     /// How long misbehaviour keeps an identity or address out.
     "greylist.timeout" greylist_timeout: Duration = "24h", range("1s", "10000h"), "time", "Tezos greylist-timeout", "none";
+    /// Each further offence within 7 days of the end of the last time doubles the time, up to this.
+    "greylist.timeout_max" greylist_timeout_max: Duration = "168h", range("1s", "10000h"), "time", "bowline: a week", "none";
     /// Most entries; the one that ends first goes first.
-    "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", "threat T31", "288 bytes each";
+    "greylist.entries_max" greylist_entries_max: u32 = "65536", range("16", "1048576"), "entries", "threat T31", "376 bytes each";
 
     /// Time in which a score fades by half, good ones and bad ones.
     "score.half_life" score_half_life: Duration = "1h", range("1s", "1000h"), "time", "gossipsub retain_score 3600 s", "none";
@@ -282,9 +305,10 @@ settings! {
     "pex.enabled" pex_enabled: bool = "true", ANY, "switch", "CometBFT pex", "none";
     /// Private node: it answers no requests for addresses, and asks others not to share its own.
     "pex.private" pex_private: bool = "false", ANY, "switch", "Tezos private-mode", "none";
-    /// A peer that asks more often than this breaks the protocol; four may come together, and a reconnect does not reset it.
+    /// A peer that asks more often than this on one link breaks the protocol. A reconnect does not reset it: the first request on another
+    /// link that comes too early is not answered.
     "pex.request_interval_min" pex_request_interval_min: Duration = "100ms", range("0s", "1h"), "time", "ReactorV2 minReceiveRequestInterval", "none";
-    /// How long an answer may take before the peer counts as available again.
+    /// How long a discovery answer may take before it counts as failed. A peer that owes a PEX answer is not asked again on that link.
     "pex.request_timeout" pex_request_timeout: Duration = "30s", range("100ms", "1h"), "time", "bowline: ReactorV2 waits for ever", "none";
     /// Most addresses in an answer, ours and theirs.
     "pex.addresses_max" pex_addresses_max: u32 = "100", range("1", "100"), "addresses", "ReactorV2 maxAddresses", "none";
@@ -292,15 +316,26 @@ settings! {
     "pex.idle_period" pex_idle_period: Duration = "1s", range("10ms", "1h"), "time", "ReactorV2 noAvailablePeersWaitPeriod", "none";
     /// Longest wait between two requests, and the wait while the store is nearly full.
     "pex.period_max" pex_period_max: Duration = "10min", range("1s", "24h"), "time", "ReactorV2 fullCapacityInterval", "none";
+    /// Time in which one more new address is taken from a peer, and from a group of peers, beyond `pex.intake_burst`; what is more is dropped.
+    /// Special addresses, which `network.allow_private` allows, have no groups here.
+    "pex.intake_period" pex_intake_period: Duration = "10s", range("0s", "1h"), "time", "Bitcoin MAX_ADDR_RATE_PER_SECOND 0.1", "none";
+    /// New addresses that may be taken from either at once.
+    "pex.intake_burst" pex_intake_burst: u32 = "1000", range("1", "100000"), "addresses", "Bitcoin MAX_ADDR_PROCESSING_TOKEN_BUCKET", "none";
 
     /// Nodes that are asked for addresses when there is nobody else to dial.
-    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "31 KiB each";
+    "discovery.seeds" discovery_seeds: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT seeds, bootstrap discovery SeedAddr", "40 KiB each";
     /// This is a bootstrap node: it needs no seed, and learns the address of everyone who asks.
     "discovery.bootstrap" discovery_bootstrap: bool = "false", ANY, "switch", "bootstrap discovery Bootstrap", "none";
     /// Peers to stay linked with: dialed at once and for ever.
-    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "31 KiB each";
+    "discovery.persistent" discovery_persistent: Vec<Address> = "", range("0", "256"), "addresses", "CometBFT persistent_peers", "40 KiB each, counted for 256";
     /// Time between two rounds in which every known peer is asked for the peers it knows.
     "discovery.period" discovery_period: Duration = "60s", range("100ms", "24h"), "time", "bootstrap discovery period; the figure is bowline's", "none";
+    /// Healthy addresses without a link that are checked in each round, those longest unseen first.
+    "discovery.checks" discovery_checks: u32 = "8", range("0", "64"), "addresses", "bowline: no dial of the whole book each minute (threat T26)", "none";
+    /// Crawl the network, give each peer addresses once, and let it go.
+    "discovery.seed_mode" discovery_seed_mode: bool = "false", ANY, "switch", "CometBFT seed_mode", "none";
+    /// Time between two rounds of the crawl.
+    "discovery.crawl_period" discovery_crawl_period: Duration = "30s", range("100ms", "24h"), "time", "CometBFT crawlPeerPeriod", "none";
 
     /// Bytes sent per second on all links together; 0: no limit.
     "bandwidth.up" bandwidth_up: u64 = "0", range("0", "1TiB"), "bytes/s", "Tezos max-upload-speed", "none";
@@ -314,8 +349,14 @@ settings! {
     /// The most weight that a link may have: so many times the share of a link of weight 1. A peer with the best score gets it.
     "bandwidth.weight_max" bandwidth_weight_max: u32 = "4", range("1", "100"), "shares", "bowline: a trusted peer gets some times the rest, nobody everything", "none";
 
+    /// An outbound link that has been open for so long and has been of use makes its address a tried one.
+    "book.tried_after" book_tried_after: Duration = "10min", range("0s", "24h"), "time", "design, section 6", "none";
+    /// File that says which network (AS number) prefixes belong to, a line each as in `192.0.2.0/24 64496`; the longest prefix counts.
+    /// Addresses that it does not name are grouped by IPv4 /16 and IPv6 /32. Empty: all are.
+    "book.group_map" book_group_map: String = "", range("0", "4096"), "characters", "Bitcoin asmap; the form is bowline's", "72 bytes a line";
+
     /// Bytes of half-arrived messages on all links together; a message whose next piece finds no room ends its link.
-    "memory.messages_max" memory_messages_max: u64 = "256MiB", range("1MiB", "1TiB"), "bytes", "threat T32", "itself";
+    "memory.messages_max" memory_messages_max: u64 = "272MiB", range("1MiB", "1TiB"), "bytes", "threat T32", "itself";
 
     /// The longest that a stop gives links to send what is queued and say goodbye; stop ends within 5 s in any case.
     "stop.drain" stop_drain: Duration = "3s", range("0s", "4s"), "time", "Tezos shutdown of the scheduler", "none";
@@ -354,7 +395,7 @@ mod tests {
             assert_eq!(settings.set(setting.name, setting.default), Ok(()));
             assert_eq!(settings, Settings::default());
             let Some((min, max)) = setting.range else { continue };
-            if matches!(setting.kind, Kind::Text | Kind::Addresses | Kind::Sockets | Kind::Quotas) {
+            if matches!(setting.kind, Kind::Text | Kind::Addresses | Kind::Sockets | Kind::Quotas | Kind::Subjects) {
                 assert!(u32::read(min).is_some() && u32::read(max).is_some(), "{}", setting.name);
                 continue;
             }

@@ -3,6 +3,7 @@
 
 use crate::base::address::Address;
 use crate::base::quota::RoleQuota;
+use crate::base::subject::Subject;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ pub enum Kind {
     Addresses,
     Sockets,
     Quotas,
+    Subjects,
 }
 
 impl Kind {
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Addresses => "addresses such as [bowline://][<peer id>@]host:port with commas between",
             Kind::Sockets => "addresses such as 0.0.0.0:9732 or [::]:9732 with commas between",
             Kind::Quotas => "capabilities with a number of links or a share of them, such as archive=2, light=10%",
+            Kind::Subjects => "peer ids, addresses and prefixes such as 192.0.2.0/24 with commas between",
         }
     }
 }
@@ -277,6 +280,22 @@ impl Value for Vec<RoleQuota> {
     }
 }
 
+impl Value for Vec<Subject> {
+    const KIND: Kind = Kind::Subjects;
+    fn read(text: &str) -> Option<Vec<Subject>> {
+        entries(text)
+    }
+    fn print(&self) -> String {
+        joined(self)
+    }
+    fn measure(&self) -> Option<u64> {
+        Some(self.len() as u64)
+    }
+    fn measure_of(text: &str) -> Option<u64> {
+        digits(text)
+    }
+}
+
 /// A number of ASCII digits only: no sign, no blank, nothing that another language would read differently.
 fn digits(text: &str) -> Option<u64> {
     if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
@@ -344,6 +363,7 @@ mod tests {
         assert_eq!(Vec::<SocketAddr>::read("1.2.3.4:1,"), None);
         assert_eq!(Vec::<Address>::read(","), None);
         assert_eq!(Vec::<RoleQuota>::read("a=1,"), None);
+        assert_eq!(Vec::<Subject>::read("192.0.2.0/33"), None);
         assert_eq!(Option::<IpAddr>::read("1.2.3"), None);
         assert_eq!(PuzzleMode::read("Auto"), None);
     }

@@ -75,10 +75,16 @@ pub(super) fn holds(fact: bool, rule: &'static str, found: impl FnOnce() -> Stri
 pub(super) fn of_host(host: &mut Host, sockets: usize, is_thorough: bool) -> Finding {
     let (counts, policy) = (host.pool.counts(), host.pool.policy());
     let bounds = policy.bounds;
-    holds(counts.links() <= bounds.max as usize, "links stay below pool.max", || format!("{counts:?}, {bounds:?}"))?;
-    let outbound = counts.outbound_and_dialing();
+    let (most, extra) = (bounds.max as usize, policy.trusted_extra);
+    holds(counts.links_and_dialing() - counts.extra() <= most, "links stay below pool.max", || {
+        format!("{counts:?}, {bounds:?}")
+    })?;
+    holds(counts.extra() <= extra, "places beyond it stay below pool.trusted_extra", || format!("{counts:?}, {extra}"))?;
+    let outbound = counts.ordinary_outbound();
     holds(outbound <= bounds.outbound_max as usize, "outbound links stay below pool.outbound_max", || format!("{counts:?}"))?;
-    holds(counts.inbound <= policy.inbound_max(), "inbound links leave the others their places", || format!("{counts:?}"))?;
+    holds(counts.ordinary_inbound() <= policy.inbound_max(), "inbound links leave the others their places", || {
+        format!("{counts:?}")
+    })?;
     holds(counts.half_open <= policy.half_open_max, "handshakes stay below their bound", || format!("{counts:?}"))?;
     holds(counts.dialing <= policy.dials_max, "dials stay below their bound", || format!("{counts:?}"))?;
     if host.has_ended() {

@@ -8,13 +8,13 @@ use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::bus::command::Command;
-use crate::bus::outbox::{Done, Job, Outbox};
-use crate::bus::report::Report;
+use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
+use crate::bus::report::{Control, Report};
 use crate::pool::lists::Standing;
 use crate::workers::machine::Machine;
-use crate::workers::maintenance;
 use crate::workers::word::Said;
-use crossbeam_channel::TrySendError;
+use crate::workers::{exchange, maintenance};
+use crossbeam_channel::{Receiver, TrySendError};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -67,9 +67,8 @@ impl Host {
                 }
                 Err(_) => self.welcome.wake(now, &mut self.pool, &mut out),
             },
-            Actor::Exchange => match if is_nudged { None } else { self.controls.try_recv().ok() } {
-                // A panic while decoding is contained in a real node; here it must be seen.
-                Some(control) => self.exchange.handle(now, Said::decode(control).into(), &mut self.pool, &mut out),
+            Actor::Exchange => match if is_nudged { None } else { exchange_input(desk, &self.controls) } {
+                Some(input) => self.exchange.handle(now, input, &mut self.pool, &mut out),
                 None => {
                     desk.is_nudged = false;
                     self.exchange.wake(now, &mut self.pool, &mut out);
@@ -83,6 +82,9 @@ impl Host {
                 }
             },
             Actor::Reactor | Actor::Application | Actor::Rogue => return Asked::default(),
+        }
+        if let Some(shut) = self.pool.take_shut(now) {
+            self.engine().door().publish(shut);
         }
         let what = match actor {
             Actor::Welcome => What::Welcomed,
@@ -120,14 +122,22 @@ impl Host {
     }
 
     fn carry_out(&mut self, actor: Actor, out: Outbox) -> Asked {
-        let Outbox { mut commands, jobs, notices, nudge_maintenance, nudge_exchange, log, .. } = out;
+        let Outbox { mut commands, mut jobs, notices, answers, nudge_maintenance, nudge_exchange, log, .. } = out;
         if let Some(rogue) = &mut self.rogue {
             rogue.twist(&mut commands);
         }
         self.desk(actor).held.extend(commands);
         self.send_held(actor);
-        for notice in notices {
+        let ended = answers.into_iter().filter_map(|(ticket, answered)| match answered {
+            Answered::Round { links, is_stuck } => Some(Notice::RoundEnded { ticket, links, is_stuck }),
+            _ => None,
+        });
+        for notice in notices.into_iter().chain(ended) {
             self.routes.main().notify(notice);
+        }
+        if jobs.contains(&Job::Measure) {
+            jobs.retain(|job| *job != Job::Measure);
+            self.finish(Actor::Maintenance, Done::Measured(self.roster.measures()));
         }
         self.desk(Actor::Maintenance).is_nudged |= nudge_maintenance;
         self.desk(Actor::Exchange).is_nudged |= nudge_exchange;
@@ -163,8 +173,14 @@ impl Host {
         self.send_held(Actor::Maintenance);
     }
 
-    /// The end of a job of maintenance.
-    pub(super) fn finish(&mut self, done: Done) {
-        self.desk(Actor::Maintenance).done.push_back(done);
+    /// The end of a worker's job.
+    pub(super) fn finish(&mut self, actor: Actor, done: Done) {
+        self.desk(actor).done.push_back(done);
     }
+}
+
+/// What exchange hears next: the end of a job, or a peer. A panic while decoding is contained in a real node; here it must be seen.
+fn exchange_input(desk: &mut Desk, controls: &Receiver<Control>) -> Option<exchange::Input> {
+    let done = desk.done.pop_front().map(exchange::Input::Done);
+    done.or_else(|| Some(Said::decode(controls.try_recv().ok()?).into()))
 }

@@ -180,9 +180,15 @@ fn hello(settings: &Checked, plan: &Plan) -> Hello {
 }
 
 /// The tables of a node that can be dialed at `at`.
-fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>) -> Pool {
+fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>, mut rng: Rng) -> Pool {
     let mut pool = Pool::new(own, Policy::from(settings), ids);
+    let mut key = [0; 16];
+    rng.fill(&mut key);
+    pool.set_book_key(key);
     pool.set_own_addresses(at);
+    for subject in &settings.lists_trusted {
+        pool.lists_mut().trust(Time::ZERO, *subject, None).expect("nobody is banned yet");
+    }
     pool
 }
 
@@ -251,6 +257,7 @@ impl Host {
             routes: Arc::clone(&routes),
             roster: Arc::clone(&roster),
             counters: Arc::clone(&counters),
+            door: Arc::default(),
             ids: ids.clone(),
         };
         let conns_max = limits.conns_max;
@@ -265,7 +272,7 @@ impl Host {
             listening,
             engine,
             next: Next::Now,
-            pool: pool(&settings, identity.id(), ids, own),
+            pool: pool(&settings, identity.id(), ids, own, rng.fork("book")),
             welcome: Welcome::new(rng.fork("welcome")),
             maintenance: Maintenance::new(rng.fork("maintenance"), &settings.discovery_persistent, &settings.discovery_seeds),
             exchange: Exchange::new(rng.fork("exchange")),

@@ -60,9 +60,8 @@ impl Host {
         let (link, lane) = self.lane(to.0, to.1)?;
         let ticket = options.tag.map(|tag| self.promise(tag)).transpose()?;
         let expires = options.ttl.map(|ttl| now + ttl);
-        let has_note = expires.is_some() || ticket.is_some();
-        let note = has_note.then(|| Note { expires: expires.unwrap_or(Time::MAX), ticket, request: 0 });
-        let sent = self.calls().send(&link, lane, &Parcel { note, ..Parcel::message(body) }, None);
+        let parcel = Parcel { note: Note::of_message(expires, ticket), ..Parcel::message(body) };
+        let sent = self.calls().send(&link, lane, &parcel, None);
         if let Some(ticket) = ticket.filter(|_| sent.is_err()) {
             self.routes.forget_promise(ticket);
         }

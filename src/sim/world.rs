@@ -58,7 +58,7 @@ const ANSWER_MAX: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Happening {
     Turn(HostId, Actor),
-    Resolved(HostId, u64, Vec<SocketAddr>),
+    Resolved(HostId, Actor, u64, Vec<SocketAddr>),
     /// The disk has taken what the program of that start was writing, or has failed.
     Written(HostId, u32),
     Look,
@@ -395,10 +395,10 @@ impl World {
         self.network.advance(at);
         match happening {
             Happening::Turn(id, actor) => self.turn(at, id, actor)?,
-            Happening::Resolved(id, ticket, addresses) => {
+            Happening::Resolved(id, actor, ticket, addresses) => {
                 self.network.note(id, What::Resolved, LinkId::NONE, addresses.len() as u64);
                 if let Some(host) = &mut self.seat(id).host {
-                    host.finish(Done::Resolved { ticket, addresses });
+                    host.finish(actor, Done::Resolved { ticket, addresses });
                     self.plan_turns(id);
                 }
             }
@@ -463,29 +463,31 @@ impl World {
         checks::of_story(&host.story).map_err(violation)?;
         asked.ended.iter().try_for_each(|end| checks::of_end(end, is_honest)).map_err(violation)?;
         checks::of_host(host, network.sockets(id), false).map_err(violation)?;
-        self.carry_out(id, asked);
+        self.carry_out(id, actor, asked);
         self.plan_turns(id);
         Ok(())
     }
 
-    fn carry_out(&mut self, id: HostId, asked: Asked) {
+    fn carry_out(&mut self, id: HostId, actor: Actor, asked: Asked) {
         for (level, target, text) in asked.log.into_iter().filter(|_| self.logs) {
             log::log!(target: target, level, "{} {id}: {text}", self.network.now());
         }
         for job in asked.jobs {
             match job {
-                Job::Resolve { ticket, name, port } => self.resolve(id, ticket, &name, port),
+                Job::Resolve { ticket, name, port } => self.resolve(id, actor, ticket, &name, port),
                 Job::SaveScores => self.save(id),
+                // The host has done it itself.
+                Job::Measure => {}
             }
         }
     }
 
-    fn resolve(&mut self, id: HostId, ticket: u64, name: &str, port: u16) {
+    fn resolve(&mut self, id: HostId, actor: Actor, ticket: u64, name: &str, port: u16) {
         let is_lost = self.rng.percent(self.unresolved_percent);
         let known = self.names.get(name).filter(|_| !is_lost).into_iter().flatten();
         let addresses = known.map(|at| SocketAddr::new(at.ip(), port)).collect();
         let after = if is_lost { nanos(RESOLVE_TIMEOUT) } else { self.rng.below(nanos(ANSWER_MAX)) };
-        self.schedule(self.now() + Duration::from_nanos(after), Happening::Resolved(id, ticket, addresses));
+        self.schedule(self.now() + Duration::from_nanos(after), Happening::Resolved(id, actor, ticket, addresses));
     }
 
     /// Gives every actor of a host its next turn, as it wishes.

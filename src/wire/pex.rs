@@ -211,7 +211,11 @@ mod tests {
     #[test]
     fn what_is_encoded_decodes_to_the_same() {
         let id = "ab".repeat(32);
-        let v1 = vec![format!("{id}@10.1.2.3:9").parse().expect("an address"), "mconn://[2001:db8::1]:7".parse().expect("one")];
+        let v1 = vec![
+            format!("{id}@10.1.2.3:9").parse().expect("an address"),
+            "mconn://[2001:db8::1]:7".parse().expect("one"),
+            format!("{id}@[2001:db8::2]:8").parse().expect("one"),
+        ];
         let mut rich = url(&format!("{id}@seed.example:1"));
         rich.capabilities.push(Capability { name: "archive".into(), value: 3 });
         for message in [

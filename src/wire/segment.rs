@@ -9,6 +9,9 @@ use crate::base::limits::SEGMENT_HEADER;
 
 /// Bytes of the fields that every segment has.
 pub const HEADER: usize = SEGMENT_HEADER;
+/// A message is not cut into pieces smaller than this to save credit or keep to a share, bytes: headers would eat the gain. Whoever has less
+/// credit may be waiting for more.
+pub const PIECE_MIN: u32 = 1_024;
 /// Bytes of the largest header: first of several, of a kind with request id.
 pub const HEADER_MAX: usize = HEADER + 4 + 4;
 /// Bytes of a credit segment.
@@ -110,6 +113,12 @@ fn take_u32(body: &[u8]) -> Result<(u32, &[u8]), SegmentError> {
 #[inline]
 fn cut(body: &[u8], length: usize) -> Result<(&[u8], &[u8]), SegmentError> {
     body.split_at_checked(length).ok_or(SegmentError::Length { length, left: body.len() })
+}
+
+/// Credit without which nothing of a message is sent, unless it is smaller. The receiver's rule (it keeps less than three quarters of the
+/// window back) promises a quarter of the window for a message under way.
+pub fn piece_min(window: u32, cost_min: u32) -> u32 {
+    PIECE_MIN.min(window / 4).max(cost_min)
 }
 
 /// Bytes of the header of the next segment of a message, of which `sent` bytes are gone and `is_last` goes now.

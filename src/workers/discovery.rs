@@ -1,38 +1,64 @@
 //! `PeerDiscover`: each period every connected peer is asked which peers it knows to be healthy; whoever asks us is told the same. A
 //! bootstrap node learns the asker's address. Part of the exchange worker. One failure is logged and skipped, three in a row make
-//! a peer unhealthy; nobody is closed for them.
+//! a peer unhealthy; nobody is closed for them. Healthy addresses without a link are checked, some in each period, by maintenance's feelers.
 
 use super::exchange::{is_seed, say};
+use super::names::Heard;
 use super::word::{Said, Word};
 use crate::base::address::Address;
 use crate::base::channel::{ChannelId, Kind};
-use crate::base::limits::ASKERS_MAX;
+use crate::base::limits::{ASKERS_MAX, DISCOVERED_MAX, ORDERS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::throttle::Throttle;
 use crate::base::time::Time;
-use crate::bus::outbox::Outbox;
+use crate::bus::outbox::{Answered, NotDiscovered, Outbox};
 use crate::pool::pace::{Allowance, Paces};
 use crate::pool::slots::Slot;
 use crate::pool::table::Pool;
-use crate::wire::discover::{DiscoverReceived, DiscoverRequest, DiscoverResponse};
+use crate::wire::discover::{DiscoverReceived, DiscoverRequest, DiscoverResponse, PEERS_MAX};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 const LOG: &str = "bowline::exchange";
 /// Requests under way at once; the others of a cycle wait.
 const UNDER_WAY_MAX: usize = 8;
-/// Pages taken from one peer in one cycle: 10,000 addresses, more than a book holds.
-const PAGES_MAX: u32 = 10;
-/// Requests of one peer that are answered: a cycle's pages at once, then one per second. An answer costs up to 128 KiB.
-const ANSWERS: Allowance = Allowance { interval: Duration::from_secs(1), burst: PAGES_MAX };
+/// Pages taken from one peer in one cycle.
+const PAGES_MAX: u32 = (DISCOVERED_MAX / PEERS_MAX) as u32;
+/// Requests of one peer that are answered: a cycle's pages at once, then one per second, or as often as this node asks others. An answer
+/// costs up to 128 KiB.
+const ANSWER_PERIOD: Duration = Duration::from_secs(1);
 
-/// A request that waits for its answer.
-#[derive(Debug)]
+/// Once in this time a peer is asked for its whole set, so that what was dropped or forgotten here comes again.
+const WHOLE_PERIOD: Duration = Duration::from_secs(3_600);
+
+/// A request that waits for its answer: one page of a set.
+#[derive(Debug, Default)]
 struct Question {
     id: u32,
-    since: Time,
+    asked_at: Time,
+    /// Pages so far, with this one.
     pages: u32,
+    /// Only what became healthy after that version of the peer's set is wanted; 0: all.
+    since: u64,
+    /// The version of the set when its first page was told.
+    version: u64,
+    order: Option<Order>,
+}
+
+/// What is known of the set of a linked peer.
+#[derive(Debug, Default)]
+struct Set {
+    version: u64,
+    /// When all of it was last told.
+    whole_at: Time,
+}
+
+/// What a caller wants discovered, and what has come so far.
+#[derive(Debug)]
+struct Order {
+    ticket: u64,
+    found: Vec<Address>,
 }
 
 /// The state of the cycle.
@@ -41,8 +67,10 @@ pub(super) struct Discovery {
     next_cycle: Time,
     queue: VecDeque<LinkId>,
     under_way: BTreeMap<LinkId, Question>,
-    /// Links that were asked before; a seed that is new is asked at once.
-    met: BTreeSet<LinkId>,
+    /// Callers' questions that wait: one is under way at a time, for its answer is held until it is whole.
+    orders: VecDeque<(u64, LinkId)>,
+    /// Links that were asked before, with what they have told; a seed that is new is asked at once.
+    met: BTreeMap<LinkId, Set>,
     failures: BTreeMap<LinkId, u32>,
     questions: u32,
     askers: Paces<PeerId>,
@@ -55,7 +83,8 @@ impl Default for Discovery {
             next_cycle: Time::ZERO,
             queue: VecDeque::new(),
             under_way: BTreeMap::new(),
-            met: BTreeSet::new(),
+            orders: VecDeque::new(),
+            met: BTreeMap::new(),
             failures: BTreeMap::new(),
             questions: 0,
             askers: Paces::new(ASKERS_MAX),
@@ -67,23 +96,28 @@ impl Default for Discovery {
 impl Discovery {
     /// Begins a cycle when it is time and goes on with the one under way. Gives when to come back.
     pub(super) fn round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) -> Time {
-        let is_link = |link: &LinkId| pool.slots().get(*link).is_some_and(Slot::is_open);
-        self.queue.retain(is_link);
-        self.met.retain(is_link);
-        self.under_way.retain(|link, _| is_link(link));
-        self.failures.retain(|link, _| is_link(link));
+        self.forget_gone(pool, out);
         let timeout = pool.policy().pex_request_timeout;
-        let late: Vec<LinkId> =
-            self.under_way.iter().filter(|(_, question)| now.since(question.since) >= timeout).map(|(link, _)| *link).collect();
+        let late: Vec<LinkId> = self
+            .under_way
+            .iter()
+            .filter(|(_, question)| now.since(question.asked_at) >= timeout)
+            .map(|(link, _)| *link)
+            .collect();
         for link in late {
-            self.fail(now, link, "no answer in time", pool, out);
+            self.fail(now, link, NotDiscovered::TimedOut, pool, out);
         }
+        self.begin_order(now, pool, out);
         let open: Vec<LinkId> = pool.slots().iter().filter(|slot| slot.is_open()).map(|slot| slot.link).collect();
         if now >= self.next_cycle && !open.is_empty() {
             self.next_cycle = now + pool.policy().discovery_period;
             self.queue = open.into();
+            for at in pool.whom_to_check(now, pool.policy().discovery_checks) {
+                pool.want_check(at);
+                out.nudge_maintenance = true;
+            }
         } else {
-            let is_new_seed = |slot: &&Slot| slot.is_open() && !self.met.contains(&slot.link) && is_seed(slot, pool);
+            let is_new_seed = |slot: &&Slot| slot.is_open() && !self.met.contains_key(&slot.link) && is_seed(slot, pool);
             let seeds: Vec<LinkId> = pool.slots().iter().filter(is_new_seed).map(|slot| slot.link).collect();
             self.queue.retain(|link| !seeds.contains(link));
             self.queue.extend(seeds);
@@ -92,52 +126,105 @@ impl Discovery {
             && let Some(link) = self.queue.pop_front()
         {
             if !self.under_way.contains_key(&link) {
-                self.ask(now, link, None, 1, pool, out);
+                let set = self.met.entry(link).or_default();
+                let is_whole = now.since(set.whole_at) >= WHOLE_PERIOD;
+                let since = if is_whole { 0 } else { set.version };
+                self.ask(now, link, None, Question { since, ..Question::default() }, pool, out);
             }
         }
-        let answers = self.under_way.values().map(|question| question.since + timeout).min().unwrap_or(Time::MAX);
+        let answers = self.under_way.values().map(|question| question.asked_at + timeout).min().unwrap_or(Time::MAX);
         // Without links a cycle waits for the first, which comes with a nudge.
         let next_cycle = if pool.counts().open == 0 { Time::MAX } else { self.next_cycle };
         answers.min(next_cycle)
     }
 
     /// A peer asks, answers, or cannot answer. Nothing of it is a fault.
-    pub(super) fn handle(&mut self, now: Time, said: Said, pool: &mut Pool, out: &mut Outbox) {
+    pub(super) fn handle(&mut self, now: Time, said: Said, heard: &mut Heard, pool: &mut Pool, out: &mut Outbox) {
         let Said { link, peer, request, word } = said;
         match word {
-            Word::Question(question) => self.answer(now, (link, peer, request), &question, pool, out),
-            Word::Answer(answer) if self.is_expected(link, request) => self.learn(now, link, answer, pool, out),
+            Word::Question(question) => self.answer(now, (link, peer, request), &question, heard, pool, out),
+            Word::Answer(answer) if self.is_expected(link, request) => self.learn(now, link, answer, heard, pool, out),
             Word::Failure if self.is_expected(link, request) => {
-                self.fail(now, link, "the peer answered with an error", pool, out);
+                self.fail(now, link, NotDiscovered::Refused, pool, out);
             }
             // An answer that nobody waits for any more may only be late.
             Word::Answer(_) | Word::Failure | Word::Cancel | Word::Pex(_) | Word::Wrong(_) => {}
         }
     }
 
-    fn ask(&mut self, now: Time, link: LinkId, after: Option<Address>, pages: u32, pool: &Pool, out: &mut Outbox) {
+    /// A caller wants to know who is healthy, in the eyes of the peer of `link`.
+    pub(super) fn order(&mut self, ticket: u64, link: LinkId, out: &mut Outbox) {
+        if self.orders.len() < ORDERS_MAX {
+            self.orders.push_back((ticket, link));
+        } else {
+            out.answers.push((ticket, Answered::Discovered(Err(NotDiscovered::Busy))));
+        }
+    }
+
+    fn begin_order(&mut self, now: Time, pool: &Pool, out: &mut Outbox) {
+        if self.under_way.values().any(|question| question.order.is_some()) {
+            return;
+        }
+        let Some(next) = self.orders.iter().position(|(_, link)| !self.under_way.contains_key(link)) else { return };
+        if let Some((ticket, link)) = self.orders.remove(next) {
+            let order = Some(Order { ticket, found: Vec::new() });
+            self.ask(now, link, None, Question { order, ..Question::default() }, pool, out);
+        }
+    }
+
+    /// Nothing is kept of links that are gone; whoever waits for one is told.
+    fn forget_gone(&mut self, pool: &Pool, out: &mut Outbox) {
+        let is_link = |link: &LinkId| pool.slots().get(*link).is_some_and(Slot::is_open);
+        self.queue.retain(is_link);
+        self.met.retain(|link, _| is_link(link));
+        self.failures.retain(|link, _| is_link(link));
+        let mut tell = |ticket| out.answers.push((ticket, Answered::Discovered(Err(NotDiscovered::NoLink))));
+        self.under_way.retain(|link, question| {
+            let is_there = is_link(link);
+            question.order.iter().filter(|_| !is_there).for_each(|order| tell(order.ticket));
+            is_there
+        });
+        self.orders.retain(|(ticket, link)| {
+            let is_there = is_link(link);
+            (!is_there).then(|| tell(*ticket));
+            is_there
+        });
+    }
+
+    /// Asks for a page of an answer: the first one, or the one after that address.
+    fn ask(&mut self, now: Time, link: LinkId, after: Option<Address>, question: Question, pool: &Pool, out: &mut Outbox) {
         self.questions = self.questions.wrapping_add(1);
-        self.met.insert(link);
-        self.under_way.insert(link, Question { id: self.questions, since: now, pages });
+        self.met.entry(link).or_default();
+        let since = question.since;
+        let question = Question { id: self.questions, asked_at: now, pages: question.pages + 1, ..question };
+        self.under_way.insert(link, question);
         let peer = pool.own_addresses().first().filter(|_| !pool.policy().is_private).cloned();
-        let request = DiscoverRequest { peer, after };
+        let request = DiscoverRequest { peer, after, since };
         say(out, link, (ChannelId::DISCOVER, Kind::Request, self.questions), request.encode());
     }
 
-    /// Tells the asker who is healthy, itself included if it named an address; others hear of that once a dial has proven it.
+    /// Tells the asker who is healthy, or became so since it last asked, itself included if it named an address; others hear of that once a dial has proven it.
     fn answer(
         &mut self,
         now: Time,
         (link, asker, number): (LinkId, PeerId, u32),
         request: &DiscoverRequest,
+        heard: &mut Heard,
         pool: &mut Pool,
         out: &mut Outbox,
     ) {
-        if pool.policy().is_private || !self.askers.take(now, asker, ANSWERS) {
+        let answers = Allowance { interval: ANSWER_PERIOD.min(pool.policy().discovery_period), burst: PAGES_MAX };
+        if pool.policy().is_private || !self.askers.take(now, asker, answers) {
             return say(out, link, (ChannelId::DISCOVER, Kind::Error, number), Vec::new());
         }
-        let mut peers: BTreeSet<Address> = pool.healthy().into_iter().collect();
+        let version = pool.points().healthy_version();
+        // A version that we never told names nothing.
+        let since = if request.since <= version { request.since } else { 0 };
+        let mut peers: BTreeSet<Address> = pool.healthy_since(now, since).into_iter().collect();
         if let Some(claim) = &request.peer {
+            if let Some(slot) = pool.slots().get(link).filter(|_| pool.policy().is_bootstrap) {
+                heard.add(now, &Address { id: Some(asker), ..claim.clone() }, (slot.remote, asker));
+            }
             let bound = pool.claim_of(link, claim);
             if pool.policy().is_bootstrap
                 && let Some(claim) = &bound
@@ -150,7 +237,7 @@ impl Discovery {
         }
         let rest: Vec<Address> =
             peers.into_iter().filter(|peer| request.after.as_ref().is_none_or(|after| peer > after)).collect();
-        let page = DiscoverResponse::page(&rest, false);
+        let page = DiscoverResponse { version, ..DiscoverResponse::page(&rest, false) };
         say(out, link, (ChannelId::DISCOVER, Kind::Response, number), page.encode());
     }
 
@@ -159,25 +246,53 @@ impl Discovery {
     }
 
     /// Takes an answer that was waited for.
-    fn learn(&mut self, now: Time, link: LinkId, answer: Option<DiscoverReceived>, pool: &mut Pool, out: &mut Outbox) {
+    fn learn(
+        &mut self,
+        now: Time,
+        link: LinkId,
+        answer: Option<DiscoverReceived>,
+        heard: &mut Heard,
+        pool: &mut Pool,
+        out: &mut Outbox,
+    ) {
         let Some(received) = answer else {
-            return self.fail(now, link, "an answer that does not decode", pool, out);
+            return self.fail(now, link, NotDiscovered::Malformed, pool, out);
         };
         let Some(question) = self.under_way.remove(&link) else { return };
         if self.failures.remove(&link).is_some() {
             pool.note_answer(link, 0);
         }
-        let Some(from) = pool.slots().get(link).map(|slot| slot.remote) else { return };
+        let Some((from, peer)) = pool.slots().get(link).map(|slot| (slot.remote, slot.peer)) else { return };
         let response = received.response;
-        let new = pool.learn_all(now, response.peers.iter().map(|peer| (peer, &[][..])), from);
+        if let Some(peer) = peer {
+            response.peers.iter().for_each(|address| heard.add(now, address, (from, peer)));
+        }
+        let new = pool.learn_all(now, response.peers.iter().map(|peer| (peer, &[][..])), from, peer);
         out.nudge_maintenance |= new > 0;
-        if let Some(last) = response.peers.last().filter(|_| response.has_more && question.pages < PAGES_MAX) {
-            self.ask(now, link, Some(last.clone()), question.pages + 1, pool, out);
+        let mut question = question;
+        if question.pages == 1 {
+            question.version = response.version;
+        }
+        let next = response.peers.last().filter(|_| response.has_more && question.pages < PAGES_MAX).cloned();
+        if let Some(order) = &mut question.order {
+            order.found.extend(response.peers);
+        }
+        if next.is_some() {
+            return self.ask(now, link, next, question, pool, out);
+        }
+        if let Some(set) = self.met.get_mut(&link).filter(|_| !response.has_more) {
+            set.version = question.version;
+            set.whole_at = if question.since == 0 { now } else { set.whole_at };
+        }
+        if let Some(order) = question.order {
+            out.answers.push((order.ticket, Answered::Discovered(Ok(order.found))));
         }
     }
 
-    fn fail(&mut self, now: Time, link: LinkId, what: &str, pool: &mut Pool, out: &mut Outbox) {
-        self.under_way.remove(&link);
+    fn fail(&mut self, now: Time, link: LinkId, what: NotDiscovered, pool: &mut Pool, out: &mut Outbox) {
+        if let Some(Question { order: Some(order), .. }) = self.under_way.remove(&link) {
+            out.answers.push((order.ticket, Answered::Discovered(Err(what))));
+        }
         let failures = self.failures.entry(link).or_default();
         *failures = failures.saturating_add(1);
         pool.note_answer(link, *failures);
@@ -188,196 +303,5 @@ impl Discovery {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::exchange::Exchange;
-    use super::super::machine::Machine;
-    use super::super::testbed::{at, hello_of, ms, peer, policy};
-    use super::*;
-    use crate::base::link_id::LinkIds;
-    use crate::base::reason::CloseReason;
-    use crate::base::rng::Rng;
-    use crate::bus::command::Command;
-    use crate::bus::report::Control;
-    use crate::pool::policy::Policy;
-    use crate::pool::slots::Purpose;
-
-    struct Bench {
-        pool: Pool,
-        ids: LinkIds,
-        rng: Rng,
-        machine: Exchange,
-    }
-
-    impl Bench {
-        fn new(policy: Policy) -> Bench {
-            let ids = LinkIds::default();
-            let mut pool = Pool::new(peer(0), policy, ids.clone());
-            pool.set_own_addresses(vec![Address::of(at(0), Some(peer(0)))]);
-            Bench { pool, ids, rng: Rng::from_seed(2), machine: Exchange::new(Rng::from_seed(3)) }
-        }
-
-        fn outbound(&mut self, now: Time, number: usize) -> LinkId {
-            let link = self.pool.claim_dial(now, at(number), None, Purpose::Asked { tag: Some(0) }).expect("may dial");
-            self.pool.recognise(now, link, peer(number));
-            self.pool.introduce(now, link, peer(number), &hello_of(number), &mut self.rng);
-            self.pool.open(now, link);
-            link
-        }
-
-        /// A peer that says nothing of where it listens.
-        fn inbound(&mut self, now: Time, number: usize) -> LinkId {
-            let link = self.ids.next();
-            self.pool.claim_arrival(now, link, at(number)).expect("may come");
-            let hello = std::sync::Arc::new(crate::wire::hello::Hello::default());
-            self.pool.introduce(now, link, peer(number), &hello, &mut self.rng);
-            self.pool.open(now, link);
-            link
-        }
-
-        fn wake(&mut self, now: Time) -> Vec<(LinkId, Kind, u32, Vec<u8>)> {
-            let mut out = Outbox::default();
-            self.machine.wake(now, &mut self.pool, &mut out);
-            said(&out)
-        }
-
-        fn hear(&mut self, now: Time, link: LinkId, (kind, request): (Kind, u32), body: Vec<u8>) -> Outbox {
-            let peer = self.pool.slots().get(link).and_then(|slot| slot.peer).expect("a link");
-            let control = Control { link, peer, channel: ChannelId::DISCOVER, kind, request, body: body.into() };
-            let mut out = Outbox::default();
-            self.machine.handle(now, Said::decode(control).into(), &mut self.pool, &mut out);
-            out
-        }
-    }
-
-    fn said(out: &Outbox) -> Vec<(LinkId, Kind, u32, Vec<u8>)> {
-        let of = |command: &Command| match command {
-            Command::Say { link, channel: ChannelId::DISCOVER, kind, request, body } => {
-                Some((*link, *kind, *request, body.to_vec()))
-            }
-            _ => None,
-        };
-        out.commands.iter().filter_map(of).collect()
-    }
-
-    fn asks(peer: Option<Address>) -> Vec<u8> {
-        DiscoverRequest { peer, after: None }.encode()
-    }
-
-    fn peers_in(out: &Outbox) -> Vec<Address> {
-        let answers = said(out);
-        let (.., body) = answers.iter().find(|(_, kind, ..)| *kind == Kind::Response).expect("an answer");
-        DiscoverResponse::decode(body).expect("ours are valid").response.peers
-    }
-
-    #[test]
-    fn every_peer_is_asked_each_period_and_told_our_address() {
-        let mut bench = Bench::new(policy());
-        assert!(bench.wake(ms(0)).is_empty());
-        let link = bench.outbound(ms(5), 1);
-        let asked = bench.wake(ms(5));
-        assert_eq!(asked.len(), 1, "the cycle begins with the first link");
-        let request = DiscoverRequest::decode(&asked[0].3).expect("ours are valid");
-        assert_eq!((asked[0].0, asked[0].1, request.peer), (link, Kind::Request, Some(Address::of(at(0), Some(peer(0))))));
-        let out = bench.hear(ms(6), link, (Kind::Response, asked[0].2), {
-            DiscoverResponse::page(&[Address::of(at(8), Some(peer(8))), Address::of(at(0), Some(peer(0)))], false).encode()
-        });
-        assert!(out.nudge_maintenance && bench.pool.points().get(at(8)).is_some());
-        assert!(bench.pool.points().get(at(0)).is_none(), "our own address is dropped");
-        assert!(bench.wake(ms(60_004)).is_empty());
-        assert_eq!(bench.wake(ms(60_005)).len(), 1);
-    }
-
-    #[test]
-    fn at_most_eight_requests_are_under_way() {
-        let mut bench = Bench::new(policy());
-        for number in 1..=20 {
-            bench.inbound(ms(0), number);
-        }
-        let asked = bench.wake(ms(0));
-        assert_eq!(asked.len(), 8);
-        let answer = DiscoverResponse::page(&[], false).encode();
-        let out = bench.hear(ms(1), asked[0].0, (Kind::Response, asked[0].2), answer);
-        assert_eq!(said(&out).len(), 1, "the next");
-    }
-
-    #[test]
-    fn the_asker_hears_of_itself_at_once_and_others_once_a_dial_has_proven_it() {
-        let mut bench = Bench::new(policy());
-        let (asker, other) = (bench.inbound(ms(0), 1), bench.inbound(ms(0), 2));
-        let claim = Address::of(at(1), Some(peer(1)));
-        let told = peers_in(&bench.hear(ms(1), asker, (Kind::Request, 9), asks(Some(claim.clone()))));
-        assert_eq!(told.first(), Some(&claim));
-        assert!(bench.pool.points().get(at(1)).is_some(), "a bootstrap node learns it");
-        assert!(peers_in(&bench.hear(ms(2), other, (Kind::Request, 9), asks(None))).is_empty());
-        let feeler = bench.pool.claim_dial(ms(3), at(1), None, Purpose::Feeler).expect("may dial");
-        bench.pool.recognise(ms(3), feeler, peer(1));
-        bench.pool.close(ms(3), feeler, CloseReason::Duplicate, None, &[], &mut bench.rng);
-        assert_eq!(peers_in(&bench.hear(ms(4), other, (Kind::Request, 10), asks(None))), [claim]);
-    }
-
-    #[test]
-    fn only_a_bootstrap_node_learns_from_the_request() {
-        let mut bench = Bench::new(Policy { is_bootstrap: false, ..policy() });
-        let link = bench.inbound(ms(0), 1);
-        let unspecified: Address = "0.0.0.0:77".parse().expect("an address");
-        let seen = Address { id: Some(peer(1)), host: crate::base::address::Host::Ip(at(1).ip()), ..unspecified.clone() };
-        assert_eq!(peers_in(&bench.hear(ms(1), link, (Kind::Request, 1), asks(Some(unspecified)))), [seen]);
-        assert!(bench.pool.points().is_empty());
-    }
-
-    #[test]
-    fn a_long_answer_is_paged_to_its_end() {
-        let mut bench = Bench::new(policy());
-        let link = bench.outbound(ms(0), 1);
-        let mut asked = bench.wake(ms(0));
-        for page in 1..=PAGES_MAX {
-            let last = Address::of(at(100 + page as usize), None);
-            let body = DiscoverResponse::page(std::slice::from_ref(&last), true).encode();
-            let out = bench.hear(ms(1), link, (Kind::Response, asked[0].2), body);
-            asked = said(&out);
-            assert_eq!(asked.len(), usize::from(page < PAGES_MAX));
-            if let Some((.., body)) = asked.first() {
-                assert_eq!(DiscoverRequest::decode(body).expect("valid").after, Some(last));
-            }
-        }
-        assert_eq!(bench.pool.points().len(), 1 + PAGES_MAX as usize);
-    }
-
-    #[test]
-    fn three_failures_in_a_row_make_a_peer_unhealthy_and_an_answer_heals_it() {
-        let mut bench = Bench::new(policy());
-        let link = bench.outbound(ms(0), 1);
-        for cycle in 0..3 {
-            assert_eq!(bench.pool.healthy().len(), 1);
-            let now = cycle * 60_000;
-            let asked = bench.wake(ms(now));
-            let what = [(Kind::Error, vec![]), (Kind::Response, vec![0xff]), (Kind::Error, vec![])];
-            let (kind, body) = what[cycle as usize].clone();
-            let out = bench.hear(ms(now + 1), link, (kind, asked[0].2), body);
-            assert!(!out.commands.iter().any(|command| matches!(command, Command::Close { .. })), "nobody is closed for it");
-            assert!(out.log[0].2.contains(&format!("failed {} times", cycle + 1)));
-        }
-        assert!(bench.pool.healthy().is_empty());
-        let asked = bench.wake(ms(180_000));
-        bench.wake(ms(210_000));
-        assert!(bench.pool.healthy().is_empty(), "silence is a failure too");
-        let late = DiscoverResponse::page(&[], false).encode();
-        bench.hear(ms(210_001), link, (Kind::Response, asked[0].2), late.clone());
-        assert!(bench.pool.healthy().is_empty(), "nobody waits for it any more");
-        let asked = bench.wake(ms(240_000));
-        bench.hear(ms(240_001), link, (Kind::Response, asked[0].2), late);
-        assert_eq!(bench.pool.healthy().len(), 1);
-    }
-
-    #[test]
-    fn who_asks_too_often_gets_an_error_and_who_asks_nonsense_is_closed() {
-        let mut bench = Bench::new(policy());
-        let link = bench.inbound(ms(0), 1);
-        bench.wake(ms(0));
-        let kinds: Vec<Kind> = (0..30).map(|id| said(&bench.hear(ms(1), link, (Kind::Request, id), asks(None)))[0].1).collect();
-        assert_eq!(kinds.iter().filter(|kind| **kind == Kind::Response).count(), PAGES_MAX as usize);
-        assert_eq!(kinds.last(), Some(&Kind::Error));
-        let out = bench.hear(ms(2), link, (Kind::Request, 99), vec![0xff]);
-        assert!(out.commands.iter().any(|command| matches!(command, Command::Close { reason: CloseReason::PexMalformed, .. })));
-    }
-}
+#[path = "discovery_tests.rs"]
+mod tests;

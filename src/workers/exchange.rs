@@ -6,17 +6,22 @@
 
 use super::discovery::Discovery;
 use super::machine::Machine;
+use super::names::Heard;
+use super::seeding::Serving;
 use super::word::{Said, Word};
+use crate::base::address::{Address, Scheme};
 use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
 use crate::base::throttle::Throttle;
 use crate::base::time::Time;
+use crate::base::verdict::Direction;
 use crate::bus::command::Command;
-use crate::bus::outbox::Outbox;
-use crate::pool::slots::Slot;
+use crate::bus::outbox::{Answered, Done, Outbox};
+use crate::pool::slots::{Purpose, Slot, Use};
 use crate::pool::table::Pool;
+use crate::wire::hello::{Capability, Hello};
 use crate::wire::pex::{PexMessage, PexReceived};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -27,8 +32,6 @@ const LOG: &str = "bowline::exchange";
 const PEERS_COUNTED: u32 = 50;
 /// We keep this many times the allowed interval to one peer, because the network moves requests together (ReactorV2's margin).
 const MARGIN: u32 = 2;
-/// A peer that left so many requests unanswered on one link is not asked again on it.
-const UNANSWERED_MAX: u32 = 3;
 /// The store counts as full at this many percent.
 const FULL_PERCENT: usize = 95;
 
@@ -37,6 +40,12 @@ const FULL_PERCENT: usize = 95;
 pub enum Input {
     /// By a peer, decoded.
     Said(Said),
+    /// A name was resolved.
+    Done(Done),
+    /// By a caller: ask that peer for addresses now, or any; answered with the link that was asked.
+    Ask { ticket: u64, link: Option<LinkId> },
+    /// By a caller: ask that peer for those that it knows to be healthy; answered with them.
+    Discover { ticket: u64, link: LinkId },
 }
 
 impl From<Said> for Input {
@@ -45,21 +54,12 @@ impl From<Said> for Input {
     }
 }
 
-/// What is under way with one link.
-#[derive(Debug, Default)]
-struct Ask {
-    /// Answers that may still come: late ones are no fault.
-    owed: u32,
-    /// The request that is waited for, since then.
-    waiting_since: Option<Time>,
-    unanswered: u32,
-}
-
 /// The exchange worker's machine.
 #[derive(Debug)]
 pub struct Exchange {
     rng: Rng,
-    asks: BTreeMap<LinkId, Ask>,
+    /// Links that were asked, and whether their peers owe an answer: until it comes, however late, they are not asked again.
+    asked: BTreeMap<LinkId, bool>,
     next_ask: Time,
     last_ask: Option<Time>,
     /// Intervals between requests, in base intervals; 0 before the first.
@@ -68,6 +68,8 @@ pub struct Exchange {
     total: u64,
     new: u64,
     discovery: Discovery,
+    heard: Heard,
+    serving: Serving,
     deadline: Time,
     /// For lines about peers that break the rules.
     fault_lines: Throttle,
@@ -77,23 +79,25 @@ impl Exchange {
     pub fn new(rng: Rng) -> Exchange {
         Exchange {
             rng,
-            asks: BTreeMap::new(),
+            asked: BTreeMap::new(),
             next_ask: Time::ZERO,
             last_ask: None,
             ratio: 0,
             total: 0,
             new: 0,
             discovery: Discovery::default(),
+            heard: Heard::default(),
+            serving: Serving::default(),
             deadline: Time::ZERO,
             fault_lines: Throttle::default(),
         }
     }
 
-    /// Asks whoever is due to be asked. In order: what is gone or unanswered is tidied up; somebody is asked when the interval is
+    /// Asks whoever is due to be asked. In order: what is gone is tidied up; somebody is asked when the interval is
     /// over, when maintenance wants it, or when a newcomer is up that may know more than our short book.
     fn ask_round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
-        self.tidy(now, pool);
-        if !pool.policy().pex_enabled || pool.policy().is_private {
+        self.asked.retain(|link, _| pool.slots().get(*link).is_some_and(Slot::is_link));
+        if !may_exchange(pool) {
             self.deadline = Time::MAX;
             return;
         }
@@ -119,6 +123,18 @@ impl Exchange {
         self.deadline = self.next_wake(now, pool);
     }
 
+    /// Asks a peer, or any, on request. `None` if it may not be asked now.
+    fn ask_now(&mut self, now: Time, wanted: Option<LinkId>, pool: &mut Pool, out: &mut Outbox) -> Option<LinkId> {
+        if !may_exchange(pool) {
+            return None;
+        }
+        let available = self.available(now, pool);
+        let any = || available.get(self.rng.index(available.len())).copied();
+        let link = wanted.map_or_else(any, |link| available.contains(&link).then_some(link))?;
+        self.ask(now, link, available.len(), pool, out);
+        Some(link)
+    }
+
     /// Open links whose peer may be asked now.
     fn available(&self, now: Time, pool: &Pool) -> Vec<LinkId> {
         let may_ask = |slot: &&Slot| self.asked_again_at(slot, pool).is_some_and(|at| at <= now);
@@ -128,9 +144,8 @@ impl Exchange {
     /// When the peer of a link may be asked; `None` while it may not at all.
     fn asked_again_at(&self, slot: &Slot, pool: &Pool) -> Option<Time> {
         let hello = slot.hello.as_ref()?;
-        let ask = self.asks.get(&slot.link);
-        let is_busy = ask.is_some_and(|ask| ask.waiting_since.is_some() || ask.unanswered >= UNANSWERED_MAX);
-        if !slot.is_open() || is_busy || hello.is_private {
+        let owes = self.asked.get(&slot.link) == Some(&true);
+        if !slot.is_open() || owes || hello.is_private {
             return None;
         }
         let last = pool.known().get(&slot.peer?).and_then(|peer| peer.asked_by_us);
@@ -139,7 +154,7 @@ impl Exchange {
 
     /// A link that was never asked: a seed's at once, another's as soon as the pace allows, while the book is short.
     fn is_due_newcomer(&self, now: Time, link: LinkId, pool: &Pool) -> bool {
-        if self.asks.contains_key(&link) {
+        if self.asked.contains_key(&link) {
             return false;
         }
         let is_seed = pool.slots().get(link).is_some_and(|slot| is_seed(slot, pool));
@@ -150,13 +165,11 @@ impl Exchange {
 
     fn ask(&mut self, now: Time, link: LinkId, available: usize, pool: &mut Pool, out: &mut Outbox) {
         let Some(slot) = pool.slots().get(link) else { return };
-        let message = if is_legacy(slot) { PexMessage::Request } else { PexMessage::RequestV2 };
+        let message = if is_legacy(slot, pool) { PexMessage::Request } else { PexMessage::RequestV2 };
         if let Some(peer) = slot.peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
             peer.asked_by_us = Some(now);
         }
-        let ask = self.asks.entry(link).or_default();
-        ask.owed += 1;
-        ask.waiting_since = Some(now);
+        self.asked.insert(link, true);
         self.last_ask = Some(now);
         self.next_ask = now + self.interval(available.saturating_sub(1), pool);
         say(out, link, (ChannelId::PEX, Kind::Message, 0), message.encode());
@@ -181,27 +194,12 @@ impl Exchange {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).min(policy.pex_period_max)
     }
 
-    /// Forgets links that are gone; a peer that did not answer in time is available again.
-    fn tidy(&mut self, now: Time, pool: &Pool) {
-        let timeout = pool.policy().pex_request_timeout;
-        self.asks.retain(|link, _| pool.slots().get(*link).is_some_and(Slot::is_link));
-        for ask in self.asks.values_mut() {
-            if ask.waiting_since.is_some_and(|since| now.since(since) >= timeout) {
-                ask.waiting_since = None;
-                ask.unanswered += 1;
-            }
-        }
-    }
-
     fn next_wake(&self, now: Time, pool: &Pool) -> Time {
         let policy = pool.policy();
         let mut next = self.next_ask;
-        for ask in self.asks.values() {
-            next = ask.waiting_since.map_or(next, |since| next.min(since + policy.pex_request_timeout));
-        }
         // A newcomer waits for the pace of requests, or for its own if it was asked on an earlier link.
         let is_short = pool.points().len() < policy.points_short;
-        let is_new = |slot: &&Slot| !self.asks.contains_key(&slot.link) && (is_short || is_seed(slot, pool));
+        let is_new = |slot: &&Slot| !self.asked.contains_key(&slot.link) && (is_short || is_seed(slot, pool));
         let paced = self.last_ask.map_or(Time::ZERO, |last| last + policy.pex_request_interval_min);
         for slot in pool.slots().iter().filter(is_new) {
             let at = self.asked_again_at(slot, pool);
@@ -220,7 +218,10 @@ impl Exchange {
             Word::Pex(received) => self.pex(now, &said, received, pool, out),
             Word::Wrong(reason) => Err(*reason),
             Word::Question(_) | Word::Answer(_) | Word::Failure | Word::Cancel => {
-                self.discovery.handle(now, said, pool, out);
+                if matches!(said.word, Word::Question(_)) {
+                    self.serving.note(now, said.link, Direction::Inbound, pool);
+                }
+                self.discovery.handle(now, said, &mut self.heard, pool, out);
                 return self.wake(now, pool, out);
             }
         };
@@ -260,12 +261,11 @@ impl Exchange {
     /// Answers by the type of the request. A private node, or one without PEX, stays silent; it polices all the same.
     fn answer(&mut self, now: Time, said: &Said, is_v1: bool, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
         let interval_min = pool.policy().pex_request_interval_min;
-        if !pool.known_mut().admit_request(now, &said.peer, interval_min) {
-            return Err(CloseReason::PexTooOften);
-        }
-        if !pool.policy().pex_enabled || pool.policy().is_private {
+        let is_admitted = pool.known_mut().admit_request(now, &said.peer, said.link, interval_min)?;
+        if !is_admitted || !may_exchange(pool) || !self.serving.admit(said.link, pool) {
             return Ok(());
         }
+        self.serving.note(now, said.link, Direction::Inbound, pool);
         let entries = pool.whom_to_advertise(now, &said.peer, &mut self.rng);
         let answer = if is_v1 {
             PexMessage::Response(entries.into_iter().map(|entry| entry.address).collect())
@@ -281,14 +281,12 @@ impl Exchange {
         now: Time,
         link: LinkId,
         count: usize,
-        offers: impl Iterator<Item = (&'a crate::base::address::Address, &'a [crate::wire::hello::Capability])>,
+        offers: impl Iterator<Item = (&'a Address, &'a [Capability])>,
         pool: &mut Pool,
         out: &mut Outbox,
     ) -> Result<(), CloseReason> {
-        let ask = self.asks.get_mut(&link).filter(|ask| ask.owed > 0).ok_or(CloseReason::PexUnsolicited)?;
-        ask.owed -= 1;
-        ask.unanswered = 0;
-        ask.waiting_since = None;
+        let owes = self.asked.get_mut(&link).filter(|owes| **owes).ok_or(CloseReason::PexUnsolicited)?;
+        *owes = false;
         if count > pool.policy().pex_addresses_max {
             return Err(CloseReason::PexTooMany);
         }
@@ -298,7 +296,13 @@ impl Exchange {
         if let Some(peer) = peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
             peer.asked_by_us = Some(now);
         }
-        let new = pool.learn_all(now, offers, from);
+        pool.note_use(now, link, Use::Messages);
+        self.serving.note(now, link, Direction::Outbound, pool);
+        let offers: Vec<_> = offers.collect();
+        if let Some(peer) = peer {
+            offers.iter().for_each(|(address, _)| self.heard.add(now, address, (from, peer)));
+        }
+        let new = pool.learn_all(now, offers.into_iter(), from, peer);
         self.total += count as u64;
         self.new += new as u64;
         // What is known already may be news all the same: who has a wanted capability.
@@ -307,16 +311,22 @@ impl Exchange {
     }
 }
 
-/// Peers that the operator configured to be asked.
-pub(super) fn is_seed(slot: &Slot, pool: &Pool) -> bool {
-    slot.point.and_then(|at| pool.points().get(at)).is_some_and(|point| point.is_seed)
+/// A private node, or one without PEX, neither asks nor answers.
+fn may_exchange(pool: &Pool) -> bool {
+    pool.policy().pex_enabled && !pool.policy().is_private
 }
 
-/// A peer all of whose known addresses speak `mconn`, or that has none, is asked with v1. What we dialed speaks bowline.
-fn is_legacy(slot: &Slot) -> bool {
-    use crate::base::address::Scheme;
-    let speaks_bowline = |hello: &crate::wire::hello::Hello| hello.listen.iter().any(|address| address.scheme == Scheme::Bowline);
-    slot.point.is_none() && !slot.hello.as_deref().is_some_and(speaks_bowline)
+/// Peers that the operator configured to be asked, or that were dialed for it.
+pub(super) fn is_seed(slot: &Slot, pool: &Pool) -> bool {
+    slot.purpose == Some(Purpose::Crawl) || slot.point.and_then(|at| pool.points().get(at)).is_some_and(|point| point.is_seed)
+}
+
+/// A peer all of whose known addresses speak `mconn`, or that has none, is asked with v1. What we dialed speaks bowline, as does all that
+/// the book knows.
+fn is_legacy(slot: &Slot, pool: &Pool) -> bool {
+    let speaks_bowline = |hello: &Hello| hello.listen.iter().any(|address| address.scheme == Scheme::Bowline);
+    let is_known = || pool.points().iter().any(|point| point.peer == slot.peer && slot.peer.is_some());
+    slot.point.is_none() && !slot.hello.as_deref().is_some_and(speaks_bowline) && !is_known()
 }
 
 /// Sends a message of the node itself: on a channel, of a kind, with a request id.
@@ -330,12 +340,31 @@ impl Machine for Exchange {
     fn handle(&mut self, now: Time, input: Input, pool: &mut Pool, out: &mut Outbox) {
         match input {
             Input::Said(said) => self.hear(now, said, pool, out),
+            Input::Done(Done::Resolved { ticket, addresses }) => {
+                out.nudge_maintenance |= self.heard.resolved(now, ticket, &addresses, pool);
+                self.wake(now, pool, out);
+            }
+            // Links are measured for maintenance alone.
+            Input::Done(Done::Measured(_)) => {}
+            Input::Ask { ticket, link } => {
+                let asked = self.ask_now(now, link, pool, out);
+                out.answers.push((ticket, Answered::Asked(asked)));
+                self.wake(now, pool, out);
+            }
+            Input::Discover { ticket, link } => {
+                self.discovery.order(ticket, link, out);
+                self.wake(now, pool, out);
+            }
         }
     }
 
     fn wake(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
         self.ask_round(now, pool, out);
-        self.deadline = self.deadline.min(self.discovery.round(now, pool, out));
+        let discovery = self.discovery.round(now, pool, out);
+        self.heard.greet(now, pool);
+        let names = self.heard.ask(now, out);
+        let serving = self.serving.round(now, pool, out);
+        self.deadline = self.deadline.min(discovery).min(names).min(serving);
     }
 
     fn deadline(&self) -> Option<Time> {

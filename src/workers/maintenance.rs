@@ -1,31 +1,39 @@
 //! Maintenance: keeps the number of links in bounds. It drops what is too much, dials what is missing, keeps persistent peers linked and
 //! proves claimed addresses. It claims and commands; what becomes of it comes back through welcome and a nudge.
 //!
-//! One round, in order: overdue places are closed; each period, what has expired goes; links above the bounds are dropped; persistent
-//! points are dialed; then peers with roles that are wanted (`roles.rs`); then what is missing; seeds, when nothing else was left to dial;
-//! last, addresses that want proof.
+//! One round, in order: overdue places are closed; each period, what has expired goes; links above the bounds are dropped. Unless the node
+//! is paused: anchors and persistent points are dialed; then peers with roles that are wanted (`roles.rs`); then what is missing; seeds,
+//! when nothing else was left to dial; last, addresses that want proof (`feelers.rs`).
 
 use super::farewell;
+use super::feelers::Feelers;
 use super::machine::Machine;
 use super::names::Names;
 use super::roles::{self, Roles};
+use super::seeding::Crawl;
 use crate::base::address::Address;
+use crate::base::limits::PERSISTENT_MAX;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
 use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::command::Command;
-use crate::bus::outbox::{Done, Job, Notice, Outbox};
+use crate::bus::outbox::{Answered, Done, Job, Measure, Notice, Outbox};
 use crate::pool::dialing::DialError;
+use crate::pool::points::canonical_socket;
+use crate::pool::saved::Anchor;
 use crate::pool::slots::{Phase, Purpose};
 use crate::pool::table::Pool;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 const LOG: &str = "bowline::maintain";
-/// Dials under way at once that only prove addresses.
-pub(super) const FEELERS_MAX: usize = 4;
+/// Outbound links to fewer groups of addresses may all be one party's (threat T28).
+const GROUPS_MIN: usize = 4;
+/// Candidates that are asked for, for each dial that is missing: some lead to a crowded host, or to a peer that is being dialed elsewhere
+/// (CometBFT tries so many).
+const CANDIDATES_PER_DIAL: usize = 3;
 /// Never woken sooner than this after a round, whatever is due: a bound on rounds per second.
 const REST: Duration = Duration::from_millis(1);
 
@@ -34,8 +42,12 @@ const REST: Duration = Duration::from_millis(1);
 pub enum Input {
     /// A name was resolved.
     Done(Done),
-    /// Run a round now; `Notice::RoundEnded` with the ticket tells its end.
+    /// Run a round now; answered when it has ended.
     Round { ticket: u64 },
+    /// Dial the seeds now, as many as there are places for; answered with how many dials began.
+    DialSeeds { ticket: u64 },
+    /// Keep a link with the peer at that address from now on, or no longer; answered with whether that is new.
+    Persistent { ticket: u64, address: Address, is_added: bool },
 }
 
 /// The maintenance worker's machine.
@@ -46,6 +58,10 @@ pub struct Maintenance {
     unfixed: Vec<(Address, bool)>,
     names: Names,
     is_started: bool,
+    /// Links came below `min_threshold`, and are to come up to `min_target`.
+    is_filling: bool,
+    anchors: Vec<Anchor>,
+    feelers: Feelers,
     next_period: Time,
     next_dials: Time,
     /// The first round of dialing waits until then, unless addresses are learned.
@@ -53,7 +69,11 @@ pub struct Maintenance {
     rounds: Vec<u64>,
     deadline: Time,
     stuck_lines: Throttle,
+    is_surplus_told: bool,
+    are_few_groups_told: bool,
     roles: Roles,
+    /// Of a seed node.
+    crawl: Crawl,
 }
 
 /// What a round found out.
@@ -80,13 +100,19 @@ impl Maintenance {
             unfixed: persistent.chain(seeds.iter().map(|address| (address.clone(), false))).collect(),
             names: Names::default(),
             is_started: false,
+            is_filling: false,
+            anchors: Vec::new(),
+            feelers: Feelers::default(),
             next_period: Time::ZERO,
             next_dials: Time::ZERO,
             hold_until: Time::ZERO,
             rounds: Vec::new(),
             deadline: Time::ZERO,
             stuck_lines: Throttle::default(),
+            is_surplus_told: false,
+            are_few_groups_told: false,
             roles: Roles::default(),
+            crawl: Crawl::default(),
         }
     }
 
@@ -100,6 +126,7 @@ impl Maintenance {
                 None => self.names.add(now, address, is_persistent),
             }
         }
+        self.anchors = pool.take_anchors();
         self.next_period = now + pool.policy().maintenance_period;
         self.next_dials = now;
         // A node that restarts among its peers does not dial in step with all others (CometBFT's first round).
@@ -116,12 +143,7 @@ impl Maintenance {
         farewell::sweep(now, &mut self.rng, pool, out);
         let is_period = now >= self.next_period;
         if is_period {
-            self.next_period = now + pool.policy().maintenance_period;
-            pool.lists_mut().expire(now);
-            pool.expire_points(now);
-            pool.expire_scores(now);
-            // Scores fade: who reads the snapshot sees it.
-            out.changed = true;
+            self.clean(now, pool, out);
         }
         if pool.take_unsaved_scores(is_period) {
             out.jobs.push(Job::SaveScores);
@@ -129,21 +151,16 @@ impl Maintenance {
         let is_dial_round = now >= self.next_dials;
         if is_dial_round {
             self.next_dials = now + pool.policy().dial_period;
+            out.jobs.extend((pool.counts().open > 0).then_some(Job::Measure));
         }
         if pool.take_fresh_points() {
             self.hold_until = now;
         }
+        self.note_filling(pool);
         let mut found = Findings::default();
-        self.names.ask(now, pool, out, &mut found);
         self.drop_surplus(now, pool, out, &mut found);
-        self.dial_persistent(now, pool, out, &mut found);
-        if now >= self.hold_until {
-            let (rng, found) = (&mut self.rng, &mut found);
-            self.roles.round(&mut roles::Round { now, is_dial_round, rng, pool, out, found });
-            self.dial_missing(now, is_dial_round, pool, out, found);
-            self.feel(now, pool, out, found);
-        } else {
-            found.wait_for(Some(self.hold_until));
+        if !pool.is_paused() {
+            self.dial_all(now, is_dial_round, pool, out, &mut found);
         }
         self.end_rounds(pool, out, &found);
         found.wait_for(pool.slots().next_deadline());
@@ -151,10 +168,60 @@ impl Maintenance {
         self.deadline = found.next_at.unwrap_or(self.next_period).max(now + REST);
     }
 
+    /// What each period forgets and looks after.
+    fn clean(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
+        self.next_period = now + pool.policy().maintenance_period;
+        pool.lists_mut().expire(now);
+        pool.expire_points(now);
+        pool.expire_peers(now);
+        pool.expire_scores(now);
+        let strangers = pool.part_with_strangers(now);
+        out.commands.extend(strangers.into_iter().map(|link| Command::Close { link, reason: CloseReason::NotTrusted }));
+        // Scores fade: who reads the snapshot sees it.
+        out.changed = true;
+        let (groups, links) = pool.outbound_groups();
+        if groups >= GROUPS_MIN {
+            self.are_few_groups_told = false;
+        } else if groups < links && !std::mem::replace(&mut self.are_few_groups_told, true) {
+            out.notices.push(Notice::FewGroups { groups });
+        }
+    }
+
+    /// Below the threshold, links are filled up to the target, whatever becomes of single dials: a node that has come back to the
+    /// threshold would else fall below it with the next loss.
+    fn note_filling(&mut self, pool: &Pool) {
+        let (bounds, links) = (pool.policy().bounds, pool.counts().links());
+        if links >= bounds.min_target as usize {
+            self.is_filling = false;
+        } else if links < bounds.min_threshold as usize {
+            self.is_filling = true;
+        }
+    }
+
+    fn dial_all(&mut self, now: Time, is_dial_round: bool, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
+        self.names.ask(now, pool, out, found);
+        self.dial_anchors(now, pool, out, found);
+        self.dial_persistent(now, pool, out, found);
+        if now < self.hold_until {
+            found.wait_for(Some(self.hold_until));
+            return;
+        }
+        if pool.policy().is_seed_mode {
+            self.crawl.round(now, &mut self.rng, pool, out, found);
+            self.feelers.round(now, &mut self.rng, pool, out, found);
+            return;
+        }
+        let (rng, is_filling) = (&mut self.rng, self.is_filling);
+        self.roles.round(&mut roles::Round { now, is_dial_round, is_filling, rng, pool, out, found });
+        self.dial_missing(now, is_dial_round, pool, out, found);
+        self.feelers.round(now, &mut self.rng, pool, out, found);
+    }
+
     fn drop_surplus(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
         let bounds = pool.policy().bounds;
         let links = pool.counts().links();
         if links <= bounds.max_threshold as usize {
+            self.is_surplus_told = false;
             return;
         }
         let surplus = links - bounds.max_target as usize;
@@ -165,7 +232,10 @@ impl Maintenance {
         }
         if dropped.len() < surplus {
             found.is_stuck = true;
-            let left = links - dropped.len();
+            let (left, target) = (links - dropped.len(), bounds.max_target as usize);
+            if !std::mem::replace(&mut self.is_surplus_told, true) {
+                out.notices.push(Notice::Surplus { links: left, target });
+            }
             self.log_stuck(now, out, || {
                 format!(
                     "{left} links are above pool.max_target ({}), and only protected ones and those that pool.roles needs remain",
@@ -173,6 +243,17 @@ impl Maintenance {
                 )
             });
         }
+    }
+
+    /// Peers of long links before the restart come first: who has waited for it has not chosen them.
+    fn dial_anchors(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
+        let mut later = Vec::new();
+        for anchor in self.anchors.drain(..) {
+            if !dial(now, anchor.at, Some(anchor.peer), Purpose::Anchor, pool, out, found) {
+                later.push(anchor);
+            }
+        }
+        self.anchors = later;
     }
 
     fn dial_persistent(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
@@ -186,32 +267,39 @@ impl Maintenance {
     }
 
     fn dial_missing(&mut self, now: Time, is_dial_round: bool, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
-        let missing = missing(pool);
         let is_short = pool.points().len() < pool.policy().points_short;
-        if is_dial_round && is_short && missing > 0 {
+        if is_dial_round && is_short {
             pool.expire_points(now);
             pool.want_addresses();
             out.nudge_exchange = true;
         }
+        let missing = missing(pool, self.is_filling);
         if missing == 0 {
             return;
         }
-        let candidates = pool.whom_to_dial(now, missing, &mut self.rng);
+        let candidates = pool.whom_to_dial(now, missing * CANDIDATES_PER_DIAL, &mut self.rng);
         found.wait_for(candidates.next_at);
         let is_dry = candidates.now.is_empty();
+        let before = out.commands.len();
         for at in candidates.now {
-            if !dial(now, at, None, Purpose::Wanted, pool, out, found) {
+            let has_begun_all = out.commands.len() - before >= missing;
+            if has_begun_all || !dial(now, at, None, Purpose::Wanted, pool, out, found) {
                 break;
             }
         }
         if !is_dry || pool.counts().dialing > 0 {
             return;
         }
+        let links = pool.counts().links();
+        if self::missing(pool, links < pool.policy().bounds.min_threshold as usize) == 0 {
+            // Links are enough, only not as many as they are filled up to: that is nothing to trouble a seed with.
+            return;
+        }
         let (seeds, next_at) = pool.whom_of_own_to_dial(now, false, &mut self.rng);
         found.wait_for(next_at);
         let Some((at, expect)) = seeds.first().copied() else {
             found.is_stuck = true;
-            let (links, known) = (pool.counts().links(), pool.points().len());
+            let known = pool.points().len();
             if is_dial_round {
                 let text =
                     || format!("{missing} links are missing beside {links}; of {known} known addresses none may be dialed now");
@@ -222,30 +310,57 @@ impl Maintenance {
         dial(now, at, expect, Purpose::Seed, pool, out, found);
     }
 
-    /// Proves claimed addresses, so that they may be shared as healthy. Only while places are free.
-    fn feel(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
-        let is_feeler = |purpose: Option<Purpose>| purpose == Some(Purpose::Feeler);
-        let feeling = pool.slots().iter().filter(|slot| is_feeler(slot.purpose) && slot.phase == Phase::Dialing).count();
-        for _ in feeling..FEELERS_MAX {
-            let candidates = pool.whom_to_feel(now, &mut self.rng);
-            found.wait_for(candidates.next_at);
-            let Some(at) = candidates.now.first().copied() else { return };
-            if !dial(now, at, None, Purpose::Feeler, pool, out, found) {
-                return;
-            }
-        }
-    }
-
     /// Rounds that were asked for end when no dial for a link is under way: bounds are kept, or nothing more can be done now.
     fn end_rounds(&mut self, pool: &Pool, out: &mut Outbox, found: &Findings) {
-        let is_for_link = |purpose: Option<Purpose>| matches!(purpose, Some(Purpose::Wanted | Purpose::Role | Purpose::Seed));
+        let is_for_link = |purpose: Option<Purpose>| purpose.is_some_and(Purpose::is_of_round);
         let is_under_way = pool.slots().iter().any(|slot| is_for_link(slot.purpose) && slot.phase < Phase::Open);
         if is_under_way {
             return;
         }
         let links = pool.counts().links();
-        let is_stuck = found.is_stuck;
-        out.notices.extend(self.rounds.drain(..).map(|ticket| Notice::RoundEnded { ticket, links, is_stuck }));
+        let is_stuck = found.is_stuck || pool.is_paused() && missing(pool, self.is_filling) > 0;
+        out.answers.extend(self.rounds.drain(..).map(|ticket| (ticket, Answered::Round { links, is_stuck })));
+    }
+
+    fn dial_seeds(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) -> usize {
+        self.names.hurry_seeds(now);
+        let mut seeds = pool.idle_seeds(now);
+        self.rng.shuffle(&mut seeds);
+        let before = out.commands.len();
+        for (at, expect) in seeds {
+            if !dial(now, at, expect, Purpose::Seed, pool, out, &mut Findings::default()) {
+                break;
+            }
+        }
+        out.commands.len() - before
+    }
+
+    fn set_persistent(&mut self, now: Time, address: Address, is_added: bool, pool: &mut Pool) -> Answered {
+        let known = |at| pool.points().get(at).is_some_and(|point| point.is_persistent);
+        match address.socket().map(canonical_socket) {
+            Some(at) if is_added && known(at) => Answered::Changed(false),
+            None if is_added && self.names.has_persistent(&address) => Answered::Changed(false),
+            _ if is_added && self.persistents(pool) >= PERSISTENT_MAX => {
+                Answered::Refused("256 persistent peers are kept, which is the most: remove one first")
+            }
+            Some(at) if is_added && (address.id == Some(pool.own()) || !pool.fix(now, at, address.id, true)) => {
+                Answered::Refused("that is this node itself")
+            }
+            Some(_) if is_added => Answered::Changed(true),
+            None if is_added => {
+                self.names.add(now, address, true);
+                Answered::Changed(true)
+            }
+            Some(at) => Answered::Changed(pool.unfix(now, at)),
+            None => Answered::Changed(self.names.remove_persistent(now, &address, pool)),
+        }
+    }
+
+    /// Persistent peers by address, and names of such.
+    fn persistents(&self, pool: &Pool) -> usize {
+        let by_name = |at| self.names.has_resolved(at);
+        let by_address = pool.points().fixed().filter(|point| point.is_persistent && !by_name(point.at)).count();
+        by_address + self.names.persistents()
     }
 
     fn log_stuck(&mut self, now: Time, out: &mut Outbox, text: impl FnOnce() -> String) {
@@ -253,18 +368,16 @@ impl Maintenance {
     }
 }
 
-/// Dials that are missing: up to `min_target` when links are below `min_threshold`, up to `outbound_target` in any case, never past
-/// `max_target`.
-pub(super) fn missing(pool: &Pool) -> usize {
+/// Dials that are missing: up to `min_target` while links are filled up, up to `outbound_target` in any case, never past `max_target`.
+pub(super) fn missing(pool: &Pool, is_filling: bool) -> usize {
     let (bounds, counts) = (pool.policy().bounds, pool.counts());
     let below = |target: u32, count: usize| (target as usize).saturating_sub(count);
-    let of_links =
-        if counts.links() < bounds.min_threshold as usize { below(bounds.min_target, counts.links_and_dialing()) } else { 0 };
+    let of_links = if is_filling { below(bounds.min_target, counts.links_and_dialing()) } else { 0 };
     let of_outbound = below(bounds.outbound_target, counts.outbound_and_dialing());
     of_links
         .max(of_outbound)
         .min(below(bounds.max_target, counts.links_and_dialing()))
-        .min(below(bounds.outbound_max, counts.outbound_and_dialing()))
+        .min(below(bounds.outbound_max, counts.ordinary_outbound()))
         .min(pool.policy().dials_max.saturating_sub(counts.dialing))
 }
 
@@ -287,7 +400,12 @@ pub(super) fn dial(
             found.wait_for(Some(next_at));
             false
         }
-        Err(DialError::Stopping | DialError::TooManyDials { .. } | DialError::NoPlace { .. }) => false,
+        // Others may be dialed meanwhile.
+        Err(DialError::TooFastThere(_, next_at)) => {
+            found.wait_for(Some(next_at));
+            true
+        }
+        Err(DialError::Stopping | DialError::Paused | DialError::TooManyDials { .. } | DialError::NoPlace { .. }) => false,
         Err(_) => true,
     }
 }
@@ -296,11 +414,28 @@ impl Machine for Maintenance {
     type Input = Input;
 
     fn handle(&mut self, now: Time, input: Input, pool: &mut Pool, out: &mut Outbox) {
+        if !self.is_started {
+            self.start(now, pool);
+        }
         match input {
-            Input::Done(Done::Resolved { ticket, addresses }) => self.names.resolved(now, ticket, &addresses, pool),
+            Input::Done(Done::Measured(links)) => {
+                for Measure { link, rtt, messages_in } in links {
+                    pool.note_measure(now, link, rtt, messages_in);
+                }
+                return;
+            }
+            Input::Done(Done::Resolved { ticket, addresses }) => self.names.resolved(now, ticket, &addresses, pool, out),
             Input::Round { ticket } => {
                 self.rounds.push(ticket);
                 (self.hold_until, self.next_dials, self.next_period) = (now, now, now);
+            }
+            Input::DialSeeds { ticket } => {
+                let begun = self.dial_seeds(now, pool, out);
+                out.answers.push((ticket, Answered::Dialed(begun)));
+            }
+            Input::Persistent { ticket, address, is_added } => {
+                let answered = self.set_persistent(now, address, is_added, pool);
+                out.answers.push((ticket, answered));
             }
         }
         self.round(now, pool, out);

@@ -1,7 +1,8 @@
 //! Maintenance, step by step: what it dials, drops, asks and says.
 
+use super::feelers::FEELERS_MAX;
 use super::machine::Machine;
-use super::maintenance::{FEELERS_MAX, Input, Maintenance};
+use super::maintenance::{Input, Maintenance};
 use super::testbed::{at, hello_of, ms, peer, policy};
 use crate::base::address::Address;
 use crate::base::link_id::{LinkId, LinkIds};
@@ -10,7 +11,7 @@ use crate::base::rng::Rng;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::bus::command::Command;
-use crate::bus::outbox::{Done, Job, Notice, Outbox};
+use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::pool::policy::Policy;
 use crate::pool::table::Pool;
 use std::collections::BTreeSet;
@@ -40,7 +41,7 @@ impl Bench {
 
     fn learn(&mut self, numbers: std::ops::Range<usize>) {
         for number in numbers {
-            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(99));
+            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(99), None);
         }
     }
 
@@ -141,7 +142,15 @@ fn when_only_protected_links_remain_it_stops_and_says_so() {
     let mut out = Outbox::default();
     bench.machine.handle(ms(0), Input::Round { ticket: 5 }, &mut bench.pool, &mut out);
     assert!(out.commands.is_empty());
-    assert_eq!(out.notices, [Notice::RoundEnded { ticket: 5, links: 85, is_stuck: true }]);
+    assert_eq!(out.answers, [(5, Answered::Round { links: 85, is_stuck: true })]);
+    let surplus = || Notice::Surplus { links: 85, target: 68 };
+    assert_eq!(out.notices, [surplus()]);
+    assert!(bench.wake(ms(1)).notices.is_empty(), "told once");
+    let links: Vec<LinkId> = bench.pool.slots().iter().map(|slot| slot.link).collect();
+    bench.pool.close(ms(2), links[0], CloseReason::Reset, None, &[], &mut bench.rng);
+    assert!(bench.wake(ms(2)).notices.is_empty(), "84 are in bounds");
+    bench.inbound(ms(3), 86..87);
+    assert_eq!(bench.wake(ms(3)).notices, [surplus()], "it is so again");
     assert!(out.log[0].2.contains("85 links are above pool.max_target (68)"), "{:?}", out.log);
 }
 
@@ -238,7 +247,7 @@ fn claimed_addresses_of_linked_peers_are_proven_by_few_dials() {
         }
         now = now + Duration::from_millis(1);
     }
-    assert_eq!(bench.pool.healthy().len(), 20);
+    assert_eq!(bench.pool.healthy(ms(240_001)).len(), 20);
     assert_eq!(bench.pool.counts().links(), 20);
 }
 
@@ -249,12 +258,12 @@ fn a_round_that_was_asked_for_ends_when_its_dials_have() {
     let mut out = Outbox::default();
     bench.machine.handle(ms(0), Input::Round { ticket: 1 }, &mut bench.pool, &mut out);
     let under_way = dials(&out);
-    assert!(under_way.len() == 2 && out.notices.is_empty());
+    assert!(under_way.len() == 2 && out.answers.is_empty());
     bench.open(ms(1), under_way[0].0, 1);
     bench.fail(ms(1), &under_way[1..]);
-    let ended = Notice::RoundEnded { ticket: 1, links: 1, is_stuck: true };
-    assert_eq!(bench.wake(ms(2)).notices, [ended]);
-    assert!(bench.wake(ms(3)).notices.is_empty(), "told once");
+    let ended = Answered::Round { links: 1, is_stuck: true };
+    assert_eq!(bench.wake(ms(2)).answers, [(1, ended)]);
+    assert!(bench.wake(ms(3)).answers.is_empty(), "told once");
 }
 
 #[test]
@@ -268,7 +277,7 @@ fn a_short_book_has_somebody_asked_each_round() {
 #[test]
 fn each_period_the_lists_and_the_book_are_cleaned() {
     let mut bench = Bench::new(busy(), &[], &[]);
-    bench.pool.ban(ms(0), Subject::host(at(1).ip()), Some(ms(50))).expect("there is room");
+    bench.pool.ban(ms(0), Subject::host(at(1).ip()), Some(ms(50)), "").expect("there is room");
     bench.wake(ms(0));
     bench.wake(ms(119_999));
     assert_eq!(bench.pool.lists().banned().count(), 1);

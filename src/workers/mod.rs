@@ -3,13 +3,17 @@
 pub mod discovery;
 pub mod exchange;
 pub(crate) mod farewell;
+mod feelers;
 pub mod machine;
 pub mod maintenance;
 mod names;
 mod roles;
+mod seeding;
 pub mod welcome;
 pub mod word;
 
+#[cfg(test)]
+mod dialing_tests;
 #[cfg(test)]
 mod maintenance_tests;
 #[cfg(test)]

@@ -38,6 +38,7 @@ pub(super) struct Round<'a> {
     pub now: Time,
     /// The period of dialing begins again.
     pub is_dial_round: bool,
+    pub is_filling: bool,
     pub rng: &'a mut Rng,
     pub pool: &'a mut Pool,
     pub out: &'a mut Outbox,
@@ -51,7 +52,7 @@ impl Roles {
         self.shortages.retain(|capability, _| quotas.iter().any(|one| one.capability == *capability));
         for one in &quotas {
             // A share is one of the links that there will be.
-            let links = round.pool.counts().links_and_dialing() + missing(round.pool);
+            let links = round.pool.counts().links_and_dialing() + missing(round.pool, round.is_filling);
             let is_trying = round.dial_for(one, links);
             if round.is_dial_round && !is_trying && round.pool.tally(one, links).missing() > 0 {
                 round.pool.want_addresses();
@@ -115,10 +116,10 @@ impl Round<'_> {
         let (policy, counts) = (self.pool.policy(), self.pool.counts());
         let bounds = policy.bounds;
         let (outbound_max, threshold) = (bounds.outbound_max as usize, bounds.max_threshold as usize);
-        let is_outbound_full = counts.outbound >= outbound_max;
+        let is_outbound_full = counts.outbound.saturating_sub(counts.extra_outbound) >= outbound_max;
         if !is_outbound_full && counts.links() < threshold {
             // Dials may have taken the last places: how they end is waited for.
-            return counts.outbound_and_dialing() < outbound_max && counts.links_and_dialing() < threshold;
+            return counts.ordinary_outbound() < outbound_max && counts.links_and_dialing() < threshold;
         }
         // Nobody goes for a dial that could not begin.
         if counts.dialing >= policy.dials_max || counts.links() <= bounds.min as usize {

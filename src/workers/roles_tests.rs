@@ -58,7 +58,7 @@ impl Bench {
     fn hear(&mut self, numbers: Range<usize>, is_archive: bool) {
         let capabilities = if is_archive { archive() } else { Vec::new() };
         for number in numbers {
-            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &capabilities[..])].into_iter(), at(99));
+            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &capabilities[..])].into_iter(), at(99), None);
         }
     }
 

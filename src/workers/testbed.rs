@@ -28,9 +28,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The defaults on a network of private addresses.
+/// The defaults on a network of private addresses, without feelers at random times.
 pub fn policy() -> Policy {
-    let settings = Settings { discovery_bootstrap: true, network_allow_private: true, ..Settings::new("test") };
+    let settings = Settings {
+        discovery_bootstrap: true,
+        network_allow_private: true,
+        feeler_period: Duration::ZERO,
+        ..Settings::new("test")
+    };
     Policy::from(&settings.check().expect("the defaults are valid"))
 }
 

@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn an_arrival_from_a_banned_or_greylisted_address_is_closed_without_a_place() {
         let mut bench = Bench::new();
-        bench.pool.ban(ms(0), Subject::host(at(1).ip()), None).expect("there is room");
+        bench.pool.ban(ms(0), Subject::host(at(1).ip()), None, "").expect("there is room");
         let (_, out) = bench.arrive(1);
         assert_eq!(orders(&out), ["close 1 Banned"]);
         let (link, _) = bench.arrive(2);
@@ -423,7 +423,7 @@ mod tests {
     #[test]
     fn a_flood_of_refusals_does_not_flood_the_log() {
         let mut bench = Bench::new();
-        bench.pool.ban(ms(0), Subject::host(at(1).ip()), None).expect("there is room");
+        bench.pool.ban(ms(0), Subject::host(at(1).ip()), None, "").expect("there is room");
         let lines: usize = (0..5_000).map(|_| bench.arrive(1).1.log.len()).sum();
         assert_eq!(lines, 1_000);
         assert!(bench.welcome.refused_lines.allow(ms(0) + Duration::from_secs(3_600)).is_some());

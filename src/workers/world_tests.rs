@@ -140,13 +140,16 @@ fn thirty_nodes_form_a_network_from_one_bootstrap_node_and_heal() {
 fn a_network_outlives_its_bootstrap_node() {
     let mut world = network(12);
     world.run_until(ms(5_000));
-    assert!((0..12).all(|node| world.nodes[node].pool.healthy().len() == 11), "everybody knows everybody");
+    assert!((0..12).all(|node| world.nodes[node].pool.healthy(ms(240_001)).len() == 11), "everybody knows everybody");
     world.kill(0);
     world.run_until(ms(130_000));
     for node in alive(&world) {
         let pool = &world.nodes[node].pool;
         assert_eq!(pool.counts().open, 10);
-        assert!(!pool.healthy().contains(&Address::of(at(0), Some(super::testbed::peer(0)))), "the dead are not healthy");
+        assert!(
+            !pool.healthy(ms(240_001)).contains(&Address::of(at(0), Some(super::testbed::peer(0)))),
+            "the dead are not healthy"
+        );
         assert_eq!(pool.lists().greylisted_count(), 0, "nobody is blamed");
     }
 }

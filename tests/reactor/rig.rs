@@ -11,6 +11,7 @@ use bowline::base::verdict::Verdict;
 use bowline::bus::bell::Bell;
 use bowline::bus::command::Command;
 use bowline::bus::counters::NodeCounters;
+use bowline::bus::door::Door;
 use bowline::bus::queue::Queue;
 use bowline::bus::report::{Control, Report};
 use bowline::bus::roster::Roster;
@@ -252,6 +253,7 @@ pub struct Rig {
     pub bell: Arc<Bell>,
     pub roster: Arc<Roster>,
     pub counters: Arc<NodeCounters>,
+    pub door: Arc<Door>,
     pub start: Instant,
     pub next: Next,
 }
@@ -279,6 +281,7 @@ impl Rig {
         let (control, controls) = bounded(4);
         let counters = Arc::new(NodeCounters::default());
         let (bell, roster) = (Arc::new(Bell::new(Box::new(|| {}))), Arc::new(Roster::default()));
+        let door: Arc<Door> = Arc::default();
         let ports = Ports {
             commands: orders,
             reports: report,
@@ -287,6 +290,7 @@ impl Rig {
             routes: Arc::new(Routes::new(Arc::new(Queue::new(Box::new(|_| {}))))),
             roster: Arc::clone(&roster),
             counters: Arc::clone(&counters),
+            door: Arc::clone(&door),
             ids: LinkIds::default(),
         };
         let mut rng = Rng::from_seed(1);
@@ -298,7 +302,7 @@ impl Rig {
         let at = net.listen(0, "127.0.0.1:0".parse().expect("an address")).expect("a port");
         engine.add_listener(0);
         let (start, next) = (Instant::now(), Next::Now);
-        Rig { engine, net, at, commands, reports, control: controls, bell, roster, counters, start, next }
+        Rig { engine, net, at, commands, reports, control: controls, bell, roster, counters, door, start, next }
     }
 
     pub fn now(&self) -> Time {
@@ -308,8 +312,9 @@ impl Rig {
     /// Turns the engine until `done`, sleeping as the reactor thread would; fails after 10 s.
     pub fn turn_until(&mut self, mut done: impl FnMut(&mut Rig) -> bool) {
         let mut ready: Vec<Ready> = Vec::new();
+        let begin = Instant::now();
         while !done(self) {
-            assert!(self.start.elapsed() < Duration::from_secs(10), "it takes too long");
+            assert!(begin.elapsed() < Duration::from_secs(10), "it takes too long");
             let wait = match self.next {
                 Next::Now | Next::Ended => Duration::ZERO,
                 Next::At(at) => self.now().until(at).min(Duration::from_millis(20)),
