@@ -164,3 +164,5 @@ pub const DISCOVERED_MAX: usize = 10_000;
 pub const INTAKE_ENTRIES_MAX: usize = 4_096;
 /// Solved puzzles that are remembered per epoch. At 85 us each, 20 percent of a core answer 2,350 in a second, 141,000 in an epoch.
 pub const PUZZLES_SEEN_MAX: usize = 141_000;
+/// What a node's clock has counted when the node is made: what was saved before that has a moment, too, for three years.
+pub const PAST: Duration = Duration::from_secs(100_000_000);

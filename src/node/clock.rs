@@ -1,13 +1,11 @@
 //! The node's clock: the only file that reads the time of the machine. Everything below gets moments as arguments.
 
+use crate::base::limits::PAST;
 use crate::base::time::{Epoch, Time};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Longest wait that a call takes for "for ever": a century, which every arithmetic survives.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
-
-/// What the clock has counted when a node is made: what was saved before that has a moment, too, for three years.
-const PAST: Duration = Duration::from_secs(100_000_000);
 
 /// Monotonic time, `PAST` when the node was made, and the wall time of its zero.
 #[derive(Clone, Copy, Debug)]

@@ -2,6 +2,7 @@
 //! it after each step of a host, and about all hosts each second.
 
 use super::desks::End;
+use super::global::of_trusted;
 use super::host::Host;
 use super::net::HostId;
 use crate::base::link_id::LinkId;
@@ -63,14 +64,15 @@ impl Story {
     }
 }
 
-type Finding = Result<(), (&'static str, String)>;
+pub(super) type Finding = Result<(), (&'static str, String)>;
 
-fn holds(fact: bool, rule: &'static str, found: impl FnOnce() -> String) -> Finding {
+pub(super) fn holds(fact: bool, rule: &'static str, found: impl FnOnce() -> String) -> Finding {
     if fact { Ok(()) } else { Err((rule, found())) }
 }
 
-/// What must hold of a host after each of its steps. `sockets` are the streams that it has in the network.
-pub(super) fn of_host(host: &Host, sockets: usize) -> Finding {
+/// What must hold of a host after each of its steps. `sockets` are the streams that it has in the network. What costs a look at every link
+/// is looked at when links have come, gone or changed; `is_thorough` has it looked at in any case.
+pub(super) fn of_host(host: &mut Host, sockets: usize, is_thorough: bool) -> Finding {
     let (counts, policy) = (host.pool.counts(), host.pool.policy());
     let bounds = policy.bounds;
     let (most, extra) = (bounds.max as usize, policy.trusted_extra);
@@ -90,22 +92,30 @@ pub(super) fn of_host(host: &Host, sockets: usize) -> Finding {
     }
     let conns = host.engine().len();
     holds(conns <= host.conns_max, "connections stay below their bound", || format!("{conns} > {}", host.conns_max))?;
-    holds(sockets == conns, "every stream belongs to a connection", || format!("{sockets} streams, {conns} connections"))?;
+    let known = conns + host.raw_streams();
+    holds(sockets == known, "every stream belongs to a connection", || format!("{sockets} streams, {known} connections"))?;
     let (used, max) = (host.pot.used(), host.pot.budget().common);
     holds(used <= max, "messages stay within the memory set aside", || format!("{used} > {max} bytes"))?;
-    if host.is_quiet() { of_quiet_host(host) } else { Ok(()) }
+    let version = (host.pool.slots().version(), conns, host.roster.len());
+    if !host.is_quiet() || host.checked == Some(version) && !is_thorough {
+        return Ok(());
+    }
+    host.checked = Some(version);
+    of_quiet_host(host)
 }
 
 /// While nothing is on its way between the reactor and the workers, both know the same links.
 fn of_quiet_host(host: &Host) -> Finding {
-    let living: BTreeSet<LinkId> = host.engine().living().collect();
-    let places: BTreeSet<LinkId> = host.pool.slots().iter().map(|slot| slot.link).collect();
-    holds(living == places, "places and connections are the same links", || {
+    let slots = || host.pool.slots().iter();
+    let mut living: Vec<LinkId> = host.engine().living().collect();
+    living.sort_unstable();
+    holds(slots().map(|slot| slot.link).eq(living.iter().copied()), "places and connections are the same links", || {
+        let (living, places): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
+            (living.iter().copied().collect(), slots().map(|slot| slot.link).collect());
         format!("without a place {:?}, without a connection {:?}", &living - &places, &places - &living)
     })?;
-    let mailboxes: BTreeSet<LinkId> = host.links().into_iter().collect();
-    let open: BTreeSet<LinkId> =
-        host.pool.slots().iter().filter(|slot| slot.phase == Phase::Open).map(|slot| slot.link).collect();
+    let mailboxes = host.links();
+    let open: Vec<LinkId> = slots().filter(|slot| slot.phase == Phase::Open).map(|slot| slot.link).collect();
     holds(mailboxes == open, "open places and mailboxes are the same links", || format!("{open:?} and {mailboxes:?}"))
 }
 
@@ -127,7 +137,8 @@ pub(super) fn of_story(story: &Story) -> Finding {
 /// No one who follows the protocol is blamed for the end of a link.
 pub(super) fn of_end(end: &End, is_honest: impl Fn(SocketAddr) -> bool) -> Finding {
     let is_wronged = end.reason.blame() == Blame::Peer && end.remote.is_some_and(is_honest);
-    let End { link, remote, reason, told } = end;
+    let End { link, remote, reason, told, is_trusted } = end;
+    of_trusted(*is_trusted, *reason)?;
     let found = || format!("{link} with {remote:?} ended: {reason}; told: {told:?}");
     holds(!is_wronged, "nobody who follows the protocol is blamed", found)
 }
@@ -150,24 +161,38 @@ impl Pairs {
     /// Two hosts have one link, or none, and both know of it; nobody has a link with a program that is dead. While the network is
     /// disturbed, half links are not counted.
     pub fn check(&mut self, now: Time, hosts: &[&Host], crashed: &BTreeSet<PeerId>, is_disturbed: bool) -> Result<(), Violation> {
-        let by_peer: BTreeMap<PeerId, &Host> = hosts.iter().map(|host| (host.peer(), *host)).collect();
-        let (mut twice, mut half) = (BTreeMap::new(), BTreeMap::new());
-        for host in hosts {
-            let mut seen = BTreeSet::new();
-            for slot in host.pool.slots().iter().filter(|slot| slot.is_open()) {
+        let place: BTreeMap<PeerId, usize> = hosts.iter().enumerate().map(|(place, host)| (host.peer(), place)).collect();
+        // Each link with who is at its other end; and who has one with whom. A large world has tens of thousands, looked at each second.
+        let mut links = Vec::new();
+        let mut linked = vec![false; hosts.len() * hosts.len()];
+        for (one, host) in hosts.iter().enumerate() {
+            for slot in host.pool.slots().iter().filter(|slot| slot.is_link()) {
                 let Some(peer) = slot.peer else { continue };
-                if !seen.insert(peer) {
-                    let since = *self.twice_since.get(&(host.id, peer)).unwrap_or(&now);
-                    twice.insert((host.id, peer), since);
+                let other = place.get(&peer).copied();
+                if let Some(other) = other {
+                    linked[one * hosts.len() + other] = true;
                 }
-                let is_half = match by_peer.get(&peer) {
-                    Some(other) => other.pool.slots().link_of(&host.peer()).is_none(),
-                    None => crashed.contains(&peer),
-                };
-                if is_half && !is_disturbed {
-                    let since = *self.half_since.get(&(host.id, slot.link)).unwrap_or(&now);
-                    half.insert((host.id, slot.link), since);
-                }
+                links.push((one, slot, peer, other));
+            }
+        }
+        let (mut twice, mut half) = (BTreeMap::new(), BTreeMap::new());
+        let mut seen = BTreeSet::new();
+        let mut is_seen = vec![false; linked.len()];
+        for (one, slot, peer, other) in links.into_iter().filter(|(_, slot, ..)| slot.is_open()) {
+            let id = hosts[one].id;
+            let is_second = match other {
+                Some(other) => std::mem::replace(&mut is_seen[one * hosts.len() + other], true),
+                None => !seen.insert((one, peer)),
+            };
+            if is_second {
+                twice.insert((id, peer), *self.twice_since.get(&(id, peer)).unwrap_or(&now));
+            }
+            let is_half = match other {
+                Some(other) => !linked[other * hosts.len() + one],
+                None => crashed.contains(&peer),
+            };
+            if is_half && !is_disturbed {
+                half.insert((id, slot.link), *self.half_since.get(&(id, slot.link)).unwrap_or(&now));
             }
         }
         (self.twice_since, self.half_since) = (twice, half);
