@@ -137,8 +137,12 @@ impl Shared {
                 Err(TrySendError::Disconnected(_)) => Err(self.status.gone()),
             }
         };
-        self.tickets.lock().remove(&ticket);
-        result
+        let was_waiting = self.tickets.lock().remove(&ticket).is_some();
+        match result {
+            // The answer was on its way already.
+            Err(Error::Timeout) if !was_waiting => wait.recv().map_err(|_| self.status.gone()),
+            result => result,
+        }
     }
 
     /// Hands an answer to the call that waits for it; gives it back if none does.

@@ -1,13 +1,12 @@
 //! What a program does with what outlives a restart: save it now, write it out as lines of JSON, take such lines in. Part of the node's face;
 //! any thread may make these calls.
 
+use super::access;
 use super::error::Error;
 use super::node::Node;
 use super::pump;
 use crate::base::reason::CloseReason;
 use crate::base::text::shown;
-use crate::bus::command::Command;
-use crate::bus::outbox::Outbox;
 use crate::pool::keeping::Imported;
 use crate::pool::saved::{Change, Saved};
 use crate::pool::saved_json::{LINE_MAX, ROWS_MAX, head, key, read, read_head, row};
@@ -87,16 +86,16 @@ impl Node {
         let shared = self.shared().map_err(refused)?;
         let saved = read_all(from)?;
         let mut imported = Imported::default();
-        let mut out = Outbox::default();
         for page in pages(saved) {
-            let now = shared.clock.now();
-            let mut pool = shared.pool.lock();
-            imported += pool.import(now, shared.clock.unix_seconds(now), &page);
-            let banned = pool.part_with_banned(now).into_iter().map(|link| (link, CloseReason::Banned));
-            out.commands.extend(banned.map(|(link, reason)| Command::Close { link, reason }));
+            let (taken, out) = shared.work(|now, pool, out| {
+                let taken = pool.import(now, shared.clock.unix_seconds(now), &page);
+                access::close(&pool.part_with_banned(now), CloseReason::Banned, out);
+                out.changed = true;
+                taken
+            });
+            imported += taken;
+            pump::tell(out, shared);
         }
-        out.nudge_maintenance = true;
-        pump::tell(out, shared);
         Ok(imported)
     }
 }

@@ -56,7 +56,8 @@ impl Storekeeper {
 }
 
 /// The thread's life.
-pub fn run(mut store: Box<dyn Store>, inbox: &Receiver<Order>, life: &Receiver<Infallible>, shared: &Arc<Shared>) {
+pub fn run(store: Box<dyn Store>, inbox: &Receiver<Order>, life: &Receiver<Infallible>, shared: &Arc<Shared>) {
+    let mut keeping = Keeping { store, is_durable: true };
     loop {
         let first = select! {
             recv(inbox) -> order => order.ok(),
@@ -64,39 +65,51 @@ pub fn run(mut store: Box<dyn Store>, inbox: &Receiver<Order>, life: &Receiver<I
         };
         let Some(first) = first else { break };
         let orders: Vec<Order> = std::iter::once(first).chain(inbox.try_iter()).collect();
-        let result = save(&mut *store, orders.iter().any(|order| order.is_durable), shared);
+        let result = keeping.save(orders.iter().any(|order| order.is_durable), shared);
         orders.into_iter().for_each(|order| (order.reply)(result.clone()));
     }
-    let result = save(&mut *store, true, shared);
+    let result = keeping.save(true, shared);
     if let Err(text) = &result {
         log::error!(target: "bowline::store", "what has changed since the last save is lost: {text}");
     }
     inbox.try_iter().for_each(|order| (order.reply)(result.clone()));
 }
 
-/// Saves what has changed, in pieces; changes that come meanwhile may wait for the next time.
-fn save(store: &mut dyn Store, is_durable: bool, shared: &Shared) -> Result<(), String> {
-    let now = shared.clock.now();
-    let unix = shared.clock.unix_seconds(now);
-    loop {
-        let changes = shared.pool.lock().take_changes(now, unix, SAVE_ROWS_MAX);
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let Err(fault) = contained(store, &changes, is_durable) else {
-            if changes.len() < SAVE_ROWS_MAX { return Ok(()) } else { continue }
-        };
-        let mut pool = shared.pool.lock();
-        let StoreFault::Damaged { aside, text } = &fault else {
-            pool.keep_changes(&changes);
-            return Err(fault.to_string());
-        };
-        // With the file went what was saved before: everything is to be saved anew.
-        pool.keep_all();
-        drop(pool);
+/// A store, and whether all that it has taken outlives the machine.
+struct Keeping {
+    store: Box<dyn Store>,
+    is_durable: bool,
+}
+
+impl Keeping {
+    /// Saves what has changed, in pieces; changes that come meanwhile may wait for the next time. A store that turns out to be damaged is
+    /// empty then: once, everything is saved anew.
+    fn save(&mut self, is_durable: bool, shared: &Shared) -> Result<(), String> {
+        let Err(fault) = self.save_all(is_durable, shared) else { return Ok(()) };
+        let StoreFault::Damaged { aside, text } = &fault else { return Err(fault.to_string()) };
         log::error!(target: "bowline::store", "the store: {fault}");
         shared.routes.main().notify(Notice::StoreSetAside { path: aside.clone(), text: text.clone() });
-        return Err(fault.to_string());
+        shared.pool.lock().keep_all();
+        self.save_all(is_durable, shared).map_err(|fault| fault.to_string())
+    }
+
+    fn save_all(&mut self, is_durable: bool, shared: &Shared) -> Result<(), StoreFault> {
+        let now = shared.clock.now();
+        let unix = shared.clock.unix_seconds(now);
+        loop {
+            let changes = shared.pool.lock().take_changes(now, unix, SAVE_ROWS_MAX);
+            if changes.is_empty() && (self.is_durable || !is_durable) {
+                return Ok(());
+            }
+            if let Err(fault) = contained(&mut *self.store, &changes, is_durable) {
+                shared.pool.lock().keep_changes(&changes);
+                return Err(fault);
+            }
+            self.is_durable = is_durable;
+            if changes.len() < SAVE_ROWS_MAX {
+                return Ok(());
+            }
+        }
     }
 }
 

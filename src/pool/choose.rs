@@ -15,7 +15,7 @@ impl Pool {
     }
 
     pub(super) fn may_dial(&self, now: Time, point: &Point) -> bool {
-        let standing = self.lists.standing(now, Some(point.at.ip()), point.peer.as_ref());
+        let standing = self.lists.standing(now, Some(point.at.ip()), point.known_peer().as_ref());
         matches!(standing, Standing::Ordinary | Standing::Trusted)
             && !self.is_stranger(now, point.at.ip(), point.peer.as_ref(), Some(point.at))
     }

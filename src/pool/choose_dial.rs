@@ -116,7 +116,7 @@ impl Pool {
         let connected = self.connected();
         let is_idle = |point: &&Point| {
             let is_wanted = if is_persistent { point.is_persistent } else { point.is_seed };
-            let is_there = [point.expected, point.peer].into_iter().flatten().any(|peer| connected.contains(&peer));
+            let is_there = point.known_peer().is_some_and(|peer| connected.contains(&peer));
             is_wanted && point.is_idle() && !is_there && self.may_dial(now, point)
         };
         let (due, waiting): (Vec<&Point>, Vec<&Point>) = self.points.fixed().filter(is_idle).partition(|p| p.next_dial <= now);

@@ -161,7 +161,7 @@ impl Pool {
     /// Seeds that no link or dial uses, however long they were to wait, with the identity that must answer.
     pub fn idle_seeds(&self, now: Time) -> Vec<(SocketAddr, Option<PeerId>)> {
         let connected = self.connected();
-        let is_there = |point: &Point| [point.expected, point.peer].into_iter().flatten().any(|peer| connected.contains(&peer));
+        let is_there = |point: &Point| point.known_peer().is_some_and(|peer| connected.contains(&peer));
         let seeds = self.points.fixed().filter(|point| point.is_seed && point.is_idle() && self.may_dial(now, point));
         seeds.filter(|point| !is_there(point)).map(|point| (point.at, point.expected)).collect()
     }

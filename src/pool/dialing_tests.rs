@@ -111,3 +111,28 @@ fn another_identity_than_sought_counts_as_a_failure_of_the_address() {
     bench.close(link, CloseReason::WrongIdentity);
     assert_eq!(bench.pool.points().get(at(1)).map(|point| point.attempts), Some(1));
 }
+
+#[test]
+fn what_others_say_of_the_operators_addresses_does_not_keep_them_undialed() {
+    let mut bench = Bench::new(small());
+    let liar = bench.inbound(5);
+    assert!(bench.pool.slots().get(liar).is_some());
+    for (number, is_persistent) in [(1, true), (2, false)] {
+        // Told before and after the operator names it without an identity.
+        let told = Address::of(at(number), Some(peer(5)));
+        bench.pool.learn_all(bench.now, [(&told, &[][..])].into_iter(), at(99), None);
+        assert!(bench.pool.fix(bench.now, at(number), None, is_persistent));
+        bench.pool.learn_all(bench.now, [(&told, &[][..])].into_iter(), at(99), None);
+    }
+    let due = |bench: &mut Bench, is_persistent: bool| {
+        bench.pool.whom_of_own_to_dial(bench.now, is_persistent, &mut bench.rng).0.iter().map(|(at, _)| *at).collect::<Vec<_>>()
+    };
+    assert_eq!((due(&mut bench, true), due(&mut bench, false)), (vec![at(1)], vec![at(2)]));
+    assert_eq!(bench.pool.idle_seeds(bench.now), [(at(2), None)]);
+    bench.pool.ban(bench.now, Subject::Peer(peer(5)), None, "it lied").expect("there is room");
+    assert_eq!(
+        (due(&mut bench, true), due(&mut bench, false)),
+        (vec![at(1)], vec![at(2)]),
+        "whoever is said to be there is banned"
+    );
+}

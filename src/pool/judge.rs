@@ -101,7 +101,7 @@ impl Pool {
             Some(ip) => self.is_protected(now, ip, peer),
             None => {
                 let standing = self.lists.standing(now, None, Some(peer));
-                self.persistent_peers.contains(peer) || standing == super::lists::Standing::Trusted
+                self.is_persistent_peer(peer) || standing == super::lists::Standing::Trusted
             }
         }
     }

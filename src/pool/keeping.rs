@@ -7,13 +7,18 @@ use super::peers::Peer;
 use super::points::{Point, State, dialable};
 use super::policy::Policy;
 use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint};
+use super::score::Stage;
 use super::table::Pool;
 use crate::base::limits::{PEERS_MAX, POINTS_MAX, SCORES_MAX};
 use crate::base::peer::PeerId;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
+use std::cmp::Reverse;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// For so long at most addresses and peers grow older while the node does not run.
+const ABSENT_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// What is to be saved, beside the marks of the tables.
 #[derive(Debug, Default)]
@@ -184,7 +189,10 @@ impl Pool {
         if let Some(key) = saved.key {
             self.set_book_key(key);
         }
-        self.import(now, unix, saved);
+        // Ages of addresses and peers are those of the time that the node ran: after a long absence, or by a clock that is wrong for once, all
+        // would be too old to be kept.
+        let absent = Duration::from_secs(unix.saturating_sub(saved.saved_at)).saturating_sub(ABSENT_MAX);
+        self.take_in(Now { now, unix }, Now { now, unix: unix - absent.as_secs() }, saved);
         self.set_anchors(saved.anchors.clone());
         // All that was taken is as it was saved.
         self.lists.is_urgent = false;
@@ -206,27 +214,40 @@ impl Pool {
     /// Takes rows of another node, or of another time. What is known already stays as it is.
     pub fn import(&mut self, now: Time, unix: u64, saved: &Saved) -> Imported {
         let clock = Now { now, unix };
+        let imported = self.take_in(clock, clock, saved);
+        self.has_fresh_points |= imported.points > 0;
+        imported
+    }
+
+    /// `age_clock` tells the ages of addresses and peers.
+    fn take_in(&mut self, clock: Now, age_clock: Now, saved: &Saved) -> Imported {
+        let Now { now, unix } = clock;
         let lists = saved.lists.iter().filter(|entry| self.import_entry(clock, entry)).count();
         let mut imported = Imported { lists, ..Imported::default() };
-        for saved in saved.points.iter().filter(|saved| saved.peer != Some(self.own)) {
-            let point = known_point(saved, clock);
+        // The best first: they have the better claim on a place.
+        let mut points: Vec<&SavedPoint> = saved.points.iter().filter(|saved| saved.peer != Some(self.own)).collect();
+        points.sort_by_key(|saved| Reverse((saved.is_tried, saved.proof)));
+        for saved in points {
+            let point = known_point(saved, age_clock);
             imported.points += usize::from(self.points.restore(now, point, saved.is_tried, &self.policy));
         }
         for saved in saved.peers.iter().filter(|saved| saved.id != self.own) {
-            imported.peers += usize::from(self.peers.restore(saved.id, known_peer(saved, clock), &self.policy));
+            imported.peers += usize::from(self.peers.restore(saved.id, known_peer(saved, age_clock), &self.policy));
         }
         for saved in saved.scores.iter().filter(|saved| saved.peer != self.own) {
             let age = Duration::from_secs(unix.saturating_sub(saved.at));
-            let ban_ends = self.lists.ban_of(now, &saved.peer).flatten();
+            // One that is not on the list any more has ended meanwhile.
+            let ban_ends = self.lists.ban_of(now, &saved.peer).unwrap_or_else(|| (saved.stage == Stage::Banned).then_some(now));
             imported.scores += usize::from(self.scores.restore(now, age, saved, ban_ends));
         }
-        self.has_fresh_points |= imported.points > 0;
         imported
     }
 
     /// One entry of a list: true if it is on it now and was not before. What a score has led to lasts no longer than a fresh one would.
     fn import_entry(&mut self, clock: Now, saved: &SavedList) -> bool {
-        if self.lists.row(clock.now, saved.list, &saved.subject, |_| 0).is_some() {
+        let is_known = |list: OnList| self.lists.row(clock.now, list, &saved.subject, |_| 0).is_some();
+        let is_trusted = saved.list == OnList::Banned && is_known(OnList::Trusted);
+        if is_known(saved.list) || is_trusted || saved.subject == Subject::Peer(self.own) {
             return false;
         }
         if saved.list == OnList::Greylisted {
@@ -238,7 +259,9 @@ impl Pool {
         }
         let ban_time = self.scores.rules().ban_time;
         let longest = (saved.by == By::Score && !ban_time.is_zero()).then(|| clock.now + ban_time);
-        let until = saved.until.map(|until| longest.map_or(clock.at(until), |longest| clock.at(until).min(longest)));
+        // Nor does any last longer than it was to, whatever the clocks say.
+        let lasts = |until: u64| clock.now + Duration::from_secs(until.saturating_sub(saved.since));
+        let until = saved.until.map(|until| clock.at(until).min(lasts(until)).min(longest.unwrap_or(Time::MAX)));
         if until.is_some_and(|until| until <= clock.now) {
             return false;
         }

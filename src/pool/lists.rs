@@ -80,7 +80,7 @@ impl Entry {
     }
 }
 
-/// One of the operator's lists.
+/// One of the operator's lists, by canonical subjects.
 #[derive(Debug, Default)]
 struct Names {
     peers: BTreeMap<PeerId, Entry>,
@@ -91,7 +91,7 @@ struct Names {
 
 impl Names {
     fn insert(&mut self, subject: Subject, entry: Entry) -> Result<(), ListError> {
-        if self.peers.len() + self.nets.len() >= ENTRIES_MAX && !self.contains(&subject) {
+        if self.is_full_for(&subject) {
             return Err(ListError::Full);
         }
         match subject {
@@ -99,24 +99,21 @@ impl Names {
                 self.peers.insert(peer, entry);
             }
             Subject::Net(net) => {
-                self.nets.insert(net.trunc(), entry);
+                self.nets.insert(net, entry);
                 self.lengths.insert(net.prefix_len());
             }
         }
         Ok(())
     }
 
+    fn is_full_for(&self, subject: &Subject) -> bool {
+        self.peers.len() + self.nets.len() >= ENTRIES_MAX && self.get(subject).is_none()
+    }
+
     fn remove(&mut self, subject: &Subject) -> bool {
         match subject {
             Subject::Peer(peer) => self.peers.remove(peer).is_some(),
-            Subject::Net(net) => self.nets.remove(&net.trunc()).is_some(),
-        }
-    }
-
-    fn contains(&self, subject: &Subject) -> bool {
-        match subject {
-            Subject::Peer(peer) => self.peers.contains_key(peer),
-            Subject::Net(net) => self.nets.contains_key(&net.trunc()),
+            Subject::Net(net) => self.nets.remove(net).is_some(),
         }
     }
 
@@ -150,7 +147,7 @@ impl Names {
     fn get(&self, subject: &Subject) -> Option<&Entry> {
         match subject {
             Subject::Peer(peer) => self.peers.get(peer),
-            Subject::Net(net) => self.nets.get(&net.trunc()),
+            Subject::Net(net) => self.nets.get(net),
         }
     }
 
@@ -268,15 +265,31 @@ impl Lists {
         self.grey.get(&Culprit::Peer(*peer)).map(|grey| grey.until).filter(|until| now < *until)
     }
 
-    /// Bans, whatever else the lists say. Trust in the same subject ends.
+    /// Bans, whatever else the lists say. Trust in the same subject ends. The operator's word stands above a score: a ban of his stays as it
+    /// is unless the score's lasts longer, and where no place is free, the oldest ban for a score makes room for his.
     ///
     /// # Errors
     /// `Full`.
     pub fn ban(&mut self, subject: Subject, entry: Entry) -> Result<(), ListError> {
+        let subject = subject.canonical();
+        let is_said = |old: &Entry| old.by == By::Operator && old.end() >= entry.end();
+        if entry.by == By::Score && self.banned.get(&subject).is_some_and(is_said) {
+            return Ok(());
+        }
+        if entry.by == By::Operator && self.banned.is_full_for(&subject) {
+            self.drop_score_ban();
+        }
         self.banned.insert(subject, entry)?;
         self.note(OnList::Banned, &subject);
         self.untrust(&subject);
         Ok(())
+    }
+
+    fn drop_score_ban(&mut self) {
+        let of_scores = self.banned.iter().filter(|(_, entry)| entry.by == By::Score);
+        if let Some((oldest, _)) = of_scores.min_by_key(|(_, entry)| entry.since) {
+            self.unban(&oldest);
+        }
     }
 
     /// Trusts, by the operator's word: greylist and shortage of places do not matter for it any more.
@@ -292,6 +305,7 @@ impl Lists {
     /// # Errors
     /// As `trust`.
     pub fn keep_trust(&mut self, now: Time, subject: Subject, entry: Entry) -> Result<(), ListError> {
+        let subject = subject.canonical();
         let is_banned = match &subject {
             Subject::Peer(peer) => self.banned.names_peer(now, peer),
             Subject::Net(net) => self.banned.covers(now, *net),
@@ -306,18 +320,20 @@ impl Lists {
 
     /// Lifts a ban; false if there was none of exactly that subject.
     pub fn unban(&mut self, subject: &Subject) -> bool {
-        let was_there = self.banned.remove(subject);
+        let subject = subject.canonical();
+        let was_there = self.banned.remove(&subject);
         if was_there {
-            self.note(OnList::Banned, subject);
+            self.note(OnList::Banned, &subject);
         }
         was_there
     }
 
     /// Ends trust; false if there was none in exactly that subject.
     pub fn untrust(&mut self, subject: &Subject) -> bool {
-        let was_there = self.trusted.remove(subject);
+        let subject = subject.canonical();
+        let was_there = self.trusted.remove(&subject);
         if was_there {
-            self.note(OnList::Trusted, subject);
+            self.note(OnList::Trusted, &subject);
         }
         was_there
     }
@@ -414,9 +430,10 @@ impl Lists {
 
     /// An entry of the operator's lists has changed, or is gone: the store and the door hear of it at once.
     fn note(&mut self, list: OnList, subject: &Subject) {
-        self.marks.note((list, canonical(subject)));
+        self.marks.note((list, *subject));
         self.is_urgent = true;
-        self.version += 1;
+        // The door knows addresses alone.
+        self.version += u64::from(matches!(subject, Subject::Net(_)));
     }
 
     /// Every entry, also those of the greylist that are only remembered.
@@ -429,7 +446,7 @@ impl Lists {
     /// An entry as it is saved, if it is there and has not ended; `unix` tells moments. Of an entry of the greylist it is not known since when
     /// it is there.
     pub(super) fn row(&self, now: Time, list: OnList, subject: &Subject, unix: impl Fn(Time) -> u64) -> Option<SavedList> {
-        let subject = canonical(subject);
+        let subject = subject.canonical();
         let entry = match list {
             OnList::Banned => self.banned.get(&subject)?,
             OnList::Trusted => self.trusted.get(&subject)?,
@@ -469,12 +486,4 @@ impl Lists {
 /// How long so many offences keep somebody on the greylist.
 pub(super) fn time_of(offences: u32, policy: &Policy) -> Duration {
     policy.greylist_timeout.saturating_mul(1 << (offences.clamp(1, OFFENCES_MAX) - 1)).min(policy.greylist_timeout_max)
-}
-
-/// A subject as the lists hold it.
-fn canonical(subject: &Subject) -> Subject {
-    match subject {
-        Subject::Net(net) => Subject::Net(net.trunc()),
-        peer => *peer,
-    }
 }

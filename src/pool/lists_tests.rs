@@ -1,6 +1,6 @@
 //! Precedence, bounds and times of the lists; the table of `docs/operators.md` is checked against them.
 
-use super::lists::{By, Culprit, Entry, ListError, Lists, Standing};
+use super::lists::{By, Culprit, ENTRIES_MAX, Entry, ListError, Lists, Standing};
 use super::testbed::policy;
 use crate::base::peer::PeerId;
 use crate::base::subject::Subject;
@@ -240,4 +240,46 @@ proptest! {
         lists.expire(now);
         prop_assert_eq!(lists.standing(now, Some(who), Some(&peer)), expected(peer));
     }
+}
+
+#[test]
+fn a_prefix_of_mapped_addresses_is_that_of_ipv4() {
+    let mut lists = Lists::new(4);
+    let mapped = Subject::Net("::ffff:192.0.2.0/120".parse().expect("a prefix"));
+    lists.ban(mapped, Entry::new(Time::ZERO, None, "", By::Operator)).expect("there is room");
+    let at = |text: &str| Some(text.parse().expect("an address"));
+    assert_eq!(lists.standing(Time::ZERO, at("192.0.2.7"), None), Standing::Banned);
+    assert_eq!(lists.standing(Time::ZERO, at("::ffff:192.0.2.7"), None), Standing::Banned);
+    assert_eq!(lists.banned().map(|(subject, _)| subject.to_string()).collect::<Vec<_>>(), ["192.0.2.0/24"]);
+    assert_eq!(lists.trust(Time::ZERO, mapped, None), Err(ListError::Banned));
+    assert!(lists.unban(&"192.0.2.0/24".parse().expect("a prefix")));
+    lists.trust(Time::ZERO, mapped, None).expect("not banned any more");
+    assert!(lists.untrust(&mapped) && !lists.untrust(&mapped));
+}
+
+#[test]
+fn the_operators_bans_stand_above_those_for_scores() {
+    let mut lists = Lists::new(4);
+    let peer = |number: u32| {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        PeerId::from_bytes(bytes)
+    };
+    let until = |seconds: u64| Some(Time::ZERO + Duration::from_secs(seconds));
+    let mut ban = |number: u32, until: Option<Time>, by: By| {
+        let entry = Entry::new(Time::ZERO + Duration::from_secs(u64::from(number)), until, "", by);
+        lists.ban(Subject::Peer(peer(number)), entry)
+    };
+    ban(0, None, By::Operator).expect("there is room");
+    ban(0, until(9), By::Score).expect("he is banned");
+    ban(1, until(5), By::Operator).expect("there is room");
+    ban(1, until(9), By::Score).expect("it lasts longer");
+    for number in 2..ENTRIES_MAX as u32 {
+        ban(number, None, By::Score).expect("there is room");
+    }
+    assert_eq!(ban(ENTRIES_MAX as u32, None, By::Score), Err(ListError::Full));
+    ban(ENTRIES_MAX as u32, None, By::Operator).expect("the oldest for a score makes room");
+    assert_eq!(lists.ban_of(Time::ZERO, &peer(0)), Some(None), "his own stays as it was");
+    assert_eq!(lists.ban_of(Time::ZERO, &peer(1)), None, "the oldest for a score");
+    assert_eq!(lists.ban_of(Time::ZERO, &peer(ENTRIES_MAX as u32)), Some(None));
 }

@@ -94,14 +94,15 @@ impl Pool {
 
     /// Adds a point that the operator configured. A persistent one with an identity protects every link with that peer.
     pub fn fix(&mut self, now: Time, at: SocketAddr, peer: Option<PeerId>, is_persistent: bool) -> bool {
-        if let Some(peer) = peer.filter(|_| is_persistent) {
-            self.persistent_peers.insert(peer);
-        }
         if self.points.get(canonical_socket(at)).is_none() {
             // It gets its place in any case, but those that have lost their special place must not pile up.
             self.points.make_room(&self.policy);
         }
-        self.points.fix(now, at, peer, is_persistent)
+        let is_fixed = self.points.fix(now, at, peer, is_persistent);
+        if let Some(peer) = peer.filter(|_| is_fixed && is_persistent) {
+            self.persistent_peers.insert(peer);
+        }
+        is_fixed
     }
 
     /// Learns addresses that `peer` at `from` told of, and says how many were new. Each is hearsay of that peer's group. Beyond what may

@@ -169,6 +169,11 @@ impl Point {
         self.proof == Proof::Dialed && self.attempts < UNHEALTHY_AFTER && !matches!(self.state, State::Bad { .. })
     }
 
+    /// Who is there, as far as the operator or a dial of ours has said: what others say of an address must not keep it undialed.
+    pub fn known_peer(&self) -> Option<PeerId> {
+        self.expected.or(self.peer.filter(|_| self.proof == Proof::Dialed))
+    }
+
     /// It has proven good over time: its place is in the tried table.
     pub fn is_tried(&self) -> bool {
         self.places.is_tried()

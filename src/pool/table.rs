@@ -15,6 +15,7 @@ use super::keeping::Dirty;
 use super::lists::{Lists, Standing};
 use super::pace::{Pace, Paces};
 use super::peers::Peers;
+use super::points::{Point, Proof};
 use super::policy::Policy;
 use super::saved::Anchor;
 use super::score::Scores;
@@ -181,6 +182,12 @@ impl Pool {
 
     /// Never dropped or refused for want of places, never greylisted.
     pub(super) fn is_protected(&self, now: Time, ip: IpAddr, peer: &PeerId) -> bool {
-        self.persistent_peers.contains(peer) || self.lists.standing(now, Some(ip), Some(peer)) == Standing::Trusted
+        self.is_persistent_peer(peer) || self.lists.standing(now, Some(ip), Some(peer)) == Standing::Trusted
+    }
+
+    /// The operator has named it as persistent, or its address, where a dial has met it.
+    pub(super) fn is_persistent_peer(&self, peer: &PeerId) -> bool {
+        let is_fixed = |point: &Point| point.is_persistent && point.proof == Proof::Dialed;
+        self.persistent_peers.contains(peer) || self.points.of_peer(peer).any(is_fixed)
     }
 }
