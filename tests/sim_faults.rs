@@ -179,6 +179,39 @@ fn without_descriptors_nothing_is_accepted_or_dialed_until_one_is_free() {
 }
 
 #[test]
+fn nobody_can_dial_a_host_behind_a_nat_and_it_can_dial_others() {
+    let (mut network, one, other) = pair();
+    network.port(one).listen(LISTENER, at(1)).expect("nobody else is there");
+    network.set_nat(other, true);
+    network.port(one).dial(A, at(2), None).expect("a dial begins");
+    network.port(other).dial(B, at(1), None).expect("a dial begins");
+    run(&mut network, 1.0);
+    assert_eq!(network.port(one).dialed(A).map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+    assert!(network.port(other).dialed(B).is_ok());
+    run(&mut network, 200.0);
+    assert_eq!(network.port(one).dialed(A).map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
+}
+
+#[test]
+fn who_has_a_new_address_is_lost_at_the_old_one_and_found_at_the_new_one() {
+    let (mut network, one, other) = linked();
+    network.readdress(other, ip(9));
+    assert_eq!(write(&mut network, one, A, b"lost"), Ok(4));
+    run(&mut network, 31.0);
+    assert_eq!(write(&mut network, one, A, b"x"), Err(ErrorKind::TimedOut));
+    network.port(one).dial(LinkId::from_u64(5), at(9), None).expect("a dial begins");
+    run(&mut network, 1.0);
+    assert!(network.port(one).dialed(LinkId::from_u64(5)).is_ok());
+    // Somebody else has the old address now.
+    let heir = network.add(&[ip(2)]);
+    assert_eq!(network.host_at(ip(2)), Some(heir));
+    network.port(one).dial(LinkId::from_u64(6), at(2), None).expect("a dial begins");
+    run(&mut network, 1.0);
+    let dialed = network.port(one).dialed(LinkId::from_u64(6));
+    assert_eq!(dialed.map_err(|error| error.kind()), Err(ErrorKind::ConnectionRefused), "it does not listen");
+}
+
+#[test]
 fn a_world_says_what_is_wrong_with_a_plan() {
     let mut world = World::new(1, Weather::default());
     let error = world.add(Plan::new(ip(1))).expect_err("it knows nobody and is no bootstrap node");

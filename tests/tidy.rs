@@ -49,6 +49,7 @@ const FORBIDDEN: &[Forbidden] = &[
     Forbidden { word: "thread::Builder", allowed: CLOCKS, in_tests: false, why: "threads are made by node/ alone" },
     Forbidden { word: "getrandom", allowed: CLOCKS, in_tests: false, why: "randomness is an argument (law 1)" },
     Forbidden { word: "SysRng", allowed: CLOCKS, in_tests: false, why: "randomness is an argument (law 1)" },
+    Forbidden { word: "for_simulation", allowed: &["src/crypto/", "src/sim/"], in_tests: true, why: "stub keys protect nobody" },
     Forbidden { word: "unbounded(", allowed: &[], in_tests: false, why: "every queue has a bound (law 4)" },
     Forbidden { word: "mpsc::channel(", allowed: &[], in_tests: false, why: "every queue has a bound (law 4)" },
     Forbidden { word: "sodiumoxide", allowed: SODIUM, in_tests: true, why: "all crypto goes through crypto/ (law 6)" },

@@ -94,7 +94,11 @@ pub struct Draft {
 impl Draft {
     /// A fresh key from `entropy`, and a search that starts at a random place.
     pub fn new(entropy: &mut dyn Entropy, pow_bits: u32) -> Draft {
-        let secret = SecretKey::generate(entropy);
+        Draft::of(SecretKey::generate(entropy), entropy, pow_bits)
+    }
+
+    /// A search for a key that is there already.
+    pub(crate) fn of(secret: SecretKey, entropy: &mut dyn Entropy, pow_bits: u32) -> Draft {
         let mut start = [0; STAMP];
         entropy.fill(&mut start);
         let search = Search::new(&secret.public(), pow_bits, start);

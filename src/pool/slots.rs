@@ -1,5 +1,6 @@
 //! Places: every connection of the node has one from before its first packet until its `Closed`. Each place that is not open has a
-//! deadline, so that nothing can be lost in it. Few hundred entries; counts are taken by looking, so that none can drift.
+//! deadline, so that nothing can be lost in it. Few hundred entries; counts are taken by looking, so that none can drift, and once after
+//! each change.
 
 use super::duplicate::Rival;
 use super::policy::Policy;
@@ -11,6 +12,7 @@ use crate::base::sizes;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::wire::hello::Hello;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -186,6 +188,10 @@ impl Counts {
 #[derive(Debug, Default)]
 pub struct Slots {
     slots: BTreeMap<LinkId, Slot>,
+    /// Times that a place may have changed.
+    version: u64,
+    /// What was counted since the last of them.
+    counted: Cell<Option<Counts>>,
 }
 
 impl Slots {
@@ -194,7 +200,18 @@ impl Slots {
     }
 
     pub(super) fn get_mut(&mut self, link: LinkId) -> Option<&mut Slot> {
+        self.note_change();
         self.slots.get_mut(&link)
+    }
+
+    fn note_change(&mut self) {
+        self.version += 1;
+        self.counted.set(None);
+    }
+
+    /// Moves with each change: who has seen this version has seen all of the places.
+    pub fn version(&self) -> u64 {
+        self.version
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Slot> {
@@ -210,14 +227,22 @@ impl Slots {
     }
 
     pub(super) fn insert(&mut self, slot: Slot) {
+        self.note_change();
         self.slots.insert(slot.link, slot);
     }
 
     pub(super) fn remove(&mut self, link: LinkId) -> Option<Slot> {
+        self.note_change();
         self.slots.remove(&link)
     }
 
     pub fn counts(&self) -> Counts {
+        let counts = self.counted.get().unwrap_or_else(|| self.count());
+        self.counted.set(Some(counts));
+        counts
+    }
+
+    fn count(&self) -> Counts {
         let mut counts = Counts::default();
         for slot in self.slots.values().filter(|slot| slot.doomed.is_none()) {
             match (slot.phase, slot.direction) {

@@ -71,7 +71,7 @@ impl Initiator {
         cx: &mut Context<'_>,
         out: &mut Vec<u8>,
     ) -> Initiator {
-        let ephemeral = SecretKey::generate(cx.entropy);
+        let ephemeral = local.profile.identity.secret().ephemeral(cx.entropy);
         let mut initiator = Initiator { local, remote, expect, state: State::Gone, was_challenged: false };
         initiator.ask(ephemeral, None, out);
         initiator
@@ -162,7 +162,7 @@ impl Initiator {
         if std::mem::replace(&mut self.was_challenged, true) {
             return Err(CloseReason::BadPuzzle);
         }
-        let ephemeral = SecretKey::generate(cx.entropy);
+        let ephemeral = self.local.profile.identity.secret().ephemeral(cx.entropy);
         let solver = Solver::new(&cookie, &ephemeral.public(), difficulty).map_err(|_| CloseReason::BadPuzzle)?;
         self.state = State::Solving { ephemeral, solver, cookie };
         Ok(())

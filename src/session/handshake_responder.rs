@@ -17,7 +17,6 @@ use super::local::Local;
 use crate::base::peer::PeerId;
 use crate::base::point::Prefix;
 use crate::base::reason::CloseReason;
-use crate::crypto::keys::SecretKey;
 use crate::crypto::noise::{Handshake, Role};
 use crate::crypto::stamp;
 use std::net::SocketAddr;
@@ -179,7 +178,8 @@ impl Responder {
         let chosen = versions.common(first.versions).ok_or(CloseReason::Internal)?;
         let (head, noise) = message.split_first_chunk::<M1_HEAD>().ok_or(CloseReason::Internal)?;
         let secret = Arc::clone(profile.identity.secret());
-        let mut handshake = Handshake::xx(Role::Responder, &prologue(head), secret, SecretKey::generate(cx.entropy));
+        let ephemeral = secret.ephemeral(cx.entropy);
+        let mut handshake = Handshake::xx(Role::Responder, &prologue(head), secret, ephemeral);
         if let Some(claim) = &first.claim {
             handshake.expect(claim.peer);
         }

@@ -2,6 +2,7 @@
 //! it after each step of a host, and about all hosts each second.
 
 use super::desks::End;
+use super::global::of_trusted;
 use super::host::Host;
 use super::net::HostId;
 use crate::base::link_id::LinkId;
@@ -63,14 +64,15 @@ impl Story {
     }
 }
 
-type Finding = Result<(), (&'static str, String)>;
+pub(super) type Finding = Result<(), (&'static str, String)>;
 
-fn holds(fact: bool, rule: &'static str, found: impl FnOnce() -> String) -> Finding {
+pub(super) fn holds(fact: bool, rule: &'static str, found: impl FnOnce() -> String) -> Finding {
     if fact { Ok(()) } else { Err((rule, found())) }
 }
 
-/// What must hold of a host after each of its steps. `sockets` are the streams that it has in the network.
-pub(super) fn of_host(host: &Host, sockets: usize) -> Finding {
+/// What must hold of a host after each of its steps. `sockets` are the streams that it has in the network. What costs a look at every link
+/// is looked at when links have come, gone or changed; `is_thorough` has it looked at in any case.
+pub(super) fn of_host(host: &mut Host, sockets: usize, is_thorough: bool) -> Finding {
     let (counts, policy) = (host.pool.counts(), host.pool.policy());
     let bounds = policy.bounds;
     let (most, extra) = (bounds.max as usize, policy.trusted_extra);
@@ -90,10 +92,16 @@ pub(super) fn of_host(host: &Host, sockets: usize) -> Finding {
     }
     let conns = host.engine().len();
     holds(conns <= host.conns_max, "connections stay below their bound", || format!("{conns} > {}", host.conns_max))?;
-    holds(sockets == conns, "every stream belongs to a connection", || format!("{sockets} streams, {conns} connections"))?;
+    let known = conns + host.raw_streams();
+    holds(sockets == known, "every stream belongs to a connection", || format!("{sockets} streams, {known} connections"))?;
     let (used, max) = (host.pot.used(), host.pot.budget().common);
     holds(used <= max, "messages stay within the memory set aside", || format!("{used} > {max} bytes"))?;
-    if host.is_quiet() { of_quiet_host(host) } else { Ok(()) }
+    let version = (host.pool.slots().version(), conns, host.roster.len());
+    if !host.is_quiet() || host.checked == Some(version) && !is_thorough {
+        return Ok(());
+    }
+    host.checked = Some(version);
+    of_quiet_host(host)
 }
 
 /// While nothing is on its way between the reactor and the workers, both know the same links.
@@ -127,7 +135,8 @@ pub(super) fn of_story(story: &Story) -> Finding {
 /// No one who follows the protocol is blamed for the end of a link.
 pub(super) fn of_end(end: &End, is_honest: impl Fn(SocketAddr) -> bool) -> Finding {
     let is_wronged = end.reason.blame() == Blame::Peer && end.remote.is_some_and(is_honest);
-    let End { link, remote, reason, told } = end;
+    let End { link, remote, reason, told, is_trusted } = end;
+    of_trusted(*is_trusted, *reason)?;
     let found = || format!("{link} with {remote:?} ended: {reason}; told: {told:?}");
     holds(!is_wronged, "nobody who follows the protocol is blamed", found)
 }

@@ -6,9 +6,11 @@ use super::net::Network;
 use super::trace::What;
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
+use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::bus::report::{Control, Report};
+use crate::pool::lists::Standing;
 use crate::workers::machine::Machine;
 use crate::workers::word::Said;
 use crate::workers::{exchange, maintenance};
@@ -41,6 +43,8 @@ pub(super) struct End {
     pub remote: Option<SocketAddr>,
     pub reason: CloseReason,
     pub told: Option<CloseReason>,
+    /// The operator trusts who was there.
+    pub is_trusted: bool,
 }
 
 impl Host {
@@ -52,13 +56,13 @@ impl Host {
         }
         let mut out = Outbox::default();
         let mut ended = None;
-        let desk = self.desks.get_mut(&actor).expect("every worker has a desk");
+        let desk = &mut self.desks[actor as usize];
         // A thread waits for all of these at once and takes any that is there.
         let is_nudged = desk.is_nudged && self.rng.percent(50);
         match actor {
             Actor::Welcome => match self.reports.try_recv() {
                 Ok(report) => {
-                    ended = self.note_report(&report);
+                    ended = self.note_report(now, &report);
                     self.welcome.handle(now, report.into(), &mut self.pool, &mut out);
                 }
                 Err(_) => self.welcome.wake(now, &mut self.pool, &mut out),
@@ -77,7 +81,7 @@ impl Host {
                     self.maintenance.wake(now, &mut self.pool, &mut out);
                 }
             },
-            Actor::Reactor | Actor::Application => return Asked::default(),
+            Actor::Reactor | Actor::Application | Actor::Rogue => return Asked::default(),
         }
         if let Some(shut) = self.pool.take_shut(now) {
             self.engine().door().publish(shut);
@@ -91,20 +95,37 @@ impl Host {
         Asked { ended, ..self.carry_out(actor, out) }
     }
 
+    /// A rogue does what it does by itself.
+    pub(super) fn misbehave(&mut self, network: &mut Network) {
+        let (now, unix_seconds) = (self.clock(network.now()), self.unix_seconds(network.now()));
+        let Some(rogue) = &mut self.rogue else { return };
+        let commands = rogue.act(now, unix_seconds, &self.pool, &mut network.port(self.id));
+        network.note(self.id, What::Misbehaved, LinkId::NONE, commands.len() as u64);
+        commands.into_iter().for_each(|command| self.order(command));
+    }
+
     /// Keeps where a link leads, until it ends.
-    fn note_report(&mut self, report: &Report) -> Option<End> {
+    fn note_report(&mut self, now: Time, report: &Report) -> Option<End> {
         match *report {
             Report::Arrived { link, from } => {
                 self.remotes.insert(link, from);
                 None
             }
-            Report::Closed { link, reason, told, .. } => Some(End { link, remote: self.remotes.remove(&link), reason, told }),
+            Report::Closed { link, reason, told, .. } => {
+                let remote = self.remotes.remove(&link);
+                let peer = self.pool.slots().get(link).and_then(|slot| slot.peer);
+                let standing = self.pool.lists().standing(now, remote.map(|at| at.ip()), peer.as_ref());
+                Some(End { link, remote, reason, told, is_trusted: standing == Standing::Trusted })
+            }
             _ => None,
         }
     }
 
     fn carry_out(&mut self, actor: Actor, out: Outbox) -> Asked {
-        let Outbox { commands, mut jobs, notices, answers, nudge_maintenance, nudge_exchange, log, .. } = out;
+        let Outbox { mut commands, mut jobs, notices, answers, nudge_maintenance, nudge_exchange, log, .. } = out;
+        if let Some(rogue) = &mut self.rogue {
+            rogue.twist(&mut commands);
+        }
         self.desk(actor).held.extend(commands);
         self.send_held(actor);
         let ended = answers.into_iter().filter_map(|(ticket, answered)| match answered {
@@ -124,7 +145,7 @@ impl Host {
     }
 
     fn desk(&mut self, actor: Actor) -> &mut Desk {
-        self.desks.get_mut(&actor).expect("every worker has a desk")
+        &mut self.desks[actor as usize]
     }
 
     /// Sends what the worker still has for the reactor. False if the channel is full: then it must wait.

@@ -3,7 +3,9 @@
 
 use super::checks::Story;
 use super::desks::Desk;
+use super::disk::{Disk, DiskError, Row};
 use super::net::{HostId, Network};
+use super::rogue::{Conduct, Rogue};
 use super::trace::What;
 use crate::base::address::Address;
 use crate::base::channel::Channel;
@@ -25,6 +27,7 @@ use crate::crypto::identity::Identity;
 use crate::flow::pot::Pot;
 use crate::pool::dialing::DialError;
 use crate::pool::policy::Policy;
+use crate::pool::saved::SavedScore;
 use crate::pool::slots::Purpose;
 use crate::pool::table::Pool;
 use crate::reactor::engine::{Engine, Next, Ports};
@@ -34,6 +37,7 @@ use crate::reactor::net::{Net, Ready};
 use crate::session::gate::Gate;
 use crate::session::local::{Local, LocalError, Profile};
 use crate::settings::check::{Checked, Complaint};
+use crate::settings::memory::Memory;
 use crate::settings::table::Settings;
 use crate::wire::hello::{Capability, Hello};
 use crate::workers::exchange::Exchange;
@@ -45,6 +49,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Wall time of time zero in every simulation: 2023-11-14.
 const UNIX_START: u64 = 1_700_000_000;
@@ -60,13 +65,19 @@ pub struct Plan {
     pub channels: Vec<Channel>,
     /// What it announces that it can do.
     pub capabilities: Vec<Capability>,
+    /// Nobody can dial it.
+    pub has_nat: bool,
+    pub conduct: Conduct,
+    /// What it saves its scores on, if `score.file` is set.
+    pub disk: Disk,
 }
 
 impl Plan {
     /// A host with default settings on the network "simulated", where identities need no proof of work.
     pub fn new(address: IpAddr) -> Plan {
         let settings = Settings { network_pow_bits: 0, ..Settings::new("simulated") };
-        Plan { address, settings, channels: Vec::new(), capabilities: Vec::new() }
+        let (conduct, disk) = (Conduct::Honest, Disk::default());
+        Plan { address, settings, channels: Vec::new(), capabilities: Vec::new(), has_nat: false, conduct, disk }
     }
 
     /// Where it listens.
@@ -83,6 +94,8 @@ pub enum StartError {
     Settings(Vec<Complaint>),
     #[error(transparent)]
     Profile(#[from] LocalError),
+    #[error("its scores cannot be read: {0}")]
+    Disk(DiskError),
     #[error("it cannot listen at {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
     #[error("{0} was started already")]
@@ -91,7 +104,7 @@ pub enum StartError {
     Bare(HostId),
 }
 
-/// Who takes turns on a host: its reactor, its workers, its application. Each would be a thread.
+/// Who takes turns on a host: its reactor, its workers, its application. Each would be a thread. Last, the harm that a rogue means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Actor {
     Reactor,
@@ -99,10 +112,12 @@ pub enum Actor {
     Maintenance,
     Exchange,
     Application,
+    Rogue,
 }
 
 impl Actor {
-    pub(super) const ALL: [Actor; 5] = [Actor::Reactor, Actor::Welcome, Actor::Maintenance, Actor::Exchange, Actor::Application];
+    pub(super) const ALL: [Actor; 6] =
+        [Actor::Reactor, Actor::Welcome, Actor::Maintenance, Actor::Exchange, Actor::Application, Actor::Rogue];
 }
 
 /// When an actor wants its turn.
@@ -120,14 +135,19 @@ pub struct Host {
     pub(super) id: HostId,
     identity: PeerId,
     settings: Checked,
+    memory: Memory,
     started: Time,
+    /// Seconds by which its wall clock is ahead.
+    pub(super) clock_ahead: i64,
+    listening: Vec<SocketAddr>,
     engine: Engine,
     next: Next,
     pub(super) pool: Pool,
     pub(super) welcome: Welcome,
     pub(super) maintenance: Maintenance,
     pub(super) exchange: Exchange,
-    pub(super) desks: BTreeMap<Actor, Desk>,
+    /// By actor; those of the reactor and the application stay empty.
+    pub(super) desks: [Desk; Actor::ALL.len()],
     pub(super) bell: Arc<Bell>,
     is_rung: Arc<AtomicBool>,
     pub(super) commands: Sender<Command>,
@@ -142,12 +162,15 @@ pub struct Host {
     /// False while the application does not take what arrives.
     pub(super) is_taking: bool,
     is_maintaining: bool,
+    pub(super) rogue: Option<Box<Rogue>>,
     pub(super) rng: Rng,
     ready: Vec<Ready>,
     taken: Vec<Event>,
     /// Where its links lead.
     pub(super) remotes: BTreeMap<LinkId, SocketAddr>,
     pub(super) story: Story,
+    /// Its places, connections and mailboxes when they were last compared: a version and two counts.
+    pub(super) checked: Option<(u64, usize, usize)>,
 }
 
 /// What a simulated node says of itself.
@@ -167,6 +190,13 @@ fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>, mut rng
         pool.lists_mut().trust(Time::ZERO, *subject, None).expect("nobody is banned yet");
     }
     pool
+}
+
+/// The reactor of a node.
+fn engine(settings: &Checked, limits: Limits, ports: Ports, local: &Arc<Local>, mut entropy: Rng) -> Engine {
+    let gate = Gate::of(&mut entropy, settings);
+    let dialects = Box::new(Native::new(Arc::clone(local)));
+    Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO)
 }
 
 /// Listens at every address, numbered in order.
@@ -210,7 +240,7 @@ impl Host {
         let listening = plan.listen();
         let profile = Profile::of(&settings, identity.clone(), &plan.channels, &hello(&settings, plan), &listening);
         let (own, pot) = (profile.hello.listen.clone(), profile.pot.clone());
-        let local = Local::new(profile)?;
+        let local = Arc::new(Local::new(profile)?);
         listen(id, &listening, network)?;
         let limits = Limits::of(&settings, None);
         let (commands, orders) = bounded(COMMANDS_MAX);
@@ -230,24 +260,23 @@ impl Host {
             door: Arc::default(),
             ids: ids.clone(),
         };
-        let (mut entropy, conns_max) = (rng.fork("entropy"), limits.conns_max);
-        let gate = Gate::of(&mut entropy, &settings);
-        let dialects = Box::new(Native::new(Arc::new(local)));
-        let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO);
+        let conns_max = limits.conns_max;
+        let mut engine = engine(&settings, limits, ports, &local, rng.fork("entropy"));
         (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
-        let pool = pool(&settings, identity.id(), ids, own, rng.fork("book"));
-        let (persistent, seeds) = (&settings.discovery_persistent, &settings.discovery_seeds);
         Ok(Host {
             id,
             identity: identity.id(),
+            memory: settings.memory_bytes_max(&plan.channels),
             started: network.now(),
+            clock_ahead: 0,
+            listening,
             engine,
             next: Next::Now,
-            pool,
+            pool: pool(&settings, identity.id(), ids, own, rng.fork("book")),
             welcome: Welcome::new(rng.fork("welcome")),
-            maintenance: Maintenance::new(rng.fork("maintenance"), persistent, seeds),
+            maintenance: Maintenance::new(rng.fork("maintenance"), &settings.discovery_persistent, &settings.discovery_seeds),
             exchange: Exchange::new(rng.fork("exchange")),
-            desks: [Actor::Welcome, Actor::Maintenance, Actor::Exchange].map(|actor| (actor, Desk::default())).into(),
+            desks: Default::default(),
             bell,
             is_rung,
             commands,
@@ -261,11 +290,13 @@ impl Host {
             conns_max,
             is_taking: true,
             is_maintaining: true,
+            rogue: Rogue::of(&plan.conduct, rng.fork("rogue"), local),
             rng: rng.fork("steps"),
             ready: Vec::new(),
             taken: Vec::new(),
             remotes: BTreeMap::new(),
             story: Story::default(),
+            checked: None,
             settings,
         })
     }
@@ -321,6 +352,49 @@ impl Host {
         Time::ZERO + now.since(self.started)
     }
 
+    /// Its wall clock, which may be wrong.
+    pub(super) fn unix_seconds(&self, now: Time) -> u64 {
+        (UNIX_START + now.since(Time::ZERO).as_secs()).saturating_add_signed(self.clock_ahead)
+    }
+
+    /// The most that it may take of the memory, part by part.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Where it listens.
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
+    }
+
+    /// By the world's time.
+    pub(super) fn started(&self) -> Time {
+        self.started
+    }
+
+    /// Takes back what it saved before.
+    pub(super) fn restore(&mut self, now: Time, saved: &[Row]) {
+        let Some((saved_at, _)) = saved.first() else { return };
+        let age = Duration::from_secs(self.unix_seconds(now).saturating_sub(*saved_at));
+        let scores: Vec<SavedScore> = saved.iter().map(|(_, score)| *score).collect();
+        self.pool.restore_scores(self.clock(now), age, &scores);
+    }
+
+    /// Its host has another address from now on.
+    pub(super) fn readdress(&mut self, to: IpAddr) {
+        self.listening.iter_mut().for_each(|at| at.set_ip(to));
+    }
+
+    /// It keeps up its links: it was not stopped.
+    pub(super) fn is_maintaining(&self) -> bool {
+        self.is_maintaining
+    }
+
+    /// Streams that its reactor knows nothing of.
+    pub(super) fn raw_streams(&self) -> usize {
+        self.rogue.as_ref().map_or(0, |rogue| rogue.raw_streams())
+    }
+
     fn world_time(&self, at: Time) -> Time {
         self.started + at.since(Time::ZERO)
     }
@@ -329,7 +403,7 @@ impl Host {
     pub(super) fn wish(&self, actor: Actor, has_ready: bool) -> Wish {
         let deadline = match actor {
             // Its threads are over; what the application has not taken it still may.
-            Actor::Reactor | Actor::Welcome | Actor::Maintenance | Actor::Exchange if self.has_ended() => return Wish::Idle,
+            _ if actor != Actor::Application && self.has_ended() => return Wish::Idle,
             Actor::Reactor => {
                 return match self.next {
                     Next::Ended => Wish::Idle,
@@ -343,6 +417,7 @@ impl Host {
                 let has_news = self.is_taking && self.is_readable.load(Ordering::Relaxed);
                 return if has_news { Wish::Soon } else { Wish::Idle };
             }
+            Actor::Rogue => self.rogue.as_ref().and_then(|rogue| rogue.deadline()),
             Actor::Welcome if !self.reports.is_empty() => return Wish::Soon,
             Actor::Exchange if !self.controls.is_empty() => return Wish::Soon,
             Actor::Maintenance if !self.is_maintaining => return Wish::Idle,
@@ -350,7 +425,7 @@ impl Host {
             Actor::Maintenance => self.maintenance.deadline(),
             Actor::Exchange => self.exchange.deadline(),
         };
-        let desk = &self.desks[&actor];
+        let desk = &self.desks[actor as usize];
         if desk.is_nudged || !desk.done.is_empty() || !desk.held.is_empty() {
             return Wish::Soon;
         }
@@ -363,7 +438,7 @@ impl Host {
         self.is_rung.store(false, Ordering::Relaxed);
         self.bell.rise();
         network.take_ready(self.id, &mut self.ready);
-        let unix_seconds = UNIX_START + network.now().since(Time::ZERO).as_secs();
+        let unix_seconds = self.unix_seconds(network.now());
         self.next = self.engine.turn(now, unix_seconds, &mut network.port(self.id), &self.ready);
         network.note(self.id, What::Turned, LinkId::NONE, self.ready.len() as u64);
         self.ready.clear();
@@ -412,7 +487,7 @@ impl Host {
     /// True if nothing is on its way between its reactor and its workers.
     pub(super) fn is_quiet(&self) -> bool {
         let is_idle = |desk: &Desk| desk.held.is_empty() && desk.done.is_empty();
-        self.reports.is_empty() && self.controls.is_empty() && self.commands.is_empty() && self.desks.values().all(is_idle)
+        self.reports.is_empty() && self.controls.is_empty() && self.commands.is_empty() && self.desks.iter().all(is_idle)
     }
 
     /// Addresses that it tells others to dial.

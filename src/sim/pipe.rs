@@ -6,12 +6,67 @@ use crate::base::time::Time;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+/// One-way time between two hosts; each pair draws its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latency {
+    /// Between the two, short ones more often than long ones: the smallest of three even draws.
+    Uniform { min: Duration, max: Duration },
+    /// As on the Internet: half of the pairs are nearer than `median`, and its logarithm spreads normally by `sigma_percent`.
+    LogNormal { median: Duration, sigma_percent: u32, max: Duration },
+}
+
+impl Latency {
+    /// The same for every pair.
+    pub const fn of(each: Duration) -> Latency {
+        Latency::Uniform { min: each, max: each }
+    }
+
+    /// The same, but nobody is farther than that, unless all are.
+    pub const fn within(self, max: Duration) -> Latency {
+        match self {
+            Latency::Uniform { min, .. } => Latency::Uniform { min, max },
+            Latency::LogNormal { median, sigma_percent, .. } => Latency::LogNormal { median, sigma_percent, max },
+        }
+    }
+
+    pub(super) fn draw(self, rng: &mut Rng) -> Duration {
+        match self {
+            Latency::Uniform { min, max } => {
+                let span = nanos(max.saturating_sub(min));
+                let draw = (0..3).map(|_| rng.below(span + 1)).min().unwrap_or(0);
+                min + Duration::from_nanos(draw)
+            }
+            Latency::LogNormal { median, sigma_percent, max } => {
+                // The sum of twelve even draws is normal enough, with a variance of one. All in integers, so that every machine draws alike.
+                let normal = (0..12).map(|_| rng.below(1 << 16) as i64).sum::<i64>() - (6 << 16);
+                let factor = power_of_two(normal * i64::from(sigma_percent) / 100 * LOG2_E / (1 << 16));
+                let drawn = (u128::from(nanos(median)) * u128::from(factor)) >> 16;
+                Duration::from_nanos(u64::try_from(drawn).unwrap_or(u64::MAX)).min(max)
+            }
+        }
+    }
+}
+
+/// The logarithm of e to the base 2, times 2^16.
+const LOG2_E: i64 = 94_548;
+
+/// Two to the power of `exponent` / 2^16, times 2^16; within a third of a percent, and within what fits.
+fn power_of_two(exponent: i64) -> u64 {
+    let (whole, part) = (exponent >> 16, exponent & 0xffff);
+    // 2^x = 1 + 0.6565 x + 0.3435 x^2 for x between 0 and 1.
+    let mantissa = ((1 << 16) + ((43_024 * part) >> 16) + ((22_512 * ((part * part) >> 16)) >> 16)) as u64;
+    match whole {
+        0..=40 => mantissa << whole,
+        -40..0 => mantissa >> -whole,
+        _ if whole < 0 => 0,
+        _ => u64::MAX,
+    }
+}
+
 /// How a network's streams behave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Weather {
-    /// One-way time between two hosts; each pair draws its own, short ones more often than long ones.
-    pub latency_min: Duration,
-    pub latency_max: Duration,
+    pub latency: Latency,
     /// Every piece takes up to so much longer. Order is kept.
     pub jitter: Duration,
     /// Bytes a second in each direction of a stream; 0 = no limit.
@@ -25,10 +80,8 @@ pub struct Weather {
 impl Default for Weather {
     /// Calm: 1 ms, no limit of the rate, 256 KiB of buffer as on a common kernel.
     fn default() -> Weather {
-        let latency = Duration::from_millis(1);
         Weather {
-            latency_min: latency,
-            latency_max: latency,
+            latency: Latency::of(Duration::from_millis(1)),
             jitter: Duration::ZERO,
             rate: 0,
             buffer_bytes: 256 * 1_024,
@@ -41,8 +94,7 @@ impl Weather {
     /// The Internet on an ordinary day (security reference 3.5): 5 to 300 ms, 4 MiB/s, pieces of some packets.
     pub fn rough() -> Weather {
         Weather {
-            latency_min: Duration::from_millis(5),
-            latency_max: Duration::from_millis(300),
+            latency: Latency::Uniform { min: Duration::from_millis(5), max: Duration::from_millis(300) },
             jitter: Duration::from_millis(20),
             rate: 4 << 20,
             buffer_bytes: 128 * 1_024,
@@ -50,12 +102,11 @@ impl Weather {
         }
     }
 
-    /// The latency of a pair of hosts.
-    pub(super) fn latency(&self, rng: &mut Rng) -> Duration {
-        let span = nanos(self.latency_max.saturating_sub(self.latency_min));
-        // The smallest of three draws: most pairs are near, a few are far.
-        let draw = (0..3).map(|_| rng.below(span + 1)).min().unwrap_or(0);
-        self.latency_min + Duration::from_nanos(draw)
+    /// The Internet as it was measured: most pairs 20 to 150 ms apart, few of them far more, and no two alike.
+    pub fn internet() -> Weather {
+        let latency =
+            Latency::LogNormal { median: Duration::from_millis(60), sigma_percent: 70, max: Duration::from_millis(300) };
+        Weather { latency, ..Weather::rough() }
     }
 }
 
@@ -215,7 +266,8 @@ mod tests {
     fn bytes_arrive_in_order_late_and_before_the_end() {
         let weather = Weather { rate: 1_000_000, segment_bytes: 10, ..Weather::rough() };
         let mut rng = Rng::from_seed(1);
-        let mut pipe = Pipe::new(weather.latency(&mut rng), &weather);
+        let mut pipe = Pipe::new(weather.latency.draw(&mut rng), &weather);
+        let least = Duration::from_millis(5);
         let sent: Vec<u8> = (0..=255).collect();
         let mut arrivals = Vec::new();
         for part in sent.chunks(64) {
@@ -224,10 +276,10 @@ mod tests {
             arrivals.extend(times);
         }
         arrivals.push(pipe.end(Time::ZERO));
-        assert!(arrivals.is_sorted() && arrivals[0] >= Time::ZERO + weather.latency_min);
+        assert!(arrivals.is_sorted() && arrivals[0] >= Time::ZERO + least);
         // 256 bytes at a million a second take 256 microseconds on the line.
         let last = *arrivals.last().expect("some");
-        assert!(last >= Time::ZERO + weather.latency_min + Duration::from_micros(256));
+        assert!(last >= Time::ZERO + least + Duration::from_micros(256));
         assert_eq!(drain(&mut pipe, last), (sent, true));
     }
 
@@ -244,11 +296,36 @@ mod tests {
     #[test]
     fn a_reset_overtakes_what_has_not_left() {
         let weather = Weather { rate: 1_000, segment_bytes: 1_000, ..Weather::default() };
-        let mut pipe = Pipe::new(weather.latency_min, &weather);
+        let mut pipe = Pipe::new(Duration::from_millis(1), &weather);
         let (_, arrivals) = pipe.write(Time::ZERO, &[1; 10_000], &weather, &mut Rng::from_seed(1));
         // The first piece is on the line, and the reset comes behind it.
         assert_eq!(pipe.reset(Time::ZERO), arrivals[0]);
         let (bytes, has_ended) = drain(&mut pipe, Time::ZERO + Duration::from_secs(60));
         assert!((1..=1_000).contains(&bytes.len()) && has_ended);
+    }
+
+    #[test]
+    fn latencies_of_the_internet_spread_as_a_log_normal_does() {
+        let ms = Duration::from_millis;
+        let latency = Latency::LogNormal { median: ms(60), sigma_percent: 70, max: ms(300) };
+        let mut rng = Rng::from_seed(1);
+        let mut drawn: Vec<Duration> = (0..20_000).map(|_| latency.draw(&mut rng)).collect();
+        drawn.sort_unstable();
+        // A normal spread has 16 percent below one sigma and 84 percent below plus one: 60 ms times or by e^0.7.
+        for (percent, expected) in [(16, 29.8), (50, 60.0), (84, 120.8)] {
+            let found = drawn[drawn.len() * percent / 100].as_secs_f64() * 1_000.0;
+            assert!((found / expected - 1.0).abs() < 0.03, "{percent} percent: {found} ms instead of {expected}");
+        }
+        assert_eq!(drawn.last(), Some(&ms(300)), "some are farther than the farthest");
+        assert!(drawn[0] < ms(10));
+    }
+
+    #[test]
+    fn powers_of_two_are_those_of_the_reals() {
+        for exponent in (-20 << 16..20 << 16).step_by(997) {
+            let (found, real) = (power_of_two(exponent) as f64, (exponent as f64 / 65_536.0).exp2() * 65_536.0);
+            assert!((found - real).abs() <= 1.0 + real / 300.0, "2^{exponent}/2^16: {found} instead of {real}");
+        }
+        assert_eq!((power_of_two(i64::MIN), power_of_two(i64::MAX)), (0, u64::MAX));
     }
 }

@@ -1,7 +1,8 @@
 //! The simulated network as one host sees it: `reactor::net::Net` over `sim::net`. An engine works on it as on real sockets; a test may
 //! use it directly to play a peer that follows no protocol.
 
-use super::net::{EndId, HostId, Listener, Network, Phase, Stream};
+use super::net::{HostId, Listener, Network};
+use super::streams::{EndId, Phase, Stream};
 use super::trace::What;
 use crate::base::link_id::LinkId;
 use crate::reactor::net::Net;

@@ -61,6 +61,11 @@ pub enum What {
     Stopped,
     Frozen,
     Thawed,
+    Moved,
+    ClockStepped,
+    Saved,
+    NotSaved,
+    Misbehaved,
 }
 
 /// A running record.

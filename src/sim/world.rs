@@ -17,10 +17,13 @@
 
 use super::checks::{self, Pairs, Violation};
 use super::desks::Asked;
+use super::disk::{Disk, DiskError, Row};
+use super::global::{Global, LATE_MAX, Seen};
 use super::host::{Actor, Host, Plan, StartError, Wish};
 use super::net::{HostId, Network};
 use super::pipe::{Weather, nanos};
 use super::port::Port;
+use super::rogue::Conduct;
 use super::trace::{Trace, What};
 use crate::base::limits::RESOLVE_TIMEOUT;
 use crate::base::link_id::LinkId;
@@ -32,53 +35,102 @@ use crate::bus::command::Command;
 use crate::bus::event::Event;
 use crate::bus::outbox::{Done, Job};
 use crate::crypto::identity::{Draft, Identity};
+use crate::crypto::keys::SecretKey;
 use crate::crypto::sodium;
 use crate::pool::dialing::DialError;
 use crate::pool::slots::Purpose;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Time between two looks at all hosts together.
 const LOOK: Duration = Duration::from_secs(1);
+/// A disturbance that is longer than this may have cost streams whose other ends hear of it late: the kernel gives up after 30 s.
+const PATIENCE: Duration = Duration::from_secs(28);
+/// By then they have: a ping after 30 s, 60 s for its answer, 10 s for the news.
+pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(100);
 /// How long a thread takes to begin that need not wait.
 const PROMPT: Duration = Duration::from_micros(1);
 /// A name's answer takes so long at most, if it comes.
 const ANSWER_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Happening {
+pub(super) enum Happening {
     Turn(HostId, Actor),
     Resolved(HostId, Actor, u64, Vec<SocketAddr>),
+    /// The disk has taken what the program of that start was writing, or has failed.
+    Written(HostId, u32),
     Look,
 }
 
+/// By actor: its next turn, and the wish that it comes from.
+pub(super) type Turns = [Option<(Time, Wish)>; Actor::ALL.len()];
+
 /// What the world knows of a host, alive or not.
-struct Seat {
+#[derive(Default)]
+pub(super) struct Seat {
     /// None for a host that the user of the world plays.
-    plan: Option<(Plan, Identity)>,
-    host: Option<Box<Host>>,
+    pub(super) plan: Option<(Plan, Identity)>,
+    pub(super) host: Option<Box<Host>>,
     /// Times that it was started.
-    starts: u32,
-    is_frozen: bool,
-    has_crashed: bool,
+    pub(super) starts: u32,
+    pub(super) is_frozen: bool,
+    pub(super) thawed_at: Option<Time>,
+    pub(super) has_crashed: bool,
     /// When each actor takes its next turn.
-    turns: BTreeMap<Actor, (Time, Wish)>,
+    pub(super) turns: Turns,
+    /// Seconds by which its wall clock is ahead.
+    pub(super) clock_ahead: i64,
+    pub(super) disk: Disk,
+    /// What its program is writing to the disk, oldest first.
+    pub(super) writing: VecDeque<Vec<Row>>,
+    /// It dies in the middle of the so many-th write from now.
+    pub(super) dies_at_write: Option<u64>,
+}
+
+/// What the hosts of a world meet each other with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// A hash instead of a curve (decision 0026).
+    Stub,
+    /// Those of a node.
+    Real,
+}
+
+impl Keys {
+    /// One seed in a hundred runs with real keys.
+    fn of(seed: u64) -> Keys {
+        if seed.is_multiple_of(100) { Keys::Real } else { Keys::Stub }
+    }
+
+    fn draw(self, rng: &mut Rng) -> SecretKey {
+        if self == Keys::Real {
+            return SecretKey::generate(rng);
+        }
+        let mut seed = [0; 32];
+        rng.fill(&mut seed);
+        SecretKey::for_simulation(&seed)
+    }
 }
 
 /// See the file's head.
 pub struct World {
-    network: Network,
-    rng: Rng,
+    pub(super) network: Network,
+    pub(super) rng: Rng,
     seed: u64,
+    keys: Keys,
     seats: Vec<Seat>,
     happenings: BinaryHeap<Reverse<(Time, u64, Happening)>>,
     sequence: u64,
     pairs: Pairs,
-    cuts: BTreeSet<(HostId, HostId)>,
+    pub(super) cuts: BTreeSet<(HostId, HostId)>,
+    global: Global,
+    /// Since when hosts are frozen or cut off from each other, and until when half links are to be expected after it.
+    disturbed_since: Option<Time>,
+    pub(super) settled_at: Time,
     /// Addresses of hosts that follow the protocol.
-    honest: BTreeSet<IpAddr>,
+    pub(super) honest: BTreeSet<IpAddr>,
     /// What names resolve to.
     names: BTreeMap<String, Vec<SocketAddr>>,
     /// Answers of the resolver that never come, in percent.
@@ -90,19 +142,28 @@ pub struct World {
 }
 
 impl World {
-    /// An empty world at time zero. Streams between its hosts behave like `weather`.
+    /// An empty world at time zero. Streams between its hosts behave like `weather`. Its hosts have real keys if 100 divides the seed.
     pub fn new(seed: u64, weather: Weather) -> World {
+        World::with_keys(seed, weather, Keys::of(seed))
+    }
+
+    /// As `new`, with the keys that the seed would not give.
+    pub fn with_keys(seed: u64, weather: Weather, keys: Keys) -> World {
         // If it fails, every handshake will: that is seen soon enough.
         let _ = sodium::init();
         let mut world = World {
             network: Network::new(seed, weather),
             rng: Rng::from_seed(seed).fork("world"),
             seed,
+            keys,
             seats: Vec::new(),
             happenings: BinaryHeap::new(),
             sequence: 0,
             pairs: Pairs::default(),
             cuts: BTreeSet::new(),
+            global: Global::default(),
+            disturbed_since: None,
+            settled_at: Time::ZERO,
             honest: BTreeSet::new(),
             names: BTreeMap::new(),
             unresolved_percent: 0,
@@ -121,14 +182,18 @@ impl World {
         let id = self.add_bare(plan.address);
         let mut rng = Rng::from_seed(self.seed).fork(&format!("identity {}", id.number()));
         let bits = plan.settings.network_pow_bits;
-        let mut draft = Draft::new(&mut rng, bits);
+        let mut draft = Draft::of(self.keys.draw(&mut rng), &mut rng, bits);
         let identity = loop {
             // A world's user who asks for much work gets it: the draw ends, the network's difficulty says when.
             if let Some(identity) = draft.run(u64::from(u32::MAX)) {
                 break identity;
             }
         };
-        self.honest.insert(plan.address);
+        if plan.conduct == Conduct::Honest {
+            self.honest.insert(plan.address);
+        }
+        self.network.set_nat(id, plan.has_nat);
+        self.seat(id).disk = plan.disk.clone();
         self.seat(id).plan = Some((plan, identity));
         self.start(id)?;
         Ok(id)
@@ -137,11 +202,11 @@ impl World {
     /// Adds a host without a node: whoever made the world plays it, through `port`.
     pub fn add_bare(&mut self, address: IpAddr) -> HostId {
         let id = self.network.add(&[address]);
-        self.seats.push(Seat { plan: None, host: None, starts: 0, is_frozen: false, has_crashed: false, turns: BTreeMap::new() });
+        self.seats.push(Seat::default());
         id
     }
 
-    /// Starts a host again that was stopped, has crashed or went dark. It is the same identity and remembers nothing.
+    /// Starts a host again that was stopped, has crashed or went dark. It is the same identity, and remembers what its disk does.
     ///
     /// # Errors
     /// `Twice` if it lives, `Bare` if it has no plan.
@@ -153,14 +218,19 @@ impl World {
         }
         let (plan, identity) = seat.plan.as_ref().ok_or(StartError::Bare(id))?;
         self.network.come_back(id);
+        let saved = read_scores(plan, &mut seat.disk)?;
         let host = Host::start(id, plan, identity, rng, &mut self.network);
         if host.is_err() {
             // The addresses at which it could listen are free again.
             self.network.crash(id);
         }
-        seat.host = Some(Box::new(host?));
+        let mut host = Box::new(host?);
+        host.clock_ahead = seat.clock_ahead;
+        host.restore(self.network.now(), &saved);
+        seat.host = Some(host);
         seat.starts += 1;
-        (seat.is_frozen, seat.has_crashed, seat.turns) = (false, false, BTreeMap::new());
+        seat.writing.clear();
+        (seat.is_frozen, seat.has_crashed, seat.turns) = (false, false, Turns::default());
         self.network.note(id, What::Started, LinkId::NONE, 0);
         self.plan_turns(id);
         Ok(())
@@ -300,55 +370,11 @@ impl World {
         }
     }
 
-    /// The program of a host dies without a goodbye; its system closes the streams.
-    pub fn crash(&mut self, id: HostId) {
-        let seat = self.seat(id);
-        (seat.host, seat.has_crashed) = (None, true);
-        self.network.crash(id);
-    }
-
-    /// A host loses its power: nobody hears of it.
-    pub fn go_dark(&mut self, id: HostId) {
-        self.seat(id).host = None;
-        self.network.go_dark(id);
-    }
-
-    /// A host's program stands still until it is thawed; its system goes on.
-    pub fn freeze(&mut self, id: HostId) {
-        self.seat(id).is_frozen = true;
-        self.network.note(id, What::Frozen, LinkId::NONE, 0);
-    }
-
-    /// Lets a frozen host go on.
-    pub fn thaw(&mut self, id: HostId) {
-        let seat = self.seat(id);
-        seat.is_frozen = false;
-        seat.turns.clear();
-        self.network.note(id, What::Thawed, LinkId::NONE, 0);
-        self.plan_turns(id);
-    }
-
-    /// Nothing passes between two hosts any more.
-    pub fn part(&mut self, one: HostId, other: HostId) {
-        for (from, to) in [(one, other), (other, one)] {
-            self.cuts.insert((from, to));
-            self.network.cut(from, to);
-        }
-    }
-
-    /// Two parted hosts reach each other again.
-    pub fn join(&mut self, one: HostId, other: HostId) {
-        for (from, to) in [(one, other), (other, one)] {
-            self.cuts.remove(&(from, to));
-            self.network.heal(from, to);
-        }
-    }
-
-    fn seat(&mut self, id: HostId) -> &mut Seat {
+    pub(super) fn seat(&mut self, id: HostId) -> &mut Seat {
         self.seats.get_mut(usize::from(id.number())).expect("a host id comes from `add` of the same world")
     }
 
-    fn schedule(&mut self, at: Time, happening: Happening) {
+    pub(super) fn schedule(&mut self, at: Time, happening: Happening) {
         self.sequence += 1;
         self.happenings.push(Reverse((at, self.sequence, happening)));
     }
@@ -376,26 +402,50 @@ impl World {
                     self.plan_turns(id);
                 }
             }
+            Happening::Written(id, start) => self.written(id, start),
             Happening::Look => {
                 self.schedule(at + LOOK, Happening::Look);
-                let is_disturbed = !self.cuts.is_empty() || self.seats.iter().any(|seat| seat.is_frozen);
-                let peer = |seat: &Seat| seat.plan.as_ref().filter(|_| seat.has_crashed).map(|(_, identity)| identity.id());
-                let crashed = self.seats.iter().filter_map(peer).collect();
-                let hosts: Vec<&Host> = self.seats.iter().filter_map(|seat| seat.host.as_deref()).collect();
-                self.pairs.check(at, &hosts, &crashed, is_disturbed)?;
+                self.look(at)?;
             }
         }
         Ok(true)
+    }
+
+    /// Looks at all hosts together.
+    fn look(&mut self, now: Time) -> Result<(), Violation> {
+        for (number, seat) in self.seats.iter_mut().enumerate() {
+            let id = HostId(number as u16);
+            let Some(host) = seat.host.as_mut() else { continue };
+            let violation = |(rule, found)| Violation { at: now, host: id, rule, found };
+            checks::of_host(host, self.network.sockets(id), true).map_err(violation)?;
+        }
+        let is_disturbed = !self.cuts.is_empty() || self.seats.iter().any(|seat| seat.is_frozen);
+        match (is_disturbed, self.disturbed_since) {
+            (true, None) => self.disturbed_since = Some(now),
+            // Whoever gave a stream up while the other end could not hear of it: that end learns it by a ping without an answer.
+            (false, Some(since)) => {
+                self.disturbed_since = None;
+                self.settled_at = if now.since(since) > PATIENCE { now + SETTLED_AFTER } else { now };
+            }
+            _ => {}
+        }
+        let is_unsettled = is_disturbed || now < self.settled_at;
+        let peer = |seat: &Seat| seat.plan.as_ref().filter(|_| seat.has_crashed).map(|(_, identity)| identity.id());
+        let crashed = self.seats.iter().filter_map(peer).collect();
+        let hosts: Vec<&Host> = self.seats.iter().filter_map(|seat| seat.host.as_deref()).collect();
+        self.pairs.check(now, &hosts, &crashed, is_unsettled)?;
+        let all: Vec<Seen<'_>> = self.seats.iter().filter_map(|seat| seen(now, seat, &self.network)).collect();
+        self.global.check(now, &all, is_unsettled)
     }
 
     /// An actor's turn, if it still is to have one now.
     fn turn(&mut self, at: Time, id: HostId, actor: Actor) -> Result<(), Violation> {
         let World { network, seats, honest, .. } = self;
         let seat = &mut seats[usize::from(id.number())];
-        if seat.is_frozen || seat.turns.get(&actor).is_none_or(|(planned, _)| *planned != at) {
+        if seat.is_frozen || seat.turns[actor as usize].is_none_or(|(planned, _)| planned != at) {
             return Ok(());
         }
-        seat.turns.remove(&actor);
+        seat.turns[actor as usize] = None;
         let Some(host) = seat.host.as_mut() else { return Ok(()) };
         let is_honest = |at: SocketAddr| honest.contains(&at.ip());
         let violation = |(rule, found)| Violation { at, host: id, rule, found };
@@ -408,10 +458,11 @@ impl World {
                 }
             }
             Actor::Welcome | Actor::Maintenance | Actor::Exchange => asked = host.work(actor, network),
+            Actor::Rogue => host.misbehave(network),
         }
         checks::of_story(&host.story).map_err(violation)?;
         asked.ended.iter().try_for_each(|end| checks::of_end(end, is_honest)).map_err(violation)?;
-        checks::of_host(host, network.sockets(id)).map_err(violation)?;
+        checks::of_host(host, network.sockets(id), false).map_err(violation)?;
         self.carry_out(id, actor, asked);
         self.plan_turns(id);
         Ok(())
@@ -422,18 +473,25 @@ impl World {
             log::log!(target: target, level, "{} {id}: {text}", self.network.now());
         }
         for job in asked.jobs {
-            // A host in the simulator has no file.
-            let Job::Resolve { ticket, name, port } = job else { continue };
-            let is_lost = self.rng.percent(self.unresolved_percent);
-            let known = self.names.get(&name).filter(|_| !is_lost).into_iter().flatten();
-            let addresses = known.map(|at| SocketAddr::new(at.ip(), port)).collect();
-            let after = if is_lost { nanos(RESOLVE_TIMEOUT) } else { self.rng.below(nanos(ANSWER_MAX)) };
-            self.schedule(self.now() + Duration::from_nanos(after), Happening::Resolved(id, actor, ticket, addresses));
+            match job {
+                Job::Resolve { ticket, name, port } => self.resolve(id, actor, ticket, &name, port),
+                Job::SaveScores => self.save(id),
+                // The host has done it itself.
+                Job::Measure => {}
+            }
         }
     }
 
+    fn resolve(&mut self, id: HostId, actor: Actor, ticket: u64, name: &str, port: u16) {
+        let is_lost = self.rng.percent(self.unresolved_percent);
+        let known = self.names.get(name).filter(|_| !is_lost).into_iter().flatten();
+        let addresses = known.map(|at| SocketAddr::new(at.ip(), port)).collect();
+        let after = if is_lost { nanos(RESOLVE_TIMEOUT) } else { self.rng.below(nanos(ANSWER_MAX)) };
+        self.schedule(self.now() + Duration::from_nanos(after), Happening::Resolved(id, actor, ticket, addresses));
+    }
+
     /// Gives every actor of a host its next turn, as it wishes.
-    fn plan_turns(&mut self, id: HostId) {
+    pub(super) fn plan_turns(&mut self, id: HostId) {
         let now = self.now();
         let has_ready = self.network.has_ready(id);
         let World { seats, rng, sequence, happenings, is_prompt, .. } = self;
@@ -442,20 +500,43 @@ impl World {
         let Some(host) = seat.host.as_ref().filter(|_| !seat.is_frozen) else { return };
         for actor in Actor::ALL {
             let wish = host.wish(actor, has_ready);
-            let at = match (wish, seat.turns.get(&actor).map(|(_, planned)| *planned)) {
+            let at = match (wish, seat.turns[actor as usize].map(|(_, planned)| planned)) {
                 (Wish::Idle, _) => {
-                    seat.turns.remove(&actor);
+                    seat.turns[actor as usize] = None;
                     continue;
                 }
                 (wish, Some(planned)) if wish == planned => continue,
                 (Wish::Soon, _) => now + delay(),
                 (Wish::At(at), _) => at.max(now) + delay(),
             };
-            seat.turns.insert(actor, (at, wish));
+            seat.turns[actor as usize] = Some((at, wish));
             *sequence += 1;
             happenings.push(Reverse((at, *sequence, Happening::Turn(id, actor))));
         }
     }
+}
+
+/// The scores that a host finds on its disk when it starts. What is damaged was put aside: it starts without.
+fn read_scores(plan: &Plan, disk: &mut Disk) -> Result<Vec<Row>, StartError> {
+    if plan.settings.score_file.is_empty() {
+        return Ok(Vec::new());
+    }
+    match disk.read() {
+        // Each write has all of them.
+        Ok(writes) => Ok(writes.last().unwrap_or_default().to_vec()),
+        Err(DiskError::Damaged) => Ok(Vec::new()),
+        Err(error) => Err(StartError::Disk(error)),
+    }
+}
+
+/// A living host as the rules of the whole network see it.
+fn seen<'a>(now: Time, seat: &'a Seat, network: &Network) -> Option<Seen<'a>> {
+    let (host, (plan, _)) = (seat.host.as_deref().filter(|host| !host.has_ended())?, seat.plan.as_ref()?);
+    let is_reachable = !plan.has_nat && network.host_at(plan.address) == Some(host.id());
+    let is_honest = plan.conduct == Conduct::Honest;
+    // Who has just been thawed has not had its turns yet.
+    let is_frozen = seat.is_frozen || seat.thawed_at.is_some_and(|thawed| now.since(thawed) <= LATE_MAX);
+    Some(Seen { host, address: plan.address, is_honest, is_reachable, is_frozen, started: host.started() })
 }
 
 /// How long a thread that could run waits for a processor: almost always microseconds, sometimes a time slice.

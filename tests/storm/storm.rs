@@ -12,7 +12,7 @@ use bowline::bus::event::{Event, Message};
 use bowline::bus::link::PushError;
 use bowline::sim::host::Plan;
 use bowline::sim::net::HostId;
-use bowline::sim::pipe::Weather;
+use bowline::sim::pipe::{Latency, Weather};
 use bowline::sim::talk::{NotDone, Options};
 use bowline::sim::world::World;
 use bowline::wire::refusal::Refusal;
@@ -95,7 +95,8 @@ pub struct Storm {
 
 impl Storm {
     pub fn new(seed: u64) -> Storm {
-        let weather = Weather { latency_max: Duration::from_millis(5), jitter: Duration::from_micros(200), ..Weather::default() };
+        let latency = Latency::Uniform { min: Duration::from_millis(1), max: Duration::from_millis(5) };
+        let weather = Weather { latency, jitter: Duration::from_micros(200), ..Weather::default() };
         let mut world = World::new(seed, weather);
         let hosts: Vec<HostId> = (0..HOSTS).map(|host| world.add(plan(host)).expect("a valid plan")).collect();
         let mut storm = Storm {

@@ -62,7 +62,8 @@ pub fn crossing_dials(seed: u64) -> Result<Outcome, Failure> {
 /// What went wrong.
 pub fn redials(seed: u64) -> Result<Outcome, Failure> {
     let mut rng = Rng::from_seed(seed).fork("story");
-    let weather = Weather { latency_max: Duration::from_millis(1), jitter: Duration::ZERO, ..weather(&mut rng) };
+    let drawn = weather(&mut rng);
+    let weather = Weather { latency: drawn.latency.within(Duration::from_millis(1)), jitter: Duration::ZERO, ..drawn };
     let mut world = World::new(seed, weather);
     let ids = [0, 1].map(|number| {
         let mut plan = plan(number, &mut rng);

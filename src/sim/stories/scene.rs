@@ -8,7 +8,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::sim::checks::Violation;
 use crate::sim::host::{Host, Plan, StartError};
-use crate::sim::pipe::Weather;
+use crate::sim::pipe::{Latency, Weather};
 use crate::sim::world::World;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -60,8 +60,8 @@ pub(super) fn at(number: u16) -> SocketAddr {
 pub(super) fn weather(rng: &mut Rng) -> Weather {
     let mut weather = Weather::rough();
     let mut one_of = |choices: [u64; 3]| choices[rng.index(3)];
-    weather.latency_min = Duration::from_micros(one_of([50, 1_000, 5_000]));
-    weather.latency_max = Duration::from_millis(one_of([5, 100, 300]));
+    let (min, max) = (Duration::from_micros(one_of([50, 1_000, 5_000])), Duration::from_millis(one_of([5, 100, 300])));
+    weather.latency = Latency::Uniform { min, max };
     weather.jitter = Duration::from_millis(one_of([0, 1, 50]));
     weather.rate = one_of([0, 1 << 20, 8 << 20]);
     weather.buffer_bytes = one_of([8 << 10, 64 << 10, 1 << 20]) as usize;

@@ -1,0 +1,131 @@
+//! What becomes of a host's memory when its program, its power or its disk fails, and of its clock.
+
+use super::*;
+use crate::base::peer::PeerId;
+use crate::sim::disk::Faults;
+use crate::sim::host::{Host, Plan};
+use crate::sim::pipe::Weather;
+use std::time::Duration;
+
+const HOST: HostId = HostId(0);
+const STRANGER: PeerId = PeerId::from_bytes([9; 32]);
+
+/// A host that saves its scores on such a disk.
+fn world(faults: Faults) -> World {
+    let mut world = World::new(1, Weather::default());
+    let mut plan = Plan::new([50, 1, 0, 1].into());
+    plan.settings.discovery_bootstrap = true;
+    plan.settings.score_file = "scores".to_owned();
+    plan.disk = Disk::with(faults);
+    world.add(plan).expect("a valid plan");
+    run(&mut world, 1);
+    world
+}
+
+fn run(world: &mut World, seconds: u64) {
+    world.run_for(Duration::from_secs(seconds)).expect("no rule is broken");
+}
+
+/// The application says something bad of somebody.
+fn report(world: &mut World, delta: i32) {
+    world.call(HOST, |host: &mut Host, now| host.pool.report(now, STRANGER, delta, "it lied")).expect("it lives");
+}
+
+/// Whether it remembers that.
+fn remembers(world: &World) -> bool {
+    let score = |host: &Host| host.pool.score(host.clock(world.now()), &STRANGER);
+    world.host(HOST).and_then(score).is_some()
+}
+
+#[test]
+fn scores_outlive_a_crash_once_they_are_saved() {
+    let mut world = world(Faults::default());
+    report(&mut world, -20);
+    run(&mut world, 130);
+    world.crash(HOST);
+    run(&mut world, 10);
+    world.start(HOST).expect("it can be started");
+    assert!(remembers(&world));
+}
+
+#[test]
+fn who_dies_in_the_middle_of_a_write_has_not_saved_it() {
+    let mut world = world(Faults::default());
+    report(&mut world, -20);
+    run(&mut world, 130);
+    world.crash_at_write(HOST, 1);
+    report(&mut world, -20);
+    run(&mut world, 130);
+    assert!(world.host(HOST).is_none(), "it died while it wrote");
+    let kept: Vec<usize> = world.disk(HOST).read().expect("it can be read").map(<[Row]>::len).collect();
+    assert_eq!(kept, [1], "the write before is whole, the torn one is not there");
+    world.start(HOST).expect("it can be started");
+    assert!(remembers(&world));
+}
+
+#[test]
+fn a_crash_during_a_slow_write_loses_it() {
+    let mut world = world(Faults { delay: Duration::from_secs(100), ..Faults::default() });
+    report(&mut world, -20);
+    // The period of maintenance is two minutes.
+    run(&mut world, 150);
+    world.crash(HOST);
+    world.start(HOST).expect("it can be started");
+    assert!(!remembers(&world));
+    report(&mut world, -20);
+    run(&mut world, 230);
+    world.crash(HOST);
+    world.start(HOST).expect("it can be started");
+    assert!(remembers(&world), "now it had the time");
+}
+
+#[test]
+fn what_a_failing_or_full_disk_did_not_take_is_saved_later() {
+    // The first call reads.
+    for faults in [Faults { fails_at: Some(2), ..Faults::default() }, Faults { rows_max: Some(0), ..Faults::default() }] {
+        let mut world = world(faults);
+        report(&mut world, -20);
+        run(&mut world, 130);
+        assert_eq!(world.disk(HOST).read().expect("it can be read").count(), 0, "{faults:?}");
+        world.disk(HOST).faults = Faults::default();
+        run(&mut world, 130);
+        assert_eq!(world.disk(HOST).read().expect("it can be read").count(), 1, "{faults:?}");
+    }
+}
+
+#[test]
+fn a_damaged_disk_is_put_aside_and_one_that_cannot_be_read_is_named() {
+    let mut world = world(Faults::default());
+    report(&mut world, -20);
+    run(&mut world, 130);
+    world.crash(HOST);
+    world.disk(HOST).damage();
+    world.start(HOST).expect("it starts without");
+    assert!(!remembers(&world));
+    world.crash(HOST);
+    let calls = world.disk(HOST).calls();
+    world.disk(HOST).faults.fails_at = Some(calls + 1);
+    let error = world.start(HOST).expect_err("it cannot read its scores");
+    assert!(error.to_string().contains("scores cannot be read"), "{error}");
+    world.start(HOST).expect("the next time it can");
+}
+
+#[test]
+fn a_wall_clock_steps_for_the_host_alone_and_outlives_a_restart() {
+    let mut world = world(Faults::default());
+    let saved_at = |world: &mut World| {
+        report(world, -1);
+        run(world, 130);
+        let writes = world.disk(HOST).read().expect("it can be read");
+        writes.last().and_then(<[Row]>::first).expect("it has saved").0
+    };
+    let first = saved_at(&mut world);
+    world.step_clock(HOST, 3_600);
+    let later = saved_at(&mut world);
+    assert!((3_600..3_900).contains(&(later - first)), "{first}, {later}");
+    world.crash(HOST);
+    world.start(HOST).expect("it can be started");
+    world.step_clock(HOST, -7_200);
+    let earlier = saved_at(&mut world);
+    assert!((3_600 - 400..3_600).contains(&(first - earlier)), "{first}, {earlier}");
+}
