@@ -2,8 +2,13 @@
 //! hold throughout. Tests run them over many seeds.
 
 mod chat;
+pub mod churn;
+pub mod cold_start;
 pub mod dialing;
 pub mod forming;
+pub mod framing;
+mod graph;
 pub mod neighbours;
+pub mod reflection;
 pub mod roles;
 pub mod scene;
