@@ -57,6 +57,11 @@ impl Roster {
         self.links.read().values().cloned().collect()
     }
 
+    /// Their ids, oldest first.
+    pub fn ids(&self) -> Vec<LinkId> {
+        self.links.read().keys().copied().collect()
+    }
+
     /// The open links whose peer has `channel`.
     pub fn having(&self, channel: ChannelId) -> Vec<Arc<Link>> {
         self.links.read().values().filter(|link| link.lane(channel).is_some()).cloned().collect()

@@ -71,7 +71,7 @@ impl Pool {
 
     /// What the counters say of a link. Messages that have come since the last look are of use.
     pub fn note_measure(&mut self, now: Time, link: LinkId, rtt: Option<Duration>, messages_in: u64) {
-        let Some(slot) = self.slots.get_mut(link) else { return };
+        let Some(slot) = self.slots.note_on(link) else { return };
         slot.min_rtt = [slot.min_rtt, rtt].into_iter().flatten().min();
         if messages_in > slot.messages_in {
             slot.messages_in = messages_in;
@@ -81,7 +81,7 @@ impl Pool {
 
     /// The peer of that link was of use. False if there is no such link.
     pub fn note_use(&mut self, now: Time, link: LinkId, way: Use) -> bool {
-        let Some(slot) = self.slots.get_mut(link).filter(|slot| slot.is_link()) else { return false };
+        let Some(slot) = self.slots.note_on(link).filter(|slot| slot.is_link()) else { return false };
         slot.useful[way as usize] = Some(now);
         self.note_good(now, link);
         true

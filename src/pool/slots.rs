@@ -204,6 +204,11 @@ impl Slots {
         self.slots.get_mut(&link)
     }
 
+    /// For notes that nothing is counted by and nobody waits for: who has seen this version need not look again.
+    pub(super) fn note_on(&mut self, link: LinkId) -> Option<&mut Slot> {
+        self.slots.get_mut(&link)
+    }
+
     fn note_change(&mut self) {
         self.version += 1;
         self.counted.set(None);

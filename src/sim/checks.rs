@@ -106,14 +106,16 @@ pub(super) fn of_host(host: &mut Host, sockets: usize, is_thorough: bool) -> Fin
 
 /// While nothing is on its way between the reactor and the workers, both know the same links.
 fn of_quiet_host(host: &Host) -> Finding {
-    let living: BTreeSet<LinkId> = host.engine().living().collect();
-    let places: BTreeSet<LinkId> = host.pool.slots().iter().map(|slot| slot.link).collect();
-    holds(living == places, "places and connections are the same links", || {
+    let slots = || host.pool.slots().iter();
+    let mut living: Vec<LinkId> = host.engine().living().collect();
+    living.sort_unstable();
+    holds(slots().map(|slot| slot.link).eq(living.iter().copied()), "places and connections are the same links", || {
+        let (living, places): (BTreeSet<LinkId>, BTreeSet<LinkId>) =
+            (living.iter().copied().collect(), slots().map(|slot| slot.link).collect());
         format!("without a place {:?}, without a connection {:?}", &living - &places, &places - &living)
     })?;
-    let mailboxes: BTreeSet<LinkId> = host.links().into_iter().collect();
-    let open: BTreeSet<LinkId> =
-        host.pool.slots().iter().filter(|slot| slot.phase == Phase::Open).map(|slot| slot.link).collect();
+    let mailboxes = host.links();
+    let open: Vec<LinkId> = slots().filter(|slot| slot.phase == Phase::Open).map(|slot| slot.link).collect();
     holds(mailboxes == open, "open places and mailboxes are the same links", || format!("{open:?} and {mailboxes:?}"))
 }
 
@@ -159,24 +161,38 @@ impl Pairs {
     /// Two hosts have one link, or none, and both know of it; nobody has a link with a program that is dead. While the network is
     /// disturbed, half links are not counted.
     pub fn check(&mut self, now: Time, hosts: &[&Host], crashed: &BTreeSet<PeerId>, is_disturbed: bool) -> Result<(), Violation> {
-        let by_peer: BTreeMap<PeerId, &Host> = hosts.iter().map(|host| (host.peer(), *host)).collect();
-        let (mut twice, mut half) = (BTreeMap::new(), BTreeMap::new());
-        for host in hosts {
-            let mut seen = BTreeSet::new();
-            for slot in host.pool.slots().iter().filter(|slot| slot.is_open()) {
+        let place: BTreeMap<PeerId, usize> = hosts.iter().enumerate().map(|(place, host)| (host.peer(), place)).collect();
+        // Each link with who is at its other end; and who has one with whom. A large world has tens of thousands, looked at each second.
+        let mut links = Vec::new();
+        let mut linked = vec![false; hosts.len() * hosts.len()];
+        for (one, host) in hosts.iter().enumerate() {
+            for slot in host.pool.slots().iter().filter(|slot| slot.is_link()) {
                 let Some(peer) = slot.peer else { continue };
-                if !seen.insert(peer) {
-                    let since = *self.twice_since.get(&(host.id, peer)).unwrap_or(&now);
-                    twice.insert((host.id, peer), since);
+                let other = place.get(&peer).copied();
+                if let Some(other) = other {
+                    linked[one * hosts.len() + other] = true;
                 }
-                let is_half = match by_peer.get(&peer) {
-                    Some(other) => other.pool.slots().link_of(&host.peer()).is_none(),
-                    None => crashed.contains(&peer),
-                };
-                if is_half && !is_disturbed {
-                    let since = *self.half_since.get(&(host.id, slot.link)).unwrap_or(&now);
-                    half.insert((host.id, slot.link), since);
-                }
+                links.push((one, slot, peer, other));
+            }
+        }
+        let (mut twice, mut half) = (BTreeMap::new(), BTreeMap::new());
+        let mut seen = BTreeSet::new();
+        let mut is_seen = vec![false; linked.len()];
+        for (one, slot, peer, other) in links.into_iter().filter(|(_, slot, ..)| slot.is_open()) {
+            let id = hosts[one].id;
+            let is_second = match other {
+                Some(other) => std::mem::replace(&mut is_seen[one * hosts.len() + other], true),
+                None => !seen.insert((one, peer)),
+            };
+            if is_second {
+                twice.insert((id, peer), *self.twice_since.get(&(id, peer)).unwrap_or(&now));
+            }
+            let is_half = match other {
+                Some(other) => !linked[other * hosts.len() + one],
+                None => crashed.contains(&peer),
+            };
+            if is_half && !is_disturbed {
+                half.insert((id, slot.link), *self.half_since.get(&(id, slot.link)).unwrap_or(&now));
             }
         }
         (self.twice_since, self.half_since) = (twice, half);

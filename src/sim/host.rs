@@ -243,9 +243,9 @@ impl Host {
         let local = Arc::new(Local::new(profile)?);
         listen(id, &listening, network)?;
         let limits = Limits::of(&settings, None);
-        let (commands, orders) = bounded(COMMANDS_MAX);
-        let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
-        let (control, controls) = bounded(CONTROL_MAX);
+        let ((commands, orders), (control, controls)) = (bounded(COMMANDS_MAX), bounded(CONTROL_MAX));
+        let conns_max = limits.conns_max;
+        let (report, reports) = bounded(Engine::reports_max(conns_max));
         let (bell, is_rung) = bell();
         let (routes, is_readable) = routes(&bell);
         let (roster, counters, ids) = (Arc::new(Roster::default()), Arc::new(NodeCounters::default()), LinkIds::default());
@@ -260,7 +260,6 @@ impl Host {
             door: Arc::default(),
             ids: ids.clone(),
         };
-        let conns_max = limits.conns_max;
         let mut engine = engine(&settings, limits, ports, &local, rng.fork("entropy"));
         (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
         Ok(Host {
@@ -330,7 +329,7 @@ impl Host {
 
     /// Open links, oldest first.
     pub fn links(&self) -> Vec<LinkId> {
-        self.roster.all().iter().map(|link| link.id).collect()
+        self.roster.ids()
     }
 
     /// The open link with a peer.

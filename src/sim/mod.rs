@@ -1,5 +1,6 @@
 //! Whole networks in memory: the machines of `node/` without its threads, on streams without sockets, in virtual time from a seed.
 
+mod agenda;
 pub mod checks;
 pub mod crossing;
 mod desks;

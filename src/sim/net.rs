@@ -5,6 +5,7 @@
 //! It behaves like TCP where TCP promises something and like its worst day where not: pieces are cut anywhere, readiness is told once per
 //! change and only to who ran out, a reset overtakes what has not left yet.
 
+use super::agenda::Agenda;
 use super::pipe::Weather;
 use super::port::Port;
 use super::streams::{EndId, Happening, Phase, Stream};
@@ -13,8 +14,7 @@ use crate::base::link_id::LinkId;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::reactor::net::Ready;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -72,8 +72,7 @@ pub struct Network {
     pub(super) latencies: BTreeMap<(HostId, HostId), Duration>,
     pub(super) streams: BTreeMap<u64, Stream>,
     pub(super) streams_made: u64,
-    happenings: BinaryHeap<Reverse<(Time, u64, Happening)>>,
-    sequence: u64,
+    agenda: Agenda<Happening>,
     /// Ways that nothing passes.
     cuts: BTreeSet<(HostId, HostId)>,
     trace: Trace,
@@ -93,8 +92,7 @@ impl Network {
             latencies: BTreeMap::new(),
             streams: BTreeMap::new(),
             streams_made: 0,
-            happenings: BinaryHeap::new(),
-            sequence: 0,
+            agenda: Agenda::default(),
             cuts: BTreeSet::new(),
             trace: Trace::default(),
             touched: Vec::new(),
@@ -214,7 +212,7 @@ impl Network {
 
     /// When something happens next.
     pub fn next_at(&self) -> Option<Time> {
-        self.happenings.peek().map(|Reverse((at, ..))| *at)
+        self.agenda.next_at()
     }
 
     /// Moves time to `to`, and lets happen what happens until then.
@@ -227,7 +225,7 @@ impl Network {
 
     /// Lets the next thing happen, at its time. False if nothing is left.
     pub fn step(&mut self) -> bool {
-        let Some(Reverse((at, _, happening))) = self.happenings.pop() else { return false };
+        let Some((at, happening)) = self.agenda.take() else { return false };
         self.now = self.now.max(at);
         match happening {
             Happening::Knock(stream, before) => self.knock(stream, before),
@@ -269,8 +267,7 @@ impl Network {
     }
 
     pub(super) fn schedule(&mut self, at: Time, happening: Happening) {
-        self.sequence += 1;
-        self.happenings.push(Reverse((at, self.sequence, happening)));
+        self.agenda.put(at, happening);
     }
 
     pub(super) fn is_cut(&self, from: HostId, to: HostId) -> bool {

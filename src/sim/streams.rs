@@ -66,7 +66,7 @@ pub(super) struct Stream {
     pub is_severed: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Happening {
     /// The first packet of a dial arrives; so many were sent before.
     Knock(u64, u32),

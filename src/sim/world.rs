@@ -15,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+use super::agenda::Agenda;
 use super::checks::{self, Pairs, Violation};
 use super::desks::Asked;
 use super::disk::{Disk, DiskError, Row};
@@ -39,8 +40,7 @@ use crate::crypto::keys::SecretKey;
 use crate::crypto::sodium;
 use crate::pool::dialing::DialError;
 use crate::pool::slots::Purpose;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -55,17 +55,29 @@ const PROMPT: Duration = Duration::from_micros(1);
 /// A name's answer takes so long at most, if it comes.
 const ANSWER_MAX: Duration = Duration::from_millis(500);
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug)]
 pub(super) enum Happening {
     Turn(HostId, Actor),
-    Resolved(HostId, Actor, u64, Vec<SocketAddr>),
+    Resolved(Box<Resolved>),
     /// The disk has taken what the program of that start was writing, or has failed.
     Written(HostId, u32),
     Look,
 }
 
+/// What a worker hears of a name.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    host: HostId,
+    actor: Actor,
+    ticket: u64,
+    addresses: Vec<SocketAddr>,
+}
+
 /// By actor: its next turn, and the wish that it comes from.
 pub(super) type Turns = [Option<(Time, Wish)>; Actor::ALL.len()];
+/// By actor: when the agenda comes back to it for a deadline, at the latest. Deadlines are put off at almost every turn, and what the agenda
+/// has follows them when its time comes, instead of piling up.
+pub(super) type Timers = [Option<Time>; Actor::ALL.len()];
 
 /// What the world knows of a host, alive or not.
 #[derive(Default)]
@@ -80,6 +92,7 @@ pub(super) struct Seat {
     pub(super) has_crashed: bool,
     /// When each actor takes its next turn.
     pub(super) turns: Turns,
+    pub(super) timers: Timers,
     /// Seconds by which its wall clock is ahead.
     pub(super) clock_ahead: i64,
     pub(super) disk: Disk,
@@ -121,8 +134,7 @@ pub struct World {
     seed: u64,
     keys: Keys,
     seats: Vec<Seat>,
-    happenings: BinaryHeap<Reverse<(Time, u64, Happening)>>,
-    sequence: u64,
+    agenda: Agenda<Happening>,
     pairs: Pairs,
     pub(super) cuts: BTreeSet<(HostId, HostId)>,
     global: Global,
@@ -157,8 +169,7 @@ impl World {
             seed,
             keys,
             seats: Vec::new(),
-            happenings: BinaryHeap::new(),
-            sequence: 0,
+            agenda: Agenda::default(),
             pairs: Pairs::default(),
             cuts: BTreeSet::new(),
             global: Global::default(),
@@ -375,13 +386,12 @@ impl World {
     }
 
     pub(super) fn schedule(&mut self, at: Time, happening: Happening) {
-        self.sequence += 1;
-        self.happenings.push(Reverse((at, self.sequence, happening)));
+        self.agenda.put(at, happening);
     }
 
     /// Lets the next thing happen, if it happens by `to`. False if it does not.
     fn step(&mut self, to: Time) -> Result<bool, Violation> {
-        let own = self.happenings.peek().map(|Reverse((at, ..))| *at);
+        let own = self.agenda.next_at();
         let network = self.network.next_at();
         let Some(next) = [own, network].into_iter().flatten().min().filter(|next| *next <= to) else { return Ok(false) };
         if network == Some(next) {
@@ -391,11 +401,12 @@ impl World {
             }
             return Ok(true);
         }
-        let Some(Reverse((at, _, happening))) = self.happenings.pop() else { return Ok(false) };
+        let Some((at, happening)) = self.agenda.take() else { return Ok(false) };
         self.network.advance(at);
         match happening {
             Happening::Turn(id, actor) => self.turn(at, id, actor)?,
-            Happening::Resolved(id, actor, ticket, addresses) => {
+            Happening::Resolved(resolved) => {
+                let Resolved { host: id, actor, ticket, addresses } = *resolved;
                 self.network.note(id, What::Resolved, LinkId::NONE, addresses.len() as u64);
                 if let Some(host) = &mut self.seat(id).host {
                     host.finish(actor, Done::Resolved { ticket, addresses });
@@ -440,10 +451,19 @@ impl World {
 
     /// An actor's turn, if it still is to have one now.
     fn turn(&mut self, at: Time, id: HostId, actor: Actor) -> Result<(), Violation> {
-        let World { network, seats, honest, .. } = self;
+        let World { network, seats, honest, agenda, .. } = self;
         let seat = &mut seats[usize::from(id.number())];
-        if seat.is_frozen || seat.turns[actor as usize].is_none_or(|(planned, _)| planned != at) {
-            return Ok(());
+        let timer = &mut seat.timers[actor as usize];
+        *timer = timer.filter(|queued| *queued != at);
+        match seat.turns[actor as usize] {
+            Some((planned, _)) if planned == at && !seat.is_frozen => {}
+            // Its deadline was put off.
+            Some((planned, Wish::At(_))) if planned > at && timer.is_none() => {
+                *timer = Some(planned);
+                agenda.put(planned, Happening::Turn(id, actor));
+                return Ok(());
+            }
+            _ => return Ok(()),
         }
         seat.turns[actor as usize] = None;
         let Some(host) = seat.host.as_mut() else { return Ok(()) };
@@ -486,15 +506,16 @@ impl World {
         let is_lost = self.rng.percent(self.unresolved_percent);
         let known = self.names.get(name).filter(|_| !is_lost).into_iter().flatten();
         let addresses = known.map(|at| SocketAddr::new(at.ip(), port)).collect();
+        let resolved = Resolved { host: id, actor, ticket, addresses };
         let after = if is_lost { nanos(RESOLVE_TIMEOUT) } else { self.rng.below(nanos(ANSWER_MAX)) };
-        self.schedule(self.now() + Duration::from_nanos(after), Happening::Resolved(id, actor, ticket, addresses));
+        self.schedule(self.now() + Duration::from_nanos(after), Happening::Resolved(Box::new(resolved)));
     }
 
     /// Gives every actor of a host its next turn, as it wishes.
     pub(super) fn plan_turns(&mut self, id: HostId) {
         let now = self.now();
         let has_ready = self.network.has_ready(id);
-        let World { seats, rng, sequence, happenings, is_prompt, .. } = self;
+        let World { seats, rng, agenda, is_prompt, .. } = self;
         let mut delay = || if *is_prompt { PROMPT } else { delay(rng) };
         let seat = &mut seats[usize::from(id.number())];
         let Some(host) = seat.host.as_ref().filter(|_| !seat.is_frozen) else { return };
@@ -510,8 +531,14 @@ impl World {
                 (Wish::At(at), _) => at.max(now) + delay(),
             };
             seat.turns[actor as usize] = Some((at, wish));
-            *sequence += 1;
-            happenings.push(Reverse((at, *sequence, Happening::Turn(id, actor))));
+            let timer = &mut seat.timers[actor as usize];
+            if matches!(wish, Wish::At(_)) {
+                if timer.is_some_and(|queued| queued <= at) {
+                    continue;
+                }
+                *timer = Some(at);
+            }
+            agenda.put(at, Happening::Turn(id, actor));
         }
     }
 }

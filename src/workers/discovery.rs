@@ -71,6 +71,8 @@ pub(super) struct Discovery {
     orders: VecDeque<(u64, LinkId)>,
     /// Links that were asked before, with what they have told; a seed that is new is asked at once.
     met: BTreeMap<LinkId, Set>,
+    /// Open links that were not, when links last came or went.
+    unmet: Vec<LinkId>,
     failures: BTreeMap<LinkId, u32>,
     questions: u32,
     askers: Paces<PeerId>,
@@ -85,6 +87,7 @@ impl Default for Discovery {
             under_way: BTreeMap::new(),
             orders: VecDeque::new(),
             met: BTreeMap::new(),
+            unmet: Vec::new(),
             failures: BTreeMap::new(),
             questions: 0,
             askers: Paces::new(ASKERS_MAX),
@@ -94,9 +97,14 @@ impl Default for Discovery {
 }
 
 impl Discovery {
-    /// Begins a cycle when it is time and goes on with the one under way. Gives when to come back.
-    pub(super) fn round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) -> Time {
-        self.forget_gone(pool, out);
+    /// Begins a cycle when it is time and goes on with the one under way; `has_news` if places have changed since the last time. Gives
+    /// when to come back.
+    pub(super) fn round(&mut self, now: Time, has_news: bool, pool: &mut Pool, out: &mut Outbox) -> Time {
+        if has_news || !self.orders.is_empty() {
+            self.forget_gone(pool, out);
+            let is_unmet = |slot: &&Slot| slot.is_open() && !self.met.contains_key(&slot.link);
+            self.unmet = pool.slots().iter().filter(is_unmet).map(|slot| slot.link).collect();
+        }
         let timeout = pool.policy().pex_request_timeout;
         let late: Vec<LinkId> = self
             .under_way
@@ -108,19 +116,20 @@ impl Discovery {
             self.fail(now, link, NotDiscovered::TimedOut, pool, out);
         }
         self.begin_order(now, pool, out);
-        let open: Vec<LinkId> = pool.slots().iter().filter(|slot| slot.is_open()).map(|slot| slot.link).collect();
-        if now >= self.next_cycle && !open.is_empty() {
+        if now >= self.next_cycle && pool.counts().open > 0 {
             self.next_cycle = now + pool.policy().discovery_period;
-            self.queue = open.into();
+            self.queue = pool.slots().iter().filter(|slot| slot.is_open()).map(|slot| slot.link).collect();
             for at in pool.whom_to_check(now, pool.policy().discovery_checks) {
                 pool.want_check(at);
                 out.nudge_maintenance = true;
             }
         } else {
-            let is_new_seed = |slot: &&Slot| slot.is_open() && !self.met.contains_key(&slot.link) && is_seed(slot, pool);
-            let seeds: Vec<LinkId> = pool.slots().iter().filter(is_new_seed).map(|slot| slot.link).collect();
-            self.queue.retain(|link| !seeds.contains(link));
-            self.queue.extend(seeds);
+            self.unmet.retain(|link| !self.met.contains_key(link));
+            let is_new_seed = |slot: &&Slot| slot.is_open() && is_seed(slot, pool);
+            for seed in self.unmet.iter().filter_map(|link| pool.slots().get(*link)).filter(is_new_seed) {
+                self.queue.retain(|link| *link != seed.link);
+                self.queue.push_back(seed.link);
+            }
         }
         while self.under_way.len() < UNDER_WAY_MAX
             && let Some(link) = self.queue.pop_front()

@@ -60,6 +60,9 @@ pub struct Exchange {
     rng: Rng,
     /// Links that were asked, and whether their peers owe an answer: until it comes, however late, they are not asked again.
     asked: BTreeMap<LinkId, bool>,
+    /// Open links that were never asked, oldest first, and the version of the places that they were last looked for at.
+    unasked: Vec<LinkId>,
+    seen: Option<u64>,
     next_ask: Time,
     last_ask: Option<Time>,
     /// Intervals between requests, in base intervals; 0 before the first.
@@ -80,6 +83,8 @@ impl Exchange {
         Exchange {
             rng,
             asked: BTreeMap::new(),
+            unasked: Vec::new(),
+            seen: None,
             next_ask: Time::ZERO,
             last_ask: None,
             ratio: 0,
@@ -93,10 +98,22 @@ impl Exchange {
         }
     }
 
-    /// Asks whoever is due to be asked. In order: what is gone is tidied up; somebody is asked when the interval is
-    /// over, when maintenance wants it, or when a newcomer is up that may know more than our short book.
-    fn ask_round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
+    /// Sees which links have come and gone; false if none has. It is called at each message, so it looks only when there is something to see.
+    fn look(&mut self, pool: &Pool) -> bool {
+        let version = Some(pool.slots().version());
+        if self.seen == version {
+            return false;
+        }
+        self.seen = version;
         self.asked.retain(|link, _| pool.slots().get(*link).is_some_and(Slot::is_link));
+        let is_unasked = |slot: &&Slot| slot.is_open() && !self.asked.contains_key(&slot.link);
+        self.unasked = pool.slots().iter().filter(is_unasked).map(|slot| slot.link).collect();
+        true
+    }
+
+    /// Asks whoever is due to be asked: somebody when the interval is over, when maintenance wants it, or when a newcomer is up that may
+    /// know more than our short book.
+    fn ask_round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
         if !may_exchange(pool) {
             self.deadline = Time::MAX;
             return;
@@ -105,11 +122,11 @@ impl Exchange {
         // Bounded by the links: each turn makes one peer unavailable.
         let mut is_first = true;
         loop {
-            let available = self.available(now, pool);
-            let fresh = available.iter().copied().find(|link| self.is_due_newcomer(now, *link, pool));
-            if let Some(link) = fresh {
-                self.ask(now, link, available.len(), pool, out);
+            if let Some(link) = self.due_newcomer(now, pool) {
+                let available = self.available(now, pool).len();
+                self.ask(now, link, available, pool, out);
             } else if now >= self.next_ask || is_first && is_wanted {
+                let available = self.available(now, pool);
                 let Some(link) = available.get(self.rng.index(available.len())).copied() else {
                     self.next_ask = now + pool.policy().pex_idle_period;
                     break;
@@ -137,8 +154,11 @@ impl Exchange {
 
     /// Open links whose peer may be asked now.
     fn available(&self, now: Time, pool: &Pool) -> Vec<LinkId> {
-        let may_ask = |slot: &&Slot| self.asked_again_at(slot, pool).is_some_and(|at| at <= now);
-        pool.slots().iter().filter(may_ask).map(|slot| slot.link).collect()
+        pool.slots().iter().filter(|slot| self.may_ask(now, slot, pool)).map(|slot| slot.link).collect()
+    }
+
+    fn may_ask(&self, now: Time, slot: &Slot, pool: &Pool) -> bool {
+        self.asked_again_at(slot, pool).is_some_and(|at| at <= now)
     }
 
     /// When the peer of a link may be asked; `None` while it may not at all.
@@ -153,14 +173,12 @@ impl Exchange {
     }
 
     /// A link that was never asked: a seed's at once, another's as soon as the pace allows, while the book is short.
-    fn is_due_newcomer(&self, now: Time, link: LinkId, pool: &Pool) -> bool {
-        if self.asked.contains_key(&link) {
-            return false;
-        }
-        let is_seed = pool.slots().get(link).is_some_and(|slot| is_seed(slot, pool));
+    fn due_newcomer(&self, now: Time, pool: &Pool) -> Option<LinkId> {
         let is_short = pool.points().len() < pool.policy().points_short;
         let pace = pool.policy().pex_request_interval_min;
-        is_seed || is_short && self.last_ask.is_none_or(|last| now.since(last) >= pace)
+        let is_any_due = is_short && self.last_ask.is_none_or(|last| now.since(last) >= pace);
+        let is_due = |slot: &&Slot| (is_any_due || is_seed(slot, pool)) && self.may_ask(now, slot, pool);
+        self.unasked.iter().filter_map(|link| pool.slots().get(*link)).find(is_due).map(|slot| slot.link)
     }
 
     fn ask(&mut self, now: Time, link: LinkId, available: usize, pool: &mut Pool, out: &mut Outbox) {
@@ -170,6 +188,7 @@ impl Exchange {
             peer.asked_by_us = Some(now);
         }
         self.asked.insert(link, true);
+        self.unasked.retain(|other| *other != link);
         self.last_ask = Some(now);
         self.next_ask = now + self.interval(available.saturating_sub(1), pool);
         say(out, link, (ChannelId::PEX, Kind::Message, 0), message.encode());
@@ -199,9 +218,9 @@ impl Exchange {
         let mut next = self.next_ask;
         // A newcomer waits for the pace of requests, or for its own if it was asked on an earlier link.
         let is_short = pool.points().len() < policy.points_short;
-        let is_new = |slot: &&Slot| !self.asked.contains_key(&slot.link) && (is_short || is_seed(slot, pool));
         let paced = self.last_ask.map_or(Time::ZERO, |last| last + policy.pex_request_interval_min);
-        for slot in pool.slots().iter().filter(is_new) {
+        let newcomers = self.unasked.iter().filter_map(|link| pool.slots().get(*link));
+        for slot in newcomers.filter(|slot| is_short || is_seed(slot, pool)) {
             let at = self.asked_again_at(slot, pool);
             next = at.map_or(next, |at| next.min(at.max(paced)));
         }
@@ -359,9 +378,12 @@ impl Machine for Exchange {
     }
 
     fn wake(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
+        let has_news = self.look(pool);
         self.ask_round(now, pool, out);
-        let discovery = self.discovery.round(now, pool, out);
-        self.heard.greet(now, pool);
+        let discovery = self.discovery.round(now, has_news, pool, out);
+        if has_news {
+            self.heard.greet(now, pool);
+        }
         let names = self.heard.ask(now, out);
         let serving = self.serving.round(now, pool, out);
         self.deadline = self.deadline.min(discovery).min(names).min(serving);
