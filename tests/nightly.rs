@@ -18,7 +18,7 @@ use bowline::sim::eclipse::model::{Attack, Policy};
 use bowline::sim::eclipse::ours::{self, Ours};
 use bowline::sim::stories::churn::churn;
 use bowline::sim::stories::cold_start::{Spread, cold_start};
-use bowline::sim::stories::framing::framing;
+use bowline::sim::stories::framing::{Spoils, framing};
 use bowline::sim::stories::reflection::reflection;
 use std::time::{Duration, Instant};
 
@@ -160,7 +160,7 @@ fn a_thousand_nodes_that_are_told_of_a_victim_are_no_weapon() {
 fn liars_have_nobody_honest_listed() {
     let (first, count) = (number("BOWLINE_SEED", 1), number("BOWLINE_TRIALS", 200));
     for seed in first..first + count {
-        let framed = framing(seed, 10 * MINUTE).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+        let framed = framing(seed, 10 * MINUTE, Spoils::Openings).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
         println!("framing {seed}: {framed:?}");
     }
 }

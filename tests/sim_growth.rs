@@ -3,7 +3,7 @@
 
 use bowline::sim::stories::churn::churn;
 use bowline::sim::stories::cold_start::{Spread, cold_start};
-use bowline::sim::stories::framing::framing;
+use bowline::sim::stories::framing::{Spoils, framing};
 use bowline::sim::stories::reflection::reflection;
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ fn seeds(name: &str, count: u64) -> impl Iterator<Item = u64> {
 }
 
 #[test]
-fn sixty_nodes_that_start_cold_have_their_links_within_a_minute() {
+fn sixty_nodes_that_start_cold_have_their_links_within_half_a_minute() {
     for seed in seeds("sixty_nodes", 1) {
         for spread in [Spread::Even, Spread::Skewed] {
-            let formed = cold_start(seed, 60, spread, MINUTE).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+            let formed = cold_start(seed, 60, spread, MINUTE / 2).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
             println!("{seed}, {spread:?}: {formed:?}");
             assert!(formed.formed_after.is_some(), "seed {seed}, {spread:?}: too few links: {formed:?}");
             assert!(formed.diameter.is_some_and(|steps| steps <= 3), "seed {seed}, {spread:?}: {formed:?}");
@@ -58,12 +58,23 @@ fn nodes_that_come_and_go_always_have_their_links() {
     }
 }
 
-#[test]
-fn liars_have_nobody_honest_listed() {
-    for seed in seeds("liars_have_nobody", 1) {
-        let framed = framing(seed, 4 * MINUTE).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+/// Plays the story of the liars; who is honest and on a list fails it.
+fn frame(name: &str, spoils: Spoils) {
+    for seed in seeds(name, 1) {
+        let framed = framing(seed, 4 * MINUTE, spoils).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
         println!("{seed}: {framed:?}");
         assert!(framed.relayed > 0 && framed.spoiled > 0 && framed.replayed > 0, "seed {seed}: nobody was lied to: {framed:?}");
         assert!(framed.rogues_listed > 0, "seed {seed}: not even who breaks the rules was listed: {framed:?}");
     }
+}
+
+#[test]
+fn liars_have_nobody_honest_listed() {
+    frame("liars_have_nobody", Spoils::Openings);
+}
+
+#[test]
+#[ignore = "fails: who changes a byte of a record on its way has the identity behind it greylisted (BadRecord is blamed on the peer)"]
+fn whoever_stands_between_has_nobody_honest_listed() {
+    frame("whoever_stands_between", Spoils::Links);
 }

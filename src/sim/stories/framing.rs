@@ -27,8 +27,25 @@ const FRAMERS: u16 = 3;
 const BETWEEN: u16 = 30_000;
 /// What is overheard of a stream: its first message and more.
 const OVERHEARD: usize = 1_024;
-/// Within so many bytes a stream is spoiled: in the handshake or soon after it.
-const SPOILED_WITHIN: u64 = 6_000;
+
+/// Where somebody between changes a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoils {
+    /// In the first message of either side.
+    Openings,
+    /// Anywhere in the handshake, or in what is said on the link soon after it.
+    Links,
+}
+
+impl Spoils {
+    /// Within so many bytes of a direction.
+    fn within(self) -> u64 {
+        match self {
+            Spoils::Openings => 96,
+            Spoils::Links => 6_000,
+        }
+    }
+}
 
 /// What the liars did, and what came of it.
 #[derive(Clone, Debug)]
@@ -49,7 +66,7 @@ pub struct Framed {
 ///
 /// # Errors
 /// What went wrong; above all, somebody honest on a list.
-pub fn framing(seed: u64, lasts: Duration) -> Result<Framed, Failure> {
+pub fn framing(seed: u64, lasts: Duration, spoils: Spoils) -> Result<Framed, Failure> {
     let mut rng = Rng::from_seed(seed).fork("story");
     let mut world = World::new(seed, weather(&mut rng));
     for number in 0..HONEST {
@@ -61,7 +78,7 @@ pub fn framing(seed: u64, lasts: Duration) -> Result<Framed, Failure> {
     let ids: Vec<PeerId> = (0..HONEST).filter_map(|number| world.peer(HostId(number))).collect();
     let mut between = Vec::new();
     for number in 0..HONEST {
-        between.push(Between::new(&mut world, number)?);
+        between.push(Between::new(&mut world, number, spoils)?);
     }
     let names = names(&ids, &mut rng);
     for number in 0..=FRAMERS {
@@ -159,6 +176,7 @@ struct Between {
     id: HostId,
     /// Whom it pretends to be.
     target: u16,
+    spoils: Spoils,
     links: u64,
     /// By link: the other link, what goes out there, and at which byte it is spoiled.
     pairs: BTreeMap<LinkId, (LinkId, Way, Option<u64>)>,
@@ -168,11 +186,11 @@ struct Between {
 }
 
 impl Between {
-    fn new(world: &mut World, target: u16) -> Result<Between, Failure> {
+    fn new(world: &mut World, target: u16, spoils: Spoils) -> Result<Between, Failure> {
         let id = world.add_bare(address(BETWEEN + target));
         let listened = world.port(id).listen(0, at(BETWEEN + target));
         listened.map_err(|error| story(world, format!("nobody can stand between: {error}")))?;
-        Ok(Between { id, target, links: 0, pairs: BTreeMap::new(), relayed: 0, spoiled: 0, replayed: 0 })
+        Ok(Between { id, target, spoils, links: 0, pairs: BTreeMap::new(), relayed: 0, spoiled: 0, replayed: 0 })
     }
 
     fn next_link(&mut self) -> LinkId {
@@ -207,7 +225,7 @@ impl Between {
                 continue;
             }
             self.relayed += 1;
-            let mut spoils_at = || Some(rng.below(SPOILED_WITHIN));
+            let mut spoils_at = || Some(rng.below(self.spoils.within()));
             self.pairs.insert(here, (there, Way::default(), spoils_at()));
             self.pairs.insert(there, (here, Way::default(), spoils_at()));
         }
