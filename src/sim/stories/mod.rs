@@ -4,7 +4,9 @@
 mod chat;
 pub mod churn;
 pub mod cold_start;
+pub mod crowds;
 pub mod dialing;
+pub mod exchange;
 pub mod forming;
 pub mod framing;
 mod graph;
