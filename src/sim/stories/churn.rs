@@ -64,7 +64,8 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
     for number in 0..nodes {
         let mut plan = plan(number, &mut rng);
         plan.settings.discovery_bootstrap = number < SEEDS;
-        plan.settings.discovery_seeds = (0..SEEDS).filter(|seed| *seed != number).map(|seed| Address::of(at(seed), None)).collect();
+        plan.settings.discovery_seeds =
+            (0..SEEDS).filter(|seed| *seed != number).map(|seed| Address::of(at(seed), None)).collect();
         world.add(plan)?;
         world.run_for(Duration::from_millis(rng.below(300)))?;
     }

@@ -114,9 +114,9 @@ pub fn among_friends(seed: u64) -> Result<Outcome, Failure> {
         let _ = world.dial(stranger, at(4), None, tag);
         world.run_for(Duration::from_secs(10))?;
         let strangers = world.host(private).map_or(0, |host| host.links().len());
-        let is_let_in = peers(&[HostId(0), stranger], &world).iter().any(|peer| {
-            world.host(private).is_some_and(|host| host.link_with(peer).is_some())
-        });
+        let is_let_in = peers(&[HostId(0), stranger], &world)
+            .iter()
+            .any(|peer| world.host(private).is_some_and(|host| host.link_with(peer).is_some()));
         if is_let_in {
             return Err(story(&world, format!("a stranger is among {strangers} links of a node that has friends alone")));
         }

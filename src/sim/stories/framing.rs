@@ -241,7 +241,8 @@ impl Between {
                 Ok(0) => break false,
                 Ok(count) => {
                     let mut piece = bytes[..count].to_vec();
-                    if let Some(place) = spoils_at.and_then(|at| at.checked_sub(way.passed)).filter(|place| *place < count as u64) {
+                    if let Some(place) = spoils_at.and_then(|at| at.checked_sub(way.passed)).filter(|place| *place < count as u64)
+                    {
                         piece[place as usize] ^= 1;
                         spoils_at = None;
                         self.spoiled += 1;

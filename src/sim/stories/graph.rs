@@ -46,7 +46,8 @@ impl Graph {
         while !ring.is_empty() {
             ring.iter().for_each(|place| steps[*place] = Some(step));
             step += 1;
-            ring = ring.iter().flat_map(|place| &self.neighbours[*place]).copied().filter(|next| steps[*next].is_none()).collect();
+            ring =
+                ring.iter().flat_map(|place| &self.neighbours[*place]).copied().filter(|next| steps[*next].is_none()).collect();
             ring.sort_unstable();
             ring.dedup();
         }
@@ -64,7 +65,8 @@ impl Graph {
         let mut reach = vec![0; self.hosts.len()];
         for place in 0..self.hosts.len() {
             if reach[place] == 0 {
-                let piece: Vec<usize> = (0..).zip(self.steps_from(place)).filter_map(|(place, steps)| steps.map(|_| place)).collect();
+                let piece: Vec<usize> =
+                    (0..).zip(self.steps_from(place)).filter_map(|(place, steps)| steps.map(|_| place)).collect();
                 piece.iter().for_each(|member| reach[*member] = piece.len());
             }
         }
