@@ -17,6 +17,9 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_secs(5);
 const MEAN_LIFE: Duration = Duration::from_secs(30 * 60);
 const MEAN_AWAY: Duration = Duration::from_secs(2 * 60);
+/// Who has lost its power comes back no sooner: until then others may still mean to have a link with it, which the rules of the world take for
+/// a half one. A ping after 30 s, 60 s for its answer, 10 s for the news.
+const DARK_MIN: Duration = Duration::from_secs(100);
 /// How long the network lies in pieces.
 const PARTED: Duration = Duration::from_secs(5 * 60);
 /// Nodes that everybody is told of.
@@ -70,7 +73,7 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
         world.run_for(Duration::from_millis(rng.below(300)))?;
     }
     let mut tally = Tally { nodes, cut: Pieces::default(), ..Tally::default() };
-    let (begins, mut cuts, mut deaths) = (world.now(), 0, 0);
+    let (begins, mut cuts, mut deaths, mut dark) = (world.now(), 0, 0, BTreeMap::new());
     while world.now().since(begins) < lasts {
         world.run_for(LOOK)?;
         let age = world.now().since(begins);
@@ -85,7 +88,7 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
             ways.iter().for_each(|(from, to)| world.join(*from, *to));
             tally.begin_anew();
         }
-        deaths += live_and_die(&mut world, nodes, &mut rng)?;
+        deaths += live_and_die(&mut world, nodes, &mut dark, &mut rng)?;
         tally.look(&world);
     }
     let short_share = 100.0 * tally.short_looks as f64 / tally.looks.max(1) as f64;
@@ -94,8 +97,8 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
     Ok(Churned { nodes, deaths, cuts, longest_short, longest_apart: tally.apart.longest, short_share, worst, outcome })
 }
 
-/// Some of the living die, some of the dead come back. Gives how many died.
-fn live_and_die(world: &mut World, nodes: u16, rng: &mut Rng) -> Result<usize, Failure> {
+/// Some of the living die, some of the dead come back, those in the `dark` not before their time. Gives how many died.
+fn live_and_die(world: &mut World, nodes: u16, dark: &mut BTreeMap<HostId, Time>, rng: &mut Rng) -> Result<usize, Failure> {
     let mut deaths = 0;
     for id in (0..nodes).map(HostId) {
         let is_alive = world.host(id).is_some_and(|host| !host.has_ended());
@@ -104,13 +107,18 @@ fn live_and_die(world: &mut World, nodes: u16, rng: &mut Rng) -> Result<usize, F
             continue;
         }
         if !is_alive {
-            world.start(id)?;
+            if dark.get(&id).is_none_or(|until| *until <= world.now()) {
+                world.start(id)?;
+            }
             continue;
         }
         deaths += 1;
         match rng.below(3) {
             0 => world.crash(id),
-            1 => world.go_dark(id),
+            1 => {
+                dark.insert(id, world.now() + DARK_MIN);
+                world.go_dark(id);
+            }
             _ => world.stop(id, Duration::from_secs(3)),
         }
     }
