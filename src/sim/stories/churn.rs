@@ -88,7 +88,7 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
             ways.iter().for_each(|(from, to)| world.join(*from, *to));
             tally.begin_anew();
         }
-        deaths += live_and_die(&mut world, nodes, &mut dark, &mut rng)?;
+        deaths += live_and_die(&mut world, nodes, &mut dark, &mut tally.started, &mut rng)?;
         tally.look(&world);
     }
     let short_share = 100.0 * tally.short_looks as f64 / tally.looks.max(1) as f64;
@@ -98,7 +98,13 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
 }
 
 /// Some of the living die, some of the dead come back, those in the `dark` not before their time. Gives how many died.
-fn live_and_die(world: &mut World, nodes: u16, dark: &mut BTreeMap<HostId, Time>, rng: &mut Rng) -> Result<usize, Failure> {
+fn live_and_die(
+    world: &mut World,
+    nodes: u16,
+    dark: &mut BTreeMap<HostId, Time>,
+    started: &mut BTreeSet<HostId>,
+    rng: &mut Rng,
+) -> Result<usize, Failure> {
     let mut deaths = 0;
     for id in (0..nodes).map(HostId) {
         let is_alive = world.host(id).is_some_and(|host| !host.has_ended());
@@ -109,6 +115,7 @@ fn live_and_die(world: &mut World, nodes: u16, dark: &mut BTreeMap<HostId, Time>
         if !is_alive {
             if dark.get(&id).is_none_or(|until| *until <= world.now()) {
                 world.start(id)?;
+                started.insert(id);
             }
             continue;
         }
@@ -180,6 +187,8 @@ struct Tally {
     cut: Pieces,
     short: Lack,
     apart: Lack,
+    /// Who has come back since the pieces are what they are.
+    started: BTreeSet<HostId>,
     looks: usize,
     short_looks: usize,
 }
@@ -189,6 +198,7 @@ impl Tally {
     fn begin_anew(&mut self) {
         self.short.since.clear();
         self.apart.since.clear();
+        self.started.clear();
     }
 
     fn look(&mut self, world: &World) {
@@ -201,9 +211,12 @@ impl Tally {
         for (place, id) in graph.hosts.iter().copied().enumerate() {
             let min = world.host(id).map_or(0, |host| host.settings().bounds().min as usize);
             let wants = min.min(sizes[&piece(id)] - 1);
-            let is_short = graph.neighbours[place].len() < wants;
+            // Who came back into a piece without a seed can know nobody there.
+            let is_seed_near = |seed: &HostId| seed.number() < SEEDS && *seed != id && self.cut.carries(id, *seed);
+            let has_way_in = !self.started.contains(&id) || graph.hosts.iter().any(is_seed_near);
+            let is_short = has_way_in && graph.neighbours[place].len() < wants;
             self.short.note(now, id, is_short);
-            self.apart.note(now, id, reach[place] <= wants);
+            self.apart.note(now, id, has_way_in && reach[place] <= wants);
             self.looks += 1;
             self.short_looks += usize::from(is_short);
         }
