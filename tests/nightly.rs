@@ -16,7 +16,11 @@ use bowline::sim::eclipse::figures::Figures;
 use bowline::sim::eclipse::flat::Flat;
 use bowline::sim::eclipse::model::{Attack, Policy};
 use bowline::sim::eclipse::ours::{self, Ours};
-use std::time::Instant;
+use bowline::sim::stories::churn::churn;
+use bowline::sim::stories::cold_start::{Spread, cold_start};
+use bowline::sim::stories::framing::{Spoils, framing};
+use bowline::sim::stories::reflection::reflection;
+use std::time::{Duration, Instant};
 
 const TRIALS: u64 = 3_000;
 const GROUPS: [u32; 4] = [1, 4, 16, 64];
@@ -103,4 +107,60 @@ fn a_million_crossing_dials_leave_one_link_that_both_agree_on() {
     }
     println!("crossing: {count} stories in {:.0} s: {sum:?}", start.elapsed().as_secs_f64());
     assert!(sum.smooth > count / 4 && sum.broken > count / 2);
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A cold start in one kind of world.
+fn start_cold(spread: Spread) {
+    let (seed, nodes, start) = (number("BOWLINE_SEED", 1), number("BOWLINE_NODES", 1_000) as u16, Instant::now());
+    let formed = cold_start(seed, nodes, spread, 5 * MINUTE).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    println!("cold start {seed}, {spread:?}, {:.0} s: {formed:?}", start.elapsed().as_secs_f64());
+    assert!(formed.formed_after.is_some(), "after five minutes fewer than 99 % have their links");
+    assert!(formed.diameter.is_some_and(|steps| steps <= 6), "the network is in pieces, or wide: {:?}", formed.diameter);
+    assert!(formed.inbound_gini <= 0.4, "inbound links are with few: {}", formed.inbound_gini);
+}
+
+#[test]
+#[ignore = "nightly"]
+fn a_thousand_nodes_that_start_cold_have_their_links_within_five_minutes() {
+    start_cold(Spread::Even);
+}
+
+#[test]
+#[ignore = "nightly"]
+fn a_thousand_nodes_of_which_half_are_in_ten_groups_have_them_too() {
+    start_cold(Spread::Skewed);
+}
+
+#[test]
+#[ignore = "nightly"]
+fn two_hundred_nodes_that_come_and_go_for_six_hours_always_have_their_links() {
+    let (seed, nodes, start) = (number("BOWLINE_SEED", 1), number("BOWLINE_NODES", 200) as u16, Instant::now());
+    let lasts = number("BOWLINE_MINUTES", 360) as u32 * MINUTE;
+    let churned = churn(seed, nodes, lasts, 30 * MINUTE).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    println!("churn {seed}, {:.0} s: {churned:?}", start.elapsed().as_secs_f64());
+    assert!(churned.longest_short <= 2 * MINUTE && churned.longest_apart <= 2 * MINUTE, "somebody was alone for longer");
+}
+
+#[test]
+#[ignore = "nightly"]
+fn a_thousand_nodes_that_are_told_of_a_victim_are_no_weapon() {
+    let (seed, nodes, start) = (number("BOWLINE_SEED", 1), number("BOWLINE_NODES", 1_000) as u16, Instant::now());
+    let reflected = reflection(seed, nodes, nodes / 10, 20 * MINUTE).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+    println!("reflection {seed}, {:.0} s: {reflected:?}", start.elapsed().as_secs_f64());
+    assert!(reflected.led_astray > usize::from(nodes) / 10, "hardly anybody was led astray");
+    // A connection is under way for a moment, not always the same.
+    assert!(reflected.closest.is_none_or(|gap| gap >= Duration::from_secs(59)), "a node came twice in a minute");
+    assert!(reflected.ports_per_node <= 3, "a node tried more than three ports");
+}
+
+#[test]
+#[ignore = "nightly"]
+fn liars_have_nobody_honest_listed() {
+    let (first, count) = (number("BOWLINE_SEED", 1), number("BOWLINE_TRIALS", 200));
+    for seed in first..first + count {
+        let framed = framing(seed, 10 * MINUTE, Spoils::Openings).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
+        println!("framing {seed}: {framed:?}");
+    }
 }

@@ -10,6 +10,7 @@ use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
+use crate::base::verdict::Verdict;
 use crate::bus::command::Command;
 use crate::pool::table::Pool;
 use crate::reactor::net::Net;
@@ -40,6 +41,8 @@ pub enum Conduct {
     HalfOpener,
     /// Whatever addresses it is asked for are some of these.
     Eclipser { addresses: Vec<SocketAddr> },
+    /// Whatever addresses it is asked for are some of these, under the identities that they name.
+    Framer { names: Vec<Address> },
 }
 
 /// Time between two rounds of a rogue that acts by itself.
@@ -81,9 +84,12 @@ impl Rogue {
         matches!(self.conduct, Conduct::Flooder | Conduct::SlowLoris | Conduct::HalfOpener).then_some(self.next)
     }
 
-    /// Replaces the addresses that its workers tell.
+    /// Replaces the addresses that its workers tell, in answers and to those whom they turn away.
     pub fn twist(&mut self, commands: &mut [Command]) {
         for command in commands {
+            if let Command::Judge { verdict: Verdict::Refuse { alternatives, .. }, .. } = command {
+                *alternatives = self.lies().unwrap_or_else(|| std::mem::take(alternatives));
+            }
             let Command::Say { channel, kind, body, .. } = command else { continue };
             let Some(lies) = self.lies() else { return };
             match (*channel, *kind, PexMessage::decode(body).map(|read| read.message)) {
@@ -98,8 +104,12 @@ impl Rogue {
         }
     }
 
-    /// Addresses that it would have others dial, each with an identity of its own; none if it does not lie.
+    /// Addresses that it would have others dial, each with an identity of its own unless it names one; none if it does not lie.
     fn lies(&mut self) -> Option<Vec<Address>> {
+        if let Conduct::Framer { names } = &self.conduct {
+            let draw = |_| names.get(self.rng.index(names.len().max(1))).cloned();
+            return Some((0..ADDRESSES_MAX).filter_map(draw).collect());
+        }
         let at: Vec<SocketAddr> = match &self.conduct {
             Conduct::Liar { victim } => {
                 (0..ADDRESSES_MAX).map(|_| SocketAddr::new(*victim, 1 + self.rng.below(65_535) as u16)).collect()

@@ -477,7 +477,9 @@ impl World {
         }
         seat.turns[actor as usize] = None;
         let Some(host) = seat.host.as_mut() else { return Ok(()) };
-        let is_honest = |at: SocketAddr| honest.contains(&at.ip());
+        // What a rogue holds against others is its own affair.
+        let is_rogue = host.rogue.is_some();
+        let is_honest = |at: SocketAddr| !is_rogue && honest.contains(&at.ip());
         let violation = |(rule, found)| Violation { at, host: id, rule, found };
         let mut asked = Asked::default();
         match actor {

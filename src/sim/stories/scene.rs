@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// The channel that the stories speak on.
 pub(super) const CHAT: ChannelId = ChannelId(0x10);
-const PORT: u16 = 9_732;
+pub(super) const PORT: u16 = 9_732;
 
 /// What came out of a story that went well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
