@@ -271,7 +271,7 @@ fn lengths_of_records_are_checked_before_anything_else() {
         let mut rogue = Rogue::open_with(&mut end, hello());
         rogue.listen(&mut end);
         end.deliver(Time::ZERO, &length.to_be_bytes());
-        assert_eq!(end.error, Some(CloseReason::BadRecord), "{length}");
+        assert_eq!(end.error, Some(CloseReason::Forged), "{length}");
         assert_eq!(rogue.listen(&mut end), [], "without a word");
     }
     let (mut rogue, mut end) = opened();

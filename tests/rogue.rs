@@ -120,15 +120,15 @@ fn words_that_are_no_records() -> Vec<Word> {
     use CloseReason::*;
     let row = |what, reason, is_told, say| Word { what, reason, is_told, say };
     vec![
-        row("a record shorter than a tag and a type", BadRecord, false, |rogue| rogue.wire.say(&[0, 16])),
+        row("a record shorter than a tag and a type", Forged, false, |rogue| rogue.wire.say(&[0, 16])),
         // The length field cannot say more than a record may have.
-        row("a record of the greatest length, forged", BadRecord, false, |rogue| rogue.wire.say(&[0xff; 2 + 65_535])),
-        row("a forged tag", BadRecord, false, |rogue| {
+        row("a record of the greatest length, forged", Forged, false, |rogue| rogue.wire.say(&[0xff; 2 + 65_535])),
+        row("a forged tag", Forged, false, |rogue| {
             let mut record = rogue.sealed(RecordType::Ping as u8, &[1; 8]);
             record[2] ^= 1;
             rogue.wire.say(&record);
         }),
-        row("a record twice", BadRecord, false, |rogue| {
+        row("a record twice", Forged, false, |rogue| {
             let record = rogue.sealed(RecordType::Ping as u8, &[1; 8]);
             rogue.wire.say(&record.repeat(2));
         }),
@@ -301,7 +301,7 @@ fn answers() -> Vec<Answer> {
             answer(wire, at, RecordType::Data, &whole(bulk().id, b"early"), Some(BadRecord));
         }),
         row("a nack that is none", BadRecord, |wire, at| answer(wire, at, RecordType::Nack, &[9], Some(BadRecord))),
-        row("a forged ack", BadRecord, |wire, at| {
+        row("a forged ack", Forged, |wire, at| {
             let mut rogue = Rogue::answer(wire, &at.us);
             let mut record = rogue.sealed(RecordType::Ack as u8, &hello().encode().expect("a valid Hello"));
             record[20] ^= 1;

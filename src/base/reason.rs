@@ -119,6 +119,8 @@ reasons! {
     PingTimeout = 27, Net, "a ping was not answered";
     /// No descriptor was free.
     NoFiles = 28, Us, "out of file descriptors";
+    /// Bytes that were not sealed with the link's key. Whoever carries them between the two may have changed them: nobody is to blame.
+    Forged = 29, Net, "a record that was changed on the way";
 
     /// Bytes before the handshake that are none of this protocol.
     Garbage = 40, Peer, "not a bowline handshake";

@@ -146,7 +146,8 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         | R::BadHandshake
         | R::ClaimRequired
         | R::BadPuzzle => BOWLINE_E_HANDSHAKE,
-        R::BadRecord
+        R::Forged
+        | R::BadRecord
         | R::BadSegment
         | R::CreditExceeded
         | R::MessageTooBig

@@ -291,11 +291,12 @@ impl Keyed {
             let Some((field, behind)) = rest.split_first_chunk_mut::<RECORD_LENGTH_FIELD>() else { break };
             let length = usize::from(u16::from_be_bytes(*field));
             if !(LENGTH_MIN..=length_max).contains(&length) {
-                return Err(self.mute(CloseReason::BadRecord));
+                return Err(self.mute(CloseReason::Forged));
             }
             let Some(record) = behind.get_mut(..length) else { break };
-            // A forged record ends the link without a word: whoever forged it learns nothing.
-            self.opener.open_in_place(record).map_err(|_| self.mute(CloseReason::BadRecord))?;
+            // A forged record ends the link without a word: whoever forged it learns nothing. And nothing, not even its length, is the
+            // peer's doing: who stands between could have an honest identity listed.
+            self.opener.open_in_place(record).map_err(|_| self.mute(CloseReason::Forged))?;
             self.take_plain(cx.now, &record[RECORD_TAG..], intake, signals)?;
             used += RECORD_LENGTH_FIELD + length;
         }

@@ -126,7 +126,7 @@ pub fn openings() -> Vec<Opening> {
             greet(at, RecordType::Hello, &other.encode().expect("a valid Hello"))
         }),
         row("data before the Hello", BadRecord, true, |at| greet(at, RecordType::Data, &whole(bulk().id, b"early"))),
-        row("a forged Hello", BadRecord, false, |at| {
+        row("a forged Hello", Forged, false, |at| {
             let mut rogue = Rogue::dial(Wire::dial(at.at), &at.us);
             let mut record = rogue.sealed(RecordType::Hello as u8, &hello().encode().expect("a valid Hello"));
             record[20] ^= 1;
