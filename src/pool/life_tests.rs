@@ -198,6 +198,52 @@ fn close(nth: u8, reason: CloseReason) -> Step {
     (9, 1, u16::from_be_bytes([index as u8, nth]))
 }
 
+/// The step that closes the n-th link for that reason, as one that the peer has refused.
+fn refused(nth: u8, reason: CloseReason) -> Step {
+    let (what, _, which) = close(nth, reason);
+    (what, 0, which)
+}
+
+/// Two uses of one address end while its peer has an open link: after the first it rests, or is bad; the second shows that it is connected.
+fn twice_used(attempts_max: u32, is_fixed: bool) -> BTreeSet<Edge> {
+    let mut walk = Walk::new(attempts_max);
+    let steps = [
+        (0, 5, 0),
+        (0, 0, 0),
+        (0, 0, 0),
+        (1, 2, 0),
+        (1, 2, 0),
+        (1, 2, 0),
+        (1, 4, 0),
+        (0, 1, 0),
+        (3, 4, 20_854),
+        (5, 4, 953),
+        (0, 3, 0),
+        (1, 4, 0),
+        (0, 1, 0),
+        (0, 0, 0),
+        refused(43, CloseReason::MessageTimeout),
+        (0, 1, 0),
+        (7, 0, 11_379),
+        (0, 2, 0),
+        (5, 0, 46_281),
+        (0, 2, 0),
+        (1, 0, 19_798),
+        (1, 0, 0),
+        (1, 0, 0),
+        (0, 0, 0),
+        (0, 0, 0),
+        refused(214, CloseReason::PexTooOften),
+    ];
+    for (number, step) in steps.into_iter().enumerate() {
+        if is_fixed && number == steps.len() - 1 {
+            (0..NUMBERS).for_each(|number| walk.step((12, number, 0)));
+        }
+        walk.step(step);
+    }
+    walk.walked
+}
+
 #[test]
 fn every_drawn_edge_is_walked() {
     let mut rng = Rng::from_seed(4);
@@ -208,6 +254,9 @@ fn every_drawn_edge_is_walked() {
     walked.extend(beside_a_dial(&[open, doom, in_vain]));
     walked.extend(beside_a_dial(&[open, close(1, CloseReason::Reset)]));
     walked.extend(beside_a_dial(&[open, meet_self]));
+    for (attempts_max, is_fixed) in [(1, false), (2, false), (2, true)] {
+        walked.extend(twice_used(attempts_max, is_fixed));
+    }
     for round in 0..300 {
         let mut walk = Walk::new(1 + round % 2);
         for _ in 0..200 {
