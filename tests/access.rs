@@ -1,10 +1,10 @@
 //! The lists on real nodes over loopback: who is let in, who is turned away, and what he hears.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
-use bowline::{
-    Builder, By, Channel, ChannelId, CloseReason, Culprit, Error, Event, Identity, LinkId, ListError, Node, Standing, Subject,
-    generate_identity,
-};
+mod nodes;
+
+use bowline::{By, Channel, ChannelId, CloseReason, Culprit, Error, Event, Identity, LinkId, ListError, Node, Standing, Subject};
+use nodes::{BOOTSTRAP, ONE_LINK, address, identity, network};
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
@@ -13,27 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const CHAT: ChannelId = ChannelId(0x10);
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-fn identity() -> Identity {
-    generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped")
-}
-
 fn built(identity: Identity, more: &[(&str, &str)]) -> Node {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("accept.ip_burst", "1000"),
-        ("pool.outbound_target", "0"),
-        ("pool.min", "0"),
-        ("pool.min_threshold", "1"),
-        ("pool.min_target", "1"),
-    ];
     // Who is given no way in waits for others.
-    let bootstrap = [("discovery.bootstrap", "true")];
     let is_alone = more.iter().all(|(key, _)| !key.starts_with("discovery."));
-    let set = set.iter().chain(bootstrap.iter().filter(|_| is_alone)).chain(more);
-    let builder = set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+    let builder = network(&[ONE_LINK, if is_alone { BOOTSTRAP } else { &[] }, more]);
     builder.channel(Channel::new(CHAT.0, "chat")).expect("a channel").identity(identity).build().expect("valid settings")
 }
 
@@ -43,20 +26,12 @@ fn started(more: &[(&str, &str)]) -> Node {
     node
 }
 
-fn address(node: &Node) -> String {
-    node.listen_addresses()[0].to_string()
-}
-
 fn connect(from: &Node, to: &Node) -> Result<LinkId, Error> {
     from.connect(&address(to), PATIENCE)
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    nodes::within(PATIENCE, what, is_so);
 }
 
 fn down(node: &Node) -> bowline::Down {

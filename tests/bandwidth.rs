@@ -9,6 +9,7 @@ use std::time::Duration;
 
 #[path = "bandwidth/live.rs"]
 mod live;
+mod nodes;
 #[allow(dead_code, reason = "other tests use the rest")]
 #[path = "bandwidth/star.rs"]
 mod star;

@@ -3,27 +3,16 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests of whole nodes run in real time")]
 
-use bowline::{Address, Builder, CloseReason, Error, Event, LinkId, Node, generate_identity};
-use std::time::{Duration, Instant};
+mod nodes;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+use bowline::{Address, CloseReason, Error, Event, LinkId, Node};
+use nodes::{PATIENCE, address, identity, network};
+use std::time::{Duration, Instant};
 
 /// A node with these settings besides. All are on one machine.
 fn started(more: &[(&str, &str)]) -> Node {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("accept.ip_burst", "1000"),
-        ("accept.rate", "10000"),
-    ];
-    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    let set = set.iter().chain(more);
-    let builder = set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
-    let node = builder.identity(identity).build().expect("valid settings");
-    node.start().expect("a free port");
-    node
+    let crowd = [("accept.ip_burst", "1000"), ("accept.rate", "10000")];
+    nodes::started(network(&[&crowd, more]).identity(identity()))
 }
 
 fn bootstrap(more: &[(&str, &str)]) -> Node {
@@ -36,18 +25,14 @@ fn address_of(node: &Node) -> Address {
 }
 
 fn link(from: &Node, to: &Node) -> LinkId {
-    from.connect(&node_at(to), PATIENCE).expect("a link")
-}
-
-fn node_at(node: &Node) -> String {
-    node.listen_addresses()[0].to_string()
+    from.connect(&address(to), PATIENCE).expect("a link")
 }
 
 /// The source's TestPeerDiscover: a new node calls the bootstrap node, and finds its own address in the answer.
 #[test]
 fn a_direct_peer_discover_call_is_answered_with_the_new_node() {
     let boot = bootstrap(&[]);
-    let new = started(&[("discovery.seeds", &node_at(&boot))]);
+    let new = started(&[("discovery.seeds", &address(&boot))]);
     let link = link(&new, &boot);
     let peers = new.discover(link, PATIENCE).expect("an answer");
     assert!(peers.contains(&address_of(&new)), "{peers:?}");
@@ -59,7 +44,7 @@ fn a_direct_peer_discover_call_is_answered_with_the_new_node() {
 fn bootstrap_and_new_node_discover_each_other() {
     let quick = [("discovery.period", "100ms"), ("control.rate", "1000"), ("control.burst", "1000")];
     let boot = bootstrap(&quick);
-    let new = started(&[&[("discovery.seeds", node_at(&boot).as_str())][..], &quick].concat());
+    let new = started(&[&[("discovery.seeds", address(&boot).as_str())][..], &quick].concat());
     let third = bootstrap(&quick);
     let (to_boot, to_new) = (link(&third, &boot), link(&third, &new));
     let end = Instant::now() + PATIENCE;
@@ -78,8 +63,8 @@ fn bootstrap_and_new_node_discover_each_other() {
 fn a_seed_node_gives_its_addresses_and_lets_go() {
     let seed = bootstrap(&[("discovery.seed_mode", "true")]);
     let known = bootstrap(&[]);
-    seed.connect(&node_at(&known), PATIENCE).expect("a link");
-    let new = started(&[("discovery.seeds", &node_at(&seed))]);
+    seed.connect(&address(&known), PATIENCE).expect("a link");
+    let new = started(&[("discovery.seeds", &address(&seed))]);
     let end = Instant::now() + PATIENCE;
     let mut is_served = false;
     loop {

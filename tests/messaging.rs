@@ -1,11 +1,14 @@
 //! Sends with a life and a fate, requests and answers, between real nodes over loopback.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
+mod nodes;
+
 use bowline::{
-    Builder, Channel, ChannelId, CloseReason, Event, Fate, Kind, LinkId, Message, Node, Outcome, Overflow, Refusal, RequestError,
-    RequestId, SendError, SendOptions, Sent, generate_identity,
+    Channel, ChannelId, CloseReason, Event, Fate, Kind, LinkId, Message, Node, Outcome, Overflow, Refusal, RequestError,
+    RequestId, SendError, SendOptions, Sent,
 };
 use bytes::Bytes;
+use nodes::{BOOTSTRAP, identity, network};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -19,14 +22,6 @@ const NEWEST: ChannelId = ChannelId(0x13);
 const MUTE: ChannelId = ChannelId(0x14);
 
 fn started() -> Node {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
-    ];
-    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
     let tight = |id: ChannelId, name| Channel {
         receive_queue_bytes: 64 * 1_024,
         send_queue_bytes: 64 * 1_024,
@@ -40,11 +35,9 @@ fn started() -> Node {
         Channel { overflow: Overflow::Conflate, ..tight(NEWEST, "newest") },
         Channel { requests_max: 0, ..Channel::new(MUTE.0, "mute") },
     ];
-    let builder = set.into_iter().fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
-    let builder = channels.into_iter().fold(builder, |builder, channel| builder.channel(channel).expect("a channel"));
-    let node = builder.identity(identity).build().expect("valid settings");
-    node.start().expect("a free port");
-    node
+    let builder =
+        channels.into_iter().fold(network(&[BOOTSTRAP]), |builder, channel| builder.channel(channel).expect("a channel"));
+    nodes::started(builder.identity(identity()))
 }
 
 /// A node that asks, one that answers, and the link at the asker's end.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "tests of whole nodes run in real time")]
 
+mod nodes;
 #[path = "rogue/wire.rs"]
 mod wire;
 
@@ -11,6 +12,7 @@ use bowline::{
     generate_identity,
 };
 use bytes::Bytes;
+use nodes::{BOOTSTRAP, address, identity, network, started};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use wire::{PATIENCE, Wire, listen_addresses};
@@ -19,35 +21,16 @@ const CHAT: ChannelId = ChannelId(0x10);
 const BULK: ChannelId = ChannelId(0x11);
 
 fn builder() -> Builder {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
-        ("accept.ip_burst", "1000"),
-        ("accept.rate", "10000"),
-    ];
-    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    let builder = set.into_iter().fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+    let crowd = [("accept.ip_burst", "1000"), ("accept.rate", "10000")];
+    let builder = network(&[BOOTSTRAP, &crowd]).identity(identity());
     let bulk = Channel { receive_queue_bytes: 64 * 1_024, send_queue_bytes: 64 * 1_024, ..Channel::new(BULK.0, "bulk") };
-    builder.identity(identity).channel(Channel::new(CHAT.0, "chat")).expect("a channel").channel(bulk).expect("a channel")
-}
-
-fn started(builder: Builder) -> Node {
-    let node = builder.build().expect("valid settings");
-    node.start().expect("a free port");
-    node
-}
-
-fn at(node: &Node) -> String {
-    node.listen_addresses()[0].to_string()
+    builder.channel(Channel::new(CHAT.0, "chat")).expect("a channel").channel(bulk).expect("a channel")
 }
 
 /// Two nodes with a link, and the link's ids at both ends.
 fn pair() -> (Node, Node, LinkId, LinkId) {
     let (a, b) = (started(builder()), started(builder()));
-    let from_b = b.connect(&at(&a), PATIENCE).expect("a link");
+    let from_b = b.connect(&address(&a), PATIENCE).expect("a link");
     let from_a = up(&a);
     assert_eq!(up(&b), from_b);
     (a, b, from_a, from_b)
@@ -98,7 +81,7 @@ fn messages_arrive_whole_and_in_order() {
 fn a_broadcast_reaches_everybody_but_the_excepted() {
     let hub = started(builder());
     let spokes: Vec<Node> = (0..3).map(|_| started(builder())).collect();
-    let links: Vec<LinkId> = spokes.iter().map(|spoke| hub.connect(&at(spoke), PATIENCE).expect("a link")).collect();
+    let links: Vec<LinkId> = spokes.iter().map(|spoke| hub.connect(&address(spoke), PATIENCE).expect("a link")).collect();
     let sent = hub.broadcast(CHAT, &Bytes::from_static(b"news"), Some(links[0])).expect("declared");
     assert_eq!((sent.queued, sent.full, sent.refused), (2, 0, 0));
     assert_eq!((message(&spokes[1]), message(&spokes[2])), (b"news".to_vec(), b"news".to_vec()));
@@ -158,7 +141,7 @@ fn a_slow_consumer_stops_its_channel_and_nothing_else() {
 fn another_network_is_refused_with_its_own_reason() {
     let a = started(builder());
     let b = started(builder().set("network.name", "other").expect("a name"));
-    let error = b.connect(&at(&a), PATIENCE).expect_err("another network");
+    let error = b.connect(&address(&a), PATIENCE).expect_err("another network");
     assert!(matches!(error, Error::Link(CloseReason::WrongNetwork)), "{error}");
     assert!(a.peers().is_empty());
 }
@@ -166,17 +149,17 @@ fn another_network_is_refused_with_its_own_reason() {
 #[test]
 fn another_identity_than_expected_is_refused() {
     let (a, b) = (started(builder()), started(builder()));
-    let wrong = format!("{}@{}", "11".repeat(32), at(&a));
+    let wrong = format!("{}@{}", "11".repeat(32), address(&a));
     let error = b.connect(&wrong, PATIENCE).expect_err("another identity");
     assert!(matches!(error, Error::Link(CloseReason::WrongIdentity)), "{error}");
-    let right = format!("bowline://{}@{}", a.id(), at(&a));
+    let right = format!("bowline://{}@{}", a.id(), address(&a));
     b.connect(&right, PATIENCE).expect("the right identity");
 }
 
 #[test]
 fn a_node_does_not_connect_to_itself() {
     let a = started(builder());
-    let error = a.connect(&at(&a), PATIENCE).expect_err("itself");
+    let error = a.connect(&address(&a), PATIENCE).expect_err("itself");
     assert!(matches!(error, Error::Dial(DialError::OwnAddress(own)) if own == a.listen_addresses()[0]), "{error}");
     // Where it does not know that the address is its own, it meets its own key.
     let a = started(builder().set("listen.addresses", "0.0.0.0:0").expect("an address"));
@@ -210,11 +193,11 @@ fn a_stamp_below_the_difficulty_is_refused() {
     let bad_stamp = |result: Result<LinkId, Error>| matches!(result, Err(Error::Link(CloseReason::BadStamp)));
     // Shown before the handshake, it is told so; we see it ourselves in who answers our dial.
     let b = started(builder().identity(weak.clone()).set("network.require_claim", "true").expect("a switch"));
-    assert!(bad_stamp(b.connect(&at(&a), PATIENCE)));
+    assert!(bad_stamp(b.connect(&address(&a), PATIENCE)));
     let b = started(builder().identity(weak));
-    assert!(bad_stamp(a.connect(&at(&b), PATIENCE)));
+    assert!(bad_stamp(a.connect(&address(&b), PATIENCE)));
     // Shown at the end of the handshake, it is closed without a word.
-    let error = b.connect(&at(&a), PATIENCE).expect_err("a weak stamp");
+    let error = b.connect(&address(&a), PATIENCE).expect_err("a weak stamp");
     assert!(matches!(error, Error::Link(CloseReason::Truncated | CloseReason::Reset)), "{error}");
     assert_eq!((a.stats().arrivals_refused, a.stats().dials_failed), (2, 1));
     assert!(a.peers().is_empty() && b.peers().is_empty());
@@ -225,7 +208,7 @@ fn garbage_before_the_handshake_is_closed_silently_and_harms_nobody() {
     let a = started(builder().set("listen.addresses", &listen_addresses()).expect("addresses"));
     // It neither dials the other address of `a` nor can it be dialed: whoever comes is a stranger.
     let b = started(builder().set("listen.addresses", "").and_then(|b| b.set("pool.outbound_max", "1")).expect("in range"));
-    let from_b = b.connect(&at(&a), PATIENCE).expect("a link");
+    let from_b = b.connect(&address(&a), PATIENCE).expect("a link");
     let from_a = up(&a);
     // From a loopback address nobody is greylisted; from another one the notice names the reason.
     for (number, to) in a.listen_addresses().into_iter().enumerate() {
@@ -289,14 +272,15 @@ fn a_connect_joins_the_dial_that_is_under_way() {
     let a = started(builder());
     for _ in 0..10 {
         // Its maintenance dials the seed at the same time.
-        let b =
-            started(builder().set("discovery.bootstrap", "false").and_then(|b| b.set("discovery.seeds", &at(&a))).expect("set"));
+        let b = started(
+            builder().set("discovery.bootstrap", "false").and_then(|b| b.set("discovery.seeds", &address(&a))).expect("set"),
+        );
         let links: Vec<LinkId> = std::thread::scope(|scope| {
-            let calls: Vec<_> = (0..3).map(|_| scope.spawn(|| b.connect(&at(&a), PATIENCE).expect("a link"))).collect();
+            let calls: Vec<_> = (0..3).map(|_| scope.spawn(|| b.connect(&address(&a), PATIENCE).expect("a link"))).collect();
             calls.into_iter().map(|call| call.join().expect("no panic")).collect()
         });
         assert!(links.iter().all(|link| Some(*link) == b.find_peer(&a.id())), "{links:?}");
-        assert_eq!(b.connect(&at(&a), PATIENCE).expect("it is open already"), links[0]);
+        assert_eq!(b.connect(&address(&a), PATIENCE).expect("it is open already"), links[0]);
     }
 }
 
@@ -317,7 +301,7 @@ fn started_deaf() -> Node {
 #[test]
 fn who_connects_on_a_down_gets_a_new_link() {
     let (a, b) = (started(builder()), started_deaf());
-    for plain in [at(&a), format!("{}@{}", a.id(), at(&a))] {
+    for plain in [address(&a), format!("{}@{}", a.id(), address(&a))] {
         for round in 0..300 {
             let link = b.connect(&plain, PATIENCE).unwrap_or_else(|error| panic!("round {round}: {error}"));
             b.disconnect(link, CloseReason::Requested).expect("open");
@@ -347,15 +331,15 @@ fn who_dials_on_a_down_gets_its_own_up() {
 fn who_connects_by_address_alone_gets_the_link_that_the_peer_dialed() {
     let (a, b, at_a, at_b) = pair();
     // `a` does not know who is there before it has asked; the two keep one link.
-    assert_eq!(a.connect(&at(&b), PATIENCE).expect("a link"), at_a);
-    assert_eq!(b.connect(&at(&a), PATIENCE).expect("a link"), at_b);
+    assert_eq!(a.connect(&address(&b), PATIENCE).expect("a link"), at_a);
+    assert_eq!(b.connect(&address(&a), PATIENCE).expect("a link"), at_b);
     assert_eq!((a.peers().len(), b.peers().len()), (1, 1));
 }
 
 #[test]
 fn connects_from_both_sides_both_get_the_one_link() {
     let (a, b) = (started(builder()), started(builder()));
-    let (to_a, to_b) = (format!("{}@{}", a.id(), at(&a)), format!("{}@{}", b.id(), at(&b)));
+    let (to_a, to_b) = (format!("{}@{}", a.id(), address(&a)), format!("{}@{}", b.id(), address(&b)));
     for round in 0..50 {
         let (from_a, from_b) = std::thread::scope(|scope| {
             let from_a = scope.spawn(|| a.connect(&to_b, PATIENCE));
@@ -525,7 +509,7 @@ fn a_bound_channel_goes_to_its_own_queue_with_up_and_down() {
     let bulk = a.queue().expect("before the start");
     a.bind(BULK, &bulk).expect("declared");
     a.start().expect("a free port");
-    let from_b = b.connect(&at(&a), PATIENCE).expect("a link");
+    let from_b = b.connect(&address(&a), PATIENCE).expect("a link");
     b.send(from_b, BULK, b"bulk").expect("open");
     b.send(from_b, CHAT, b"chat").expect("open");
     assert_eq!(message(&a), b"chat");

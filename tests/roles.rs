@@ -1,46 +1,11 @@
 //! Capabilities and role quotas between real nodes over loopback: what is announced, passed on, dialed for, and refused.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
-use bowline::{Builder, Capability, CloseReason, Error, Event, Node, Notice, Quota, QuotaError, generate_identity};
+mod nodes;
+
+use bowline::{Capability, CloseReason, Error, Event, Node, Notice, Quota, QuotaError};
+use nodes::{PATIENCE, seeker, started, until};
 use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A node that keeps one link, and dials others only for a quota.
-fn builder(seeds: &str) -> Builder {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
-        ("discovery.seeds", seeds),
-        ("accept.ip_burst", "1000"),
-        ("dial.period", "200ms"),
-        ("dial.point_period", "0s"),
-        ("pool.outbound_target", "0"),
-        ("pool.min", "0"),
-        ("pool.min_threshold", "1"),
-        ("pool.min_target", "1"),
-    ];
-    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    let builder = Builder::new().identity(identity);
-    set.into_iter().fold(builder, |builder, (key, value)| builder.set(key, value).expect("a known key"))
-}
-
-fn started(builder: Builder) -> Node {
-    let node = builder.build().expect("valid settings");
-    node.start().expect("a free port");
-    node
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// Wanted and linked, of the first quota.
 fn archives_of(node: &Node) -> (usize, usize) {
@@ -49,20 +14,20 @@ fn archives_of(node: &Node) -> (usize, usize) {
 
 #[test]
 fn a_node_finds_the_archives_that_it_is_to_have_by_what_others_say() {
-    let hub = started(builder(""));
+    let hub = started(seeker(""));
     let seeds = hub.listen_addresses()[0].to_string();
-    let archive = |_| started(builder(&seeds).capability("archive", 7).expect("a name"));
+    let archive = |_| started(seeker(&seeds).capability("archive", 7).expect("a name"));
     let archives: Vec<Node> = (0..3).map(archive).collect();
-    let plain: Vec<Node> = (0..3).map(|_| started(builder(&seeds))).collect();
+    let plain: Vec<Node> = (0..3).map(|_| started(seeker(&seeds))).collect();
     until("all are linked to the hub", || hub.peers().len() == 6);
 
-    let seeker = builder(&seeds).role_quota("archive", Quota::Count(2)).expect("a quota").build().expect("valid settings");
+    let seeker = seeker(&seeds).role_quota("archive", Quota::Count(2)).expect("a quota").build().expect("valid settings");
     assert_eq!(archives_of(&seeker), (2, 0), "before the start");
     seeker.start().expect("a free port");
-    until("it has two archives", || archives_of(&seeker) == (2, 2));
-    let peers = seeker.peers();
-    let of_archives = peers.iter().filter(|peer| peer.capabilities() == [Capability { name: "archive".to_owned(), value: 7 }]);
-    assert_eq!((of_archives.count(), peers.len()), (2, 3), "and nobody else but the hub");
+    let announced = [Capability { name: "archive".to_owned(), value: 7 }];
+    let archives_shown = || seeker.peers().iter().filter(|peer| peer.capabilities() == announced).count();
+    until("it has two archives", || archives_of(&seeker) == (2, 2) && archives_shown() == 2);
+    assert_eq!(seeker.peers().len(), 3, "and nobody else but the hub");
     assert!(plain.iter().all(|node| seeker.find_peer(&node.id()).is_none()));
 
     // Changed at run time: more of them, and nonsense changes nothing.
@@ -95,12 +60,12 @@ fn a_node_finds_the_archives_that_it_is_to_have_by_what_others_say() {
 
 #[test]
 fn capabilities_and_quotas_that_cannot_be_are_refused_when_they_are_given() {
-    let refused = |name: &str| builder("").capability(name, 1).err().expect("it is no name").to_string();
+    let refused = |name: &str| seeker("").capability(name, 1).err().expect("it is no name").to_string();
     for (name, says) in [("", "the capability '' is no name"), ("a\nb", "'a\\nb' is no name"), ("ü", "is no name of 1 to 32")] {
         assert!(refused(name).contains(says), "{}", refused(name));
     }
     assert!(refused(&"x".repeat(33)).contains("is no name of 1 to 32 printable ASCII characters"));
-    let all = (0..32).fold(builder(""), |builder, number| builder.capability(&number.to_string(), number).expect("it fits"));
+    let all = (0..32).fold(seeker(""), |builder, number| builder.capability(&number.to_string(), number).expect("it fits"));
     let wrong = |name| all.clone().capability(name, 1).err().expect("one too many").to_string();
     assert_eq!(wrong("32"), "the capability '32' is one too many: a node has at most 32");
     assert_eq!(wrong("31"), "the capability '31' is announced twice");
@@ -109,15 +74,15 @@ fn capabilities_and_quotas_that_cannot_be_are_refused_when_they_are_given() {
     for (capability, quota) in
         [("", Quota::Count(1)), ("a,b", Quota::Count(1)), ("a", Quota::Count(0)), ("a", Quota::Percent(101))]
     {
-        assert!(matches!(builder("").role_quota(capability, quota), Err(Error::Quota(_))), "{capability} {quota:?}");
+        assert!(matches!(seeker("").role_quota(capability, quota), Err(Error::Quota(_))), "{capability} {quota:?}");
     }
-    let many = (0..16).fold(builder(""), |builder, n| builder.role_quota(&n.to_string(), Quota::Count(1)).expect("it fits"));
+    let many = (0..16).fold(seeker(""), |builder, n| builder.role_quota(&n.to_string(), Quota::Count(1)).expect("it fits"));
     assert!(matches!(many.clone().role_quota("x", Quota::Count(1)), Err(Error::Quota(QuotaError::TooMany(17)))));
     let replaced = many.role_quota("3", Quota::Count(85)).expect("it replaces the first").build();
     assert!(replaced.is_ok(), "15 and 85");
-    let error = builder("").role_quota("a", Quota::Count(101)).expect("alone it is fine").build().err().expect("too much");
+    let error = seeker("").role_quota("a", Quota::Count(101)).expect("alone it is fine").build().err().expect("too much");
     assert!(error.to_string().contains("the quotas ask for 101 links together, and there are never more than 100"), "{error}");
-    let node = builder("").build().expect("valid settings");
+    let node = seeker("").build().expect("valid settings");
     assert!(matches!(node.set_role_quota("archive", Some(Quota::Count(1))), Err(Error::State(_))), "not started");
     assert!(node.role_quotas().is_empty());
 }
@@ -125,16 +90,16 @@ fn capabilities_and_quotas_that_cannot_be_are_refused_when_they_are_given() {
 #[test]
 fn an_arrival_with_a_wanted_role_gets_the_place_of_one_without() {
     let set = [("pool.max", "4"), ("pool.expected", "2"), ("pool.outbound_max", "1"), ("pool.roles", "archive=1")];
-    let narrow = set.iter().fold(builder(""), |builder, (key, value)| builder.set(key, value).expect("a known key"));
+    let narrow = set.iter().fold(seeker(""), |builder, (key, value)| builder.set(key, value).expect("a known key"));
     let node = started(narrow.set("pool.max_target", "4").and_then(|b| b.set("pool.max_threshold", "4")).expect("known keys"));
     let to = node.listen_addresses()[0].to_string();
-    let plain: Vec<Node> = (0..4).map(|_| started(builder(""))).collect();
+    let plain: Vec<Node> = (0..4).map(|_| started(seeker(""))).collect();
     for other in &plain[..3] {
         other.connect(&to, PATIENCE).expect("there is room");
     }
     let refused = plain[3].connect(&to, PATIENCE);
     assert!(matches!(refused, Err(Error::Link(CloseReason::TooManyLinks))), "{refused:?}");
-    let archive = started(builder("").capability("archive", 1).expect("a name"));
+    let archive = started(seeker("").capability("archive", 1).expect("a name"));
     archive.connect(&to, PATIENCE).expect("its role is wanted");
     until("it has the place of one of the others", || archives_of(&node) == (1, 1) && node.peers().len() == 3);
 }

@@ -1,37 +1,22 @@
 //! Scores and roles between real nodes over loopback: verdicts have their consequence, and are not forgotten.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
+mod nodes;
+
 use bowline::{
     Builder, Channel, ChannelId, CloseReason, Error, Event, How, Identity, Kind, Message, Node, Notice, RequestError, RequestId,
-    Role, SendError, generate_identity,
+    Role, SendError,
 };
 use bytes::Bytes;
+use nodes::{BOOTSTRAP, ONE_LINK, identity, network};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const CHAT: ChannelId = ChannelId(0x10);
 
-fn identity() -> Identity {
-    generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped")
-}
-
 fn builder(more: &[(&str, &str)]) -> Builder {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
-        ("accept.ip_burst", "1000"),
-        ("pool.outbound_target", "0"),
-        ("pool.min", "0"),
-        ("pool.min_threshold", "1"),
-        ("pool.min_target", "1"),
-    ];
-    let set = set.iter().chain(more);
-    let builder = set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
-    builder.channel(Channel::new(CHAT.0, "chat")).expect("a channel")
+    network(&[BOOTSTRAP, ONE_LINK, more]).channel(Channel::new(CHAT.0, "chat")).expect("a channel")
 }
 
 fn start(builder: Builder, identity: Identity) -> Node {
@@ -62,11 +47,7 @@ fn wait<T>(node: &Node, wanted: impl Fn(Event) -> Option<T>) -> T {
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    nodes::within(PATIENCE, what, is_so);
 }
 
 #[test]

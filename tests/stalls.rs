@@ -2,11 +2,14 @@
 //! channels as an application sees them.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
+mod nodes;
+
 use bowline::{
     Builder, Channel, ChannelId, ChannelStats, Direction, Error, Event, Fate, LinkId, Node, Notice, Overflow, Queue, SendError,
-    SendOptions, generate_identity,
+    SendOptions,
 };
 use bytes::Bytes;
+use nodes::{BOOTSTRAP, identity, network};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,16 +22,7 @@ const OLDEST: ChannelId = ChannelId(0x12);
 const PACED: ChannelId = ChannelId(0x13);
 
 fn builder(settings: &[(&str, &str)]) -> Builder {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
-    ];
-    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    let set = set.iter().chain(settings);
-    set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key")).identity(identity)
+    network(&[BOOTSTRAP, settings]).identity(identity())
 }
 
 fn started(settings: &[(&str, &str)]) -> (Node, Queue) {

@@ -1,55 +1,16 @@
 //! The operator's calls between real nodes over loopback: rounds that are waited for, pauses, seeds, persistent peers.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
-use bowline::{Builder, CloseReason, Error, Event, Node, Notice, Round, generate_identity};
+mod nodes;
+
+use bowline::{CloseReason, Error, Event, Notice, Round};
+use nodes::{PATIENCE, address, seeker, started, until};
 use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A node that dials nobody by itself but seeds, and these where nothing else is left.
-fn builder(seeds: &str) -> Builder {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
-        ("discovery.seeds", seeds),
-        ("accept.ip_burst", "1000"),
-        ("dial.period", "200ms"),
-        ("dial.point_period", "0s"),
-        ("pool.outbound_target", "0"),
-        ("pool.min", "0"),
-        ("pool.min_threshold", "1"),
-        ("pool.min_target", "1"),
-    ];
-    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    let builder = Builder::new().identity(identity);
-    set.into_iter().fold(builder, |builder, (key, value)| builder.set(key, value).expect("a known key"))
-}
-
-fn started(builder: Builder) -> Node {
-    let node = builder.build().expect("valid settings");
-    node.start().expect("a free port");
-    node
-}
-
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn at(node: &Node) -> String {
-    node.listen_addresses()[0].to_string()
-}
 
 #[test]
 fn a_round_that_is_asked_for_is_waited_for() {
-    let seed = started(builder(""));
-    let node = builder(&at(&seed)).build().expect("valid settings");
+    let seed = started(seeker(""));
+    let node = seeker(&address(&seed)).build().expect("valid settings");
     assert!(matches!(node.maintain_and_wait(PATIENCE), Err(Error::State(_))), "before the start");
     node.start().expect("a free port");
     // The first round may end while the seed is being dialed by it; the one that was asked for ends after that dial.
@@ -69,7 +30,7 @@ fn a_round_that_takes_too_long_is_told_of_when_it_ends() {
     // Nobody answers there: the dial lasts until its deadline.
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let seed = deaf.local_addr().expect("bound").to_string();
-    let node = started(builder(&seed).set("dial.timeout", "1s").expect("a known key"));
+    let node = started(seeker(&seed).set("dial.timeout", "1s").expect("a known key"));
     assert!(matches!(node.maintain_and_wait(Duration::from_millis(50)), Err(Error::Timeout)));
     let end = Instant::now() + PATIENCE;
     loop {
@@ -83,14 +44,14 @@ fn a_round_that_takes_too_long_is_told_of_when_it_ends() {
 
 #[test]
 fn a_paused_node_keeps_its_links_and_makes_none() {
-    let (seed, friend) = (started(builder("")), started(builder("")));
-    let node = started(builder(&at(&seed)));
+    let (seed, friend) = (started(seeker("")), started(seeker("")));
+    let node = started(seeker(&address(&seed)));
     until("it has its link", || node.peers().len() == 1);
     assert!(!node.is_paused());
     node.pause().and_then(|()| node.pause()).expect("running");
     assert!(node.is_paused() && node.peers().len() == 1);
     // Nobody comes in.
-    assert!(matches!(friend.connect(&at(&node), PATIENCE), Err(Error::Link(_))));
+    assert!(matches!(friend.connect(&address(&node), PATIENCE), Err(Error::Link(_))));
     assert!(node.ends().iter().any(|(reason, _)| *reason == CloseReason::Paused), "{:?}", node.ends());
     // Nobody is dialed, but on request.
     let link = node.find_peer(&seed.id()).expect("linked");
@@ -100,7 +61,7 @@ fn a_paused_node_keeps_its_links_and_makes_none() {
     assert_eq!(node.dial_seeds().expect("it answers"), 0);
     std::thread::sleep(Duration::from_millis(1_500));
     assert!(node.peers().is_empty());
-    node.connect(&at(&friend), PATIENCE).expect("by name it may");
+    node.connect(&address(&friend), PATIENCE).expect("by name it may");
     let link = node.find_peer(&friend.id()).expect("linked");
     node.disconnect(link, CloseReason::Requested).expect("it is open");
     node.resume().expect("running");
@@ -109,10 +70,10 @@ fn a_paused_node_keeps_its_links_and_makes_none() {
 
 #[test]
 fn seeds_are_dialed_on_request() {
-    let (seed, friend) = (started(builder("")), started(builder("")));
-    let node = started(builder(&at(&seed)));
+    let (seed, friend) = (started(seeker("")), started(seeker("")));
+    let node = started(seeker(&address(&seed)));
     until("it has its link", || node.find_peer(&seed.id()).is_some());
-    node.connect(&at(&friend), PATIENCE).expect("a link");
+    node.connect(&address(&friend), PATIENCE).expect("a link");
     assert_eq!(node.dial_seeds().expect("it answers"), 0, "the seed is linked");
     let link = node.find_peer(&seed.id()).expect("linked");
     node.disconnect(link, CloseReason::Requested).expect("it is open");
@@ -125,21 +86,21 @@ fn seeds_are_dialed_on_request() {
 
 #[test]
 fn persistent_peers_come_and_go() {
-    let friend = started(builder(""));
-    let node = started(builder(""));
-    let address = format!("{}@{}", friend.id(), at(&friend));
-    assert!(node.add_persistent(&address).expect("an address"));
-    assert!(!node.add_persistent(&address).expect("an address"), "it is already");
+    let friend = started(seeker(""));
+    let node = started(seeker(""));
+    let named = format!("{}@{}", friend.id(), address(&friend));
+    assert!(node.add_persistent(&named).expect("an address"));
+    assert!(!node.add_persistent(&named).expect("an address"), "it is already");
     until("it is dialed", || node.find_peer(&friend.id()).is_some());
     assert!(node.peers()[0].is_persistent);
     let link = node.find_peer(&friend.id()).expect("linked");
     node.disconnect(link, CloseReason::Requested).expect("it is open");
     until("it is dialed again", || node.find_peer(&friend.id()).is_some_and(|again| again != link));
-    assert!(node.remove_persistent(&address).expect("an address"));
-    assert!(!node.remove_persistent(&address).expect("an address"));
+    assert!(node.remove_persistent(&named).expect("an address"));
+    assert!(!node.remove_persistent(&named).expect("an address"));
     assert!(matches!(node.add_persistent("nonsense"), Err(Error::Address(_))));
-    let own = format!("{}@{}", node.id(), at(&node));
+    let own = format!("{}@{}", node.id(), address(&node));
     assert!(matches!(node.add_persistent(&own), Err(Error::State(why)) if why.contains("itself")));
     node.stop(Duration::from_secs(1)).expect("stops");
-    assert!(matches!(node.add_persistent(&address), Err(Error::Stopped)));
+    assert!(matches!(node.add_persistent(&named), Err(Error::Stopped)));
 }

@@ -1,11 +1,13 @@
 //! What outlives a restart: the file, whatever became of it, and real nodes over loopback that start from it.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets and files run in real time")]
 
+mod nodes;
+
 use bowline::{
     Anchor, Builder, By, Change, CloseReason, Error, Event, FileStore, Identity, ImportError, Imported, MemoryStore, Node,
     Notice, OnList, PeerId, Proof, Saved, SavedList, SavedPeer, SavedPoint, SavedScore, Source, Stage, Store, StoreFault,
-    generate_identity,
 };
+use nodes::{BOOTSTRAP, ONE_LINK, identity, network};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Cursor;
@@ -274,25 +276,8 @@ fn set_schema(path: &Path, schema: &str) {
     transaction.commit().expect("written");
 }
 
-fn identity() -> Identity {
-    generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped")
-}
-
 fn builder(more: &[(&str, &str)]) -> Builder {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
-        ("accept.ip_burst", "1000"),
-        ("pool.outbound_target", "0"),
-        ("pool.min", "0"),
-        ("pool.min_threshold", "1"),
-        ("pool.min_target", "1"),
-    ];
-    let set = set.iter().chain(more);
-    set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"))
+    network(&[BOOTSTRAP, ONE_LINK, more])
 }
 
 fn start(builder: Builder, identity: Identity) -> Node {
@@ -310,11 +295,7 @@ fn connect(from: &Node, to: &Node) -> Result<bowline::LinkId, Error> {
 }
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    nodes::within(PATIENCE, what, is_so);
 }
 
 /// The notices so far that `wanted` makes something of.

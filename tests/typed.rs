@@ -1,12 +1,15 @@
 //! Typed channels, versions, metadata and local delivery, between real nodes over loopback.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
+mod nodes;
+
 use bowline::typed::{Codec, Malformed, Outlet, Owner, Prost, Protocol, TypedEvent};
 use bowline::{
     BroadcastOptions, Builder, Channel, ChannelId, CloseReason, Error, Event, Fate, How, Kind, LinkId, Message, Node, NodeState,
-    Outcome, Refusal, RequestError, RequestId, Role, SendError, SendOptions, Up, generate_identity,
+    Outcome, Refusal, RequestError, RequestId, Role, SendError, SendOptions, Up,
 };
 use bytes::Bytes;
+use nodes::{BOOTSTRAP, identity, network, started};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -63,16 +66,7 @@ impl Protocol for Chat {
 }
 
 fn builder() -> Builder {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
-    ];
-    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    let builder = Builder::new().identity(identity);
-    set.into_iter().fold(builder, |builder, (key, value)| builder.set(key, value).expect("a known key"))
+    network(&[BOOTSTRAP]).identity(identity())
 }
 
 /// Small, so that its bounds are soon met.
@@ -94,12 +88,6 @@ fn typed_by(builder: Builder, codec: &Counting) -> (Node, Owner<Chat>) {
 
 fn raw() -> Node {
     started(builder().channel(channel()).expect("a channel"))
-}
-
-fn started(builder: Builder) -> Node {
-    let node = builder.build().expect("valid settings");
-    node.start().expect("a free port");
-    node
 }
 
 fn dial(from: &Node, to: &Node) -> Result<LinkId, Error> {

@@ -1,24 +1,16 @@
 //! The calls of a real node that change rates and weights, over loopback. Part of `tests/bandwidth.rs`, which has the exact figures.
 #![allow(clippy::disallowed_methods, reason = "tests with real sockets run in real time")]
 
-use bowline::{Builder, Channel, ChannelId, CloseReason, Error, Event, LinkId, Node, generate_identity};
+use super::nodes::{BOOTSTRAP, identity, network};
+use bowline::{Channel, ChannelId, CloseReason, Error, Event, LinkId, Node};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const CHAT: ChannelId = ChannelId(0x10);
 
 fn built(more: &[(&str, &str)]) -> Node {
-    let set = [
-        ("network.name", "test"),
-        ("network.pow_bits", "0"),
-        ("network.allow_private", "true"),
-        ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
-    ];
-    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    let set = set.iter().chain(more);
-    let builder = set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"));
-    builder.channel(Channel::new(CHAT.0, "chat")).expect("a channel").identity(identity).build().expect("valid settings")
+    let builder = network(&[BOOTSTRAP, more]).identity(identity());
+    builder.channel(Channel::new(CHAT.0, "chat")).expect("a channel").build().expect("valid settings")
 }
 
 fn pair(more: &[(&str, &str)]) -> (Node, Node, LinkId) {

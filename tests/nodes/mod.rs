@@ -1,19 +1,45 @@
 //! Real nodes over loopback for tests: how one is built, started, linked and waited for. It tests nothing itself.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
-use bowline::{Builder, LinkId, Node, generate_identity};
+use bowline::{Builder, Identity, LinkId, Node, generate_identity};
 use std::time::{Duration, Instant};
 
-/// Nothing here waits longer.
+/// Nothing here waits longer, unless it is told to.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A node of the tests' network that lets everyone of this machine in, and dials nobody by itself. `more` has the last word.
-pub fn builder(more: &[(&str, &str)]) -> Builder {
-    let set = [
+/// Settings, by key.
+pub type Set<'a> = &'a [(&'a str, &'a str)];
+
+/// It needs nobody to start with.
+pub const BOOTSTRAP: Set<'static> = &[("discovery.bootstrap", "true")];
+/// It dials when it has no link, and for no other reason of its own.
+pub const ONE_LINK: Set<'static> = &[
+    ("accept.ip_burst", "1000"),
+    ("pool.outbound_target", "0"),
+    ("pool.min", "0"),
+    ("pool.min_threshold", "1"),
+    ("pool.min_target", "1"),
+];
+
+pub fn identity() -> Identity {
+    generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped")
+}
+
+/// A node of the tests' network on this machine, still without an identity. Later settings have the last word.
+pub fn network(sets: &[Set<'_>]) -> Builder {
+    let all = [
         ("network.name", "test"),
         ("network.pow_bits", "0"),
         ("network.allow_private", "true"),
         ("listen.addresses", "127.0.0.1:0"),
-        ("discovery.bootstrap", "true"),
+    ];
+    let set = all.iter().chain(sets.iter().copied().flatten());
+    set.fold(Builder::new(), |builder, (key, value)| builder.set(key, value).expect("a known key"))
+}
+
+/// One that lets everyone of this machine in, and dials nobody by itself.
+pub fn builder(more: Set<'_>) -> Builder {
+    let alone = [
         ("accept.ip_burst", "1000"),
         ("dial.point_period", "0s"),
         ("pool.outbound_target", "0"),
@@ -21,9 +47,13 @@ pub fn builder(more: &[(&str, &str)]) -> Builder {
         ("pool.min", "0"),
         ("pool.expected", "1"),
     ];
-    let identity = generate_identity(0, &mut |_, _| true).expect("libsodium works").expect("not stopped");
-    let builder = Builder::new().identity(identity);
-    set.iter().chain(more).fold(builder, |builder, (key, value)| builder.set(key, value).expect("a known key"))
+    network(&[BOOTSTRAP, &alone, more]).identity(identity())
+}
+
+/// One that keeps one link, to one of the seeds if it knows nobody else, and looks around often.
+pub fn seeker(seeds: &str) -> Builder {
+    let more = [("discovery.seeds", seeds), ("dial.period", "200ms"), ("dial.point_period", "0s")];
+    network(&[BOOTSTRAP, ONE_LINK, &more]).identity(identity())
 }
 
 pub fn started(builder: Builder) -> Node {
@@ -45,7 +75,11 @@ pub fn connect(from: &Node, to: &Node) -> LinkId {
 }
 
 pub fn until(what: &str, is_so: impl Fn() -> bool) {
-    let end = Instant::now() + PATIENCE;
+    within(PATIENCE, what, is_so);
+}
+
+pub fn within(patience: Duration, what: &str, is_so: impl Fn() -> bool) {
+    let end = Instant::now() + patience;
     while !is_so() {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(5));
