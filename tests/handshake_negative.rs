@@ -93,7 +93,7 @@ fn no_changed_byte_of_data_is_accepted() {
         pair.b.deliver(NOW, &bytes);
         assert!(pair.b.received.is_empty(), "byte {at} ^ {bit:#x}");
         // A longer length only waits for more; every other change ends the link without a word.
-        assert!(pair.b.error == Some(CloseReason::BadRecord) || at < 2, "byte {at} ^ {bit:#x}: {:?}", pair.b.error);
+        assert!(pair.b.error == Some(CloseReason::Forged) || at < 2, "byte {at} ^ {bit:#x}: {:?}", pair.b.error);
         assert_eq!(pair.b.write(NOW, 1_000).len(), 0);
         cases += 1;
     }
@@ -101,16 +101,16 @@ fn no_changed_byte_of_data_is_accepted() {
     let bytes = record(&mut pair);
     pair.b.deliver(NOW, &bytes);
     pair.b.deliver(NOW, &bytes);
-    assert_eq!((pair.b.error, pair.b.received.len()), (Some(CloseReason::BadRecord), 1), "a record counts once");
+    assert_eq!((pair.b.error, pair.b.received.len()), (Some(CloseReason::Forged), 1), "a record counts once");
     let mut pair = Pair::plain().open();
     record(&mut pair);
     let later = record(&mut pair);
     pair.b.deliver(NOW, &later);
-    assert_eq!((pair.b.error, pair.b.received.len()), (Some(CloseReason::BadRecord), 0), "none may be left out");
+    assert_eq!((pair.b.error, pair.b.received.len()), (Some(CloseReason::Forged), 0), "none may be left out");
     let mut pair = Pair::plain().open();
     let own = record(&mut pair);
     pair.a.deliver(NOW, &own);
-    assert_eq!((pair.a.error, pair.a.received.len()), (Some(CloseReason::BadRecord), 0), "nor come back to its sender");
+    assert_eq!((pair.a.error, pair.a.received.len()), (Some(CloseReason::Forged), 0), "nor come back to its sender");
     println!("{} changed, repeated, missing or reflected data records: none accepted", cases + 3);
 }
 
