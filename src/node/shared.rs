@@ -173,8 +173,8 @@ impl Shared {
         }
     }
 
-    /// Works on the pool, then shows the door and readers what has changed: the only way to change it while the node runs. What follows
-    /// from it is left in the outbox for the caller to carry out, without the lock.
+    /// Works on the pool, then shows the door and readers what has changed: whatever they may see goes this way. What follows from it is
+    /// left in the outbox for the caller to carry out, without the lock.
     pub fn work<T>(&self, act: impl FnOnce(Time, &mut Pool, &mut Outbox) -> T) -> (T, Outbox) {
         let now = self.clock.now();
         let mut out = Outbox::default();

@@ -4,7 +4,9 @@
 use crate::base::address::Address;
 use crate::base::quota::RoleQuota;
 use crate::base::subject::Subject;
+use std::fmt::Display;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 /// What a setting's text looks like. The C face and the manual show it by name.
@@ -206,87 +208,65 @@ impl Value for String {
     }
 }
 
-impl Value for Option<IpAddr> {
+/// What may stand for a value or nothing: read and printed as its type does it.
+trait Single: FromStr + Display {
+    const KIND: Kind;
+}
+
+impl Single for IpAddr {
     const KIND: Kind = Kind::Ip;
-    fn read(text: &str) -> Option<Option<IpAddr>> {
-        if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
-    }
-    fn print(&self) -> String {
-        self.map_or_else(String::new, |ip| ip.to_string())
-    }
-    fn measure(&self) -> Option<u64> {
-        None
-    }
 }
 
-impl Value for Option<Address> {
+impl Single for Address {
     const KIND: Kind = Kind::Address;
-    fn read(text: &str) -> Option<Option<Address>> {
+}
+
+/// Nothing is the empty text.
+impl<T: Single> Value for Option<T> {
+    const KIND: Kind = T::KIND;
+    fn read(text: &str) -> Option<Option<T>> {
         if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
     }
     fn print(&self) -> String {
-        self.as_ref().map_or_else(String::new, Address::to_string)
+        self.as_ref().map_or_else(String::new, T::to_string)
     }
     fn measure(&self) -> Option<u64> {
         None
     }
 }
 
-impl Value for Vec<Address> {
+/// What stands in a list with commas between: read and printed as its type does it.
+trait Entry: FromStr + Display {
+    const KIND: Kind;
+}
+
+impl Entry for Address {
     const KIND: Kind = Kind::Addresses;
-    fn read(text: &str) -> Option<Vec<Address>> {
-        entries(text)
-    }
-    fn print(&self) -> String {
-        joined(self)
-    }
-    fn measure(&self) -> Option<u64> {
-        Some(self.len() as u64)
-    }
-    fn measure_of(text: &str) -> Option<u64> {
-        digits(text)
-    }
 }
 
-impl Value for Vec<SocketAddr> {
+impl Entry for SocketAddr {
     const KIND: Kind = Kind::Sockets;
-    fn read(text: &str) -> Option<Vec<SocketAddr>> {
-        entries(text)
-    }
-    fn print(&self) -> String {
-        joined(self)
-    }
-    fn measure(&self) -> Option<u64> {
-        Some(self.len() as u64)
-    }
-    fn measure_of(text: &str) -> Option<u64> {
-        digits(text)
-    }
 }
 
-impl Value for Vec<RoleQuota> {
+impl Entry for RoleQuota {
     const KIND: Kind = Kind::Quotas;
-    fn read(text: &str) -> Option<Vec<RoleQuota>> {
-        entries(text)
-    }
-    fn print(&self) -> String {
-        joined(self)
-    }
-    fn measure(&self) -> Option<u64> {
-        Some(self.len() as u64)
-    }
-    fn measure_of(text: &str) -> Option<u64> {
-        digits(text)
-    }
 }
 
-impl Value for Vec<Subject> {
+impl Entry for Subject {
     const KIND: Kind = Kind::Subjects;
-    fn read(text: &str) -> Option<Vec<Subject>> {
-        entries(text)
+}
+
+/// An empty text is an empty list, an empty entry is a mistake.
+impl<T: Entry> Value for Vec<T> {
+    const KIND: Kind = T::KIND;
+    fn read(text: &str) -> Option<Vec<T>> {
+        if text.is_empty() {
+            return Some(Vec::new());
+        }
+        text.split(',').map(|entry| entry.trim().parse().ok()).collect()
     }
     fn print(&self) -> String {
-        joined(self)
+        self.iter().map(T::to_string).collect::<Vec<_>>().join(",")
     }
     fn measure(&self) -> Option<u64> {
         Some(self.len() as u64)
@@ -313,18 +293,6 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 fn in_largest_unit(number: u64, units: &[(&str, u64)]) -> String {
     let largest = units.iter().find(|(_, size)| number.is_multiple_of(*size));
     largest.map_or_else(|| number.to_string(), |(unit, size)| format!("{}{unit}", number / size))
-}
-
-/// The entries of a list; an empty text is an empty list, an empty entry is a mistake.
-fn entries<T: std::str::FromStr>(text: &str) -> Option<Vec<T>> {
-    if text.is_empty() {
-        return Some(Vec::new());
-    }
-    text.split(',').map(|entry| entry.trim().parse().ok()).collect()
-}
-
-fn joined<T: ToString>(entries: &[T]) -> String {
-    entries.iter().map(T::to_string).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
