@@ -1,5 +1,6 @@
 //! Real nodes over loopback for tests: how one is built, started, linked and waited for. It tests nothing itself.
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::disallowed_methods, reason = "real nodes are waited for in real time")]
 
 use bowline::{Builder, Identity, LinkId, Node, generate_identity};
 use std::time::{Duration, Instant};
