@@ -3,8 +3,8 @@
 
 mod nodes;
 
-use bowline::{Error, Node, Quota};
-use nodes::{address, builder, connect, started, until};
+use bowline::{CloseReason, Error, Node, Quota, Subject};
+use nodes::{PATIENCE, address, builder, connect, started, until};
 use std::time::Duration;
 
 #[test]
@@ -22,6 +22,23 @@ fn targets_that_change_while_a_node_runs_are_kept_at_once() {
     }
     until("what is above the threshold is dropped to the target", || hub.peers().len() == 3);
     hub.set("pool.max", "100").expect("as at the start");
+}
+
+#[test]
+fn places_for_trusted_peers_change_while_a_node_runs() {
+    let narrow = [("pool.max", "2"), ("pool.outbound_max", "1"), ("pool.max_target", "2"), ("pool.max_threshold", "2")];
+    let hub = started(builder(&narrow));
+    let peers: Vec<Node> = (0..3).map(|_| started(builder(&[]))).collect();
+    for peer in &peers {
+        hub.trust(Subject::Peer(peer.id()), None).expect("not banned");
+    }
+    hub.set("pool.trusted_extra", "0").expect("fewer");
+    connect(&peers[0], &hub);
+    let refused = peers[1].connect(&address(&hub), PATIENCE);
+    assert!(matches!(refused, Err(Error::Link(CloseReason::TooManyLinks))), "{refused:?}");
+    hub.set("pool.trusted_extra", "1").expect("no more than at the start");
+    connect(&peers[2], &hub);
+    assert!(matches!(hub.set("pool.trusted_extra", "17"), Err(Error::Fixed { key: "pool.trusted_extra", .. })));
 }
 
 #[test]

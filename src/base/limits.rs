@@ -135,9 +135,11 @@ pub const POINTS_PER_PEER_MAX: usize = 8;
 pub const METADATA_BYTES_MAX: usize = 256;
 /// Addresses of one configured name that are used.
 pub const ADDRESSES_PER_NAME: usize = 8;
-/// Names that peers told of and that are remembered for an hour, and of each peer.
+/// Names that peers told of and that are remembered, for an hour at most, and of each peer.
 pub const NAMES_HEARD_MAX: usize = 64;
 pub const NAMES_HEARD_PER_PEER: usize = 4;
+/// Peers that are heard on what is at one such name while it is asked for; those who come later are heard at once.
+pub const TELLINGS_MAX: usize = 8;
 /// Known identities, at most, beside those with a link.
 pub const PEERS_MAX: usize = 4_096;
 /// Failures that are remembered of a known identity.
@@ -146,6 +148,9 @@ pub const FAILURES_MAX: usize = 4;
 pub const PERSISTENT_MAX: usize = 256;
 /// Hosts, and prefixes, whose dials are counted.
 pub const DIAL_ENTRIES_MAX: usize = 4_096;
+/// Dials at once that only see whether an address is true: of claims, and one at random times beside them.
+pub const FEELERS_OF_CLAIMS_MAX: usize = 4;
+pub const FEELERS_MAX: usize = FEELERS_OF_CLAIMS_MAX + 1;
 /// Addresses that may wait to be checked by a feeler.
 pub const CHECKS_MAX: usize = 64;
 /// Memory that the store's file may use, bytes; redb's own default is 1 GiB (dependencies reference, 2.1).

@@ -14,8 +14,9 @@ use std::time::Duration;
 /// A slow thing, done by a thread that may block. The result comes back as an input of the machine that asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// Resolve a name within `limits::RESOLVE_TIMEOUT`; `ticket` comes back with the answer.
-    Resolve { ticket: u64, name: String, port: u16 },
+    /// Resolve a name within `limits::RESOLVE_TIMEOUT`; `ticket` comes back with the answer. One that peers told of (`is_heard`) stands
+    /// behind all others.
+    Resolve { ticket: u64, name: String, port: u16, is_heard: bool },
     /// Look at the counters of all open links.
     Measure,
     /// Save what has changed; `ticket` comes back with the result.

@@ -59,6 +59,7 @@ fn beyond(wanted: &Checked, at_start: &Checked) -> Option<(&'static str, String)
     let rows = [
         ("pool.max", now.max, then.max),
         ("pool.outbound_max", now.outbound_max, then.outbound_max),
+        ("pool.trusted_extra", wanted.pool_trusted_extra, at_start.pool_trusted_extra),
         ("dial.parallel_max", wanted.dial_parallel_max, at_start.dial_parallel_max),
     ];
     rows.into_iter().find(|(_, now, then)| now > then).map(|(key, _, then)| (key, then.print()))

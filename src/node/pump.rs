@@ -1,6 +1,7 @@
 //! The loop of every worker thread: wait for input, nudge, deadline or end; step the machine under the pool's lock; release it; carry
 //! out what the machine wants. The one place where machines, lock, clock and channels meet. Nothing is sent or logged under the lock.
 
+use super::resolver::Question;
 use super::shared::Shared;
 use crate::base::limits::RESOLVE_TIMEOUT;
 use crate::base::time::Time;
@@ -117,8 +118,8 @@ struct Jobs {
 
 impl Jobs {
     fn begin(&mut self, job: Job, shared: &Shared) {
-        let (ticket, name, port) = match job {
-            Job::Resolve { ticket, name, port } => (ticket, name, port),
+        let (ticket, name, port, is_heard) = match job {
+            Job::Resolve { ticket, name, port, is_heard } => (ticket, name, port, is_heard),
             Job::Save { ticket, is_durable } => {
                 let finish = self.finish.clone();
                 let reply = move |result| drop(finish.try_send(Done::Saved { ticket, result }));
@@ -133,7 +134,7 @@ impl Jobs {
         self.pending.push((ticket, shared.clock.now() + RESOLVE_TIMEOUT));
         let finish = self.finish.clone();
         let reply = move |addresses| drop(finish.try_send(Done::Resolved { ticket, addresses }));
-        shared.resolver.ask(name, port, Box::new(reply));
+        shared.resolver.ask(Question { name, port, is_heard }, Box::new(reply));
     }
 
     fn deadline(&self) -> Option<Time> {

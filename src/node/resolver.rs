@@ -1,5 +1,6 @@
 //! Names to addresses, off every loop. The system's resolver cannot be interrupted, so it runs on at most two threads that are abandoned
-//! when they hang: a late answer is dropped, and stopping a node never waits for one.
+//! when they hang: a late answer is dropped, and stopping a node never waits for one. Names that peers told of may hang by their intent:
+//! they hold one of the threads at most, and each waits until nobody else does.
 
 use super::system;
 use crate::base::limits::RESOLVE_TIMEOUT;
@@ -15,22 +16,41 @@ use std::time::Duration;
 const THREADS_MAX: usize = 2;
 /// Names that may wait; more are answered at once with no address.
 const WAITING_MAX: usize = 64;
+/// Those of them that peers told of. Exchange asks for one a second.
+const HEARD_WAITING_MAX: usize = 4;
 /// Addresses taken of one name.
 const ADDRESSES_MAX: usize = 16;
 
 /// Receives the addresses of a name; none if it did not resolve. Called on a resolver thread: it must not block.
 pub type Reply = Box<dyn FnOnce(Vec<SocketAddr>) + Send>;
 
-struct Question {
-    name: String,
-    port: u16,
-    reply: Reply,
+/// What is asked for.
+#[derive(Debug)]
+pub struct Question {
+    pub name: String,
+    pub port: u16,
+    /// A peer told of it, and nobody else wants it.
+    pub is_heard: bool,
 }
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Question>,
+    waiting: VecDeque<(Question, Reply)>,
+    /// Those that peers told of.
+    heard: VecDeque<(Question, Reply)>,
+    /// One of these is being looked up.
+    is_hearing: bool,
     threads: usize,
+}
+
+impl State {
+    /// What a free thread looks up next.
+    fn next(&mut self) -> Option<(Question, Reply)> {
+        let heard = || if self.is_hearing { None } else { self.heard.pop_front() };
+        let next = self.waiting.pop_front().or_else(heard);
+        self.is_hearing |= next.as_ref().is_some_and(|(question, _)| question.is_heard);
+        next
+    }
 }
 
 /// Resolves names. Dropping it abandons what is under way.
@@ -66,14 +86,17 @@ impl Default for Resolver {
 }
 
 impl Resolver {
-    /// Asks for the addresses of `name`. Never blocks.
-    pub fn ask(&self, name: String, port: u16, reply: Reply) {
+    /// Asks for the addresses of a name. Never blocks.
+    pub fn ask(&self, question: Question, reply: Reply) {
         let mut state = self.state.lock();
-        if state.waiting.len() >= WAITING_MAX {
+        let max = if question.is_heard { HEARD_WAITING_MAX } else { WAITING_MAX };
+        let State { waiting, heard, .. } = &mut *state;
+        let queue = if question.is_heard { heard } else { waiting };
+        if queue.len() >= max {
             drop(state);
             return reply(Vec::new());
         }
-        state.waiting.push_back(Question { name, port, reply });
+        queue.push_back((question, reply));
         let grows = state.threads < THREADS_MAX;
         state.threads += usize::from(grows);
         drop(state);
@@ -85,9 +108,13 @@ impl Resolver {
             // Without a thread nobody would ever answer: those who wait are told.
             let mut state = self.state.lock();
             state.threads -= 1;
-            let stranded = if state.threads == 0 { std::mem::take(&mut state.waiting) } else { VecDeque::new() };
+            let mut stranded = VecDeque::new();
+            if state.threads == 0 {
+                stranded.append(&mut state.waiting);
+                stranded.append(&mut state.heard);
+            }
             drop(state);
-            stranded.into_iter().for_each(|question| (question.reply)(Vec::new()));
+            stranded.into_iter().for_each(|(_, reply)| reply(Vec::new()));
         }
     }
 
@@ -99,7 +126,8 @@ impl Resolver {
     /// Resolves and waits, at most `RESOLVE_TIMEOUT` and `patience`. Empty if nothing came.
     pub fn wait(&self, name: &str, port: u16, patience: Duration) -> Vec<SocketAddr> {
         let (send, answer): (_, Receiver<Vec<SocketAddr>>) = bounded(1);
-        self.ask(name.to_owned(), port, Box::new(move |addresses| drop(send.try_send(addresses))));
+        let question = Question { name: name.to_owned(), port, is_heard: false };
+        self.ask(question, Box::new(move |addresses| drop(send.try_send(addresses))));
         select! {
             recv(answer) -> addresses => addresses.unwrap_or_default(),
             recv(self.ended) -> _ => Vec::new(),
@@ -112,13 +140,16 @@ impl Resolver {
 fn work(shared: &Lock<State>, lookup: Lookup) {
     loop {
         let mut state = shared.lock();
-        let Some(question) = state.waiting.pop_front() else {
+        let Some((question, reply)) = state.next() else {
             state.threads -= 1;
             return;
         };
         drop(state);
         let addresses = lookup(&question.name, question.port);
-        (question.reply)(addresses);
+        if question.is_heard {
+            shared.lock().is_hearing = false;
+        }
+        reply(addresses);
     }
 }
 
@@ -148,12 +179,50 @@ mod tests {
         assert_eq!(resolver.state.lock().waiting.len(), 1);
         let full = (0..WAITING_MAX + 1).filter(|_| {
             let (send, answer) = bounded(1);
-            resolver.ask("d.example".to_owned(), 1, Box::new(move |found| drop(send.try_send(found))));
+            let question = Question { name: "d.example".to_owned(), port: 1, is_heard: false };
+            resolver.ask(question, Box::new(move |found| drop(send.try_send(found))));
             answer.try_recv().is_ok()
         });
         assert_eq!(full.count(), 2, "what does not fit the queue is answered at once");
         resolver.state.lock().waiting.clear();
         HANGING.wait();
+    }
+
+    #[test]
+    fn names_of_peers_that_hang_leave_a_thread_to_the_operators() {
+        static BLACK: Barrier = Barrier::new(2);
+        /// Names of peers never answer, others do at once.
+        fn lookup(name: &str, port: u16) -> Vec<SocketAddr> {
+            if name.starts_with("black") {
+                BLACK.wait();
+                BLACK.wait();
+            }
+            vec![SocketAddr::from(([127, 0, 0, 1], port))]
+        }
+        let resolver = Resolver { lookup, ..Resolver::default() };
+        let (send, answers) = bounded(100);
+        let hear = |number: u16| {
+            let send = send.clone();
+            let question = Question { name: format!("black{number}.example"), port: number, is_heard: true };
+            resolver.ask(question, Box::new(move |found| drop(send.try_send(found))));
+        };
+        hear(1);
+        BLACK.wait();
+        (2..60).for_each(hear);
+        assert_eq!(answers.len(), 58 - HEARD_WAITING_MAX, "few wait, the others are answered at once");
+        for port in 1..20 {
+            let found = resolver.wait("seed.example", port, Duration::from_secs(60));
+            assert_eq!(found, [SocketAddr::from(([127, 0, 0, 1], port))], "though names of peers hang, and wait");
+        }
+        assert!(resolver.state.lock().is_hearing);
+        // The others have their turn one by one.
+        BLACK.wait();
+        for _ in 0..HEARD_WAITING_MAX {
+            BLACK.wait();
+            BLACK.wait();
+        }
+        let answered = (0..=58 - HEARD_WAITING_MAX + HEARD_WAITING_MAX).map(|_| answers.recv_timeout(Duration::from_secs(60)));
+        assert_eq!(answered.filter(|found| found.as_ref().is_ok_and(|found| !found.is_empty())).count(), 1 + HEARD_WAITING_MAX);
     }
 
     #[test]

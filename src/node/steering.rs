@@ -38,8 +38,9 @@ impl Node {
         }
     }
 
-    /// From now on the node neither dials, but for `connect` and `dial`, nor lets anybody in from other than trusted addresses: they hear
-    /// `Paused`. Links and dials under way go on. Again is as good as once.
+    /// From now on the node neither dials, but for `connect` and `dial`, nor lets anybody in from other than trusted addresses: their
+    /// connections are closed without a word, and counted as `Paused` (`ends`). Who was greeted already is told `Paused`. Links and dials
+    /// under way go on. Again is as good as once.
     ///
     /// # Errors
     /// `Stopped`, `Failed`, or `State` before the start.

@@ -420,7 +420,7 @@ fn no_index_drifts() {
                 10 if rng.percent(10) => {
                     book.fix(now, at, None, rng.percent(50));
                 }
-                10 => book.unfix(at),
+                10 => book.unfix(at, rng.percent(50)),
                 _ => book.expire(now, &policy),
             }
             if step % 50 == 0 {

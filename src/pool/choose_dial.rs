@@ -12,6 +12,7 @@ use crate::base::point::Group;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -63,7 +64,8 @@ impl Pool {
     /// As `whom_to_dial`, among some of the points: it looks at each.
     pub(super) fn candidates(&self, now: Time, count: usize, rng: &mut Rng, is_wanted: impl Fn(&Point) -> bool) -> Candidates {
         let connected = self.connected();
-        let is_usable = |point: &&Point| self.use_of(now, point, &connected) == Some(Use::Link) && is_wanted(point);
+        // The lists are looked at for those alone that are wanted.
+        let is_usable = |point: &&Point| is_wanted(point) && self.use_of(now, point, &connected) == Some(Use::Link);
         let (found, waiting): (Vec<&Point>, Vec<&Point>) =
             self.points.iter().filter(is_usable).partition(|point| self.dial_time(point) <= now);
         let next_at = waiting.into_iter().map(|point| self.dial_time(point)).min();
@@ -126,15 +128,20 @@ impl Pool {
     }
 
     /// An unproven address whose supposed peer is connected, to be proven by a dial that refuses itself once the key is shown.
-    /// First those that the peer itself claims.
+    /// First those that the peer itself claims, and those that have failed the least: lies must not keep the true ones waiting. What only
+    /// others say is felt once; then it is left to feelers at random times.
     pub fn whom_to_feel(&self, now: Time, rng: &mut Rng) -> Candidates {
         let connected = self.connected();
-        let is_usable = |point: &&Point| !point.is_fixed() && self.use_of(now, point, &connected) == Some(Use::Feeler);
+        let has_had_its_turn = |point: &Point| point.proof == Proof::Heard && point.last_dialed.is_some();
+        let is_usable = |point: &&Point| {
+            !point.is_fixed() && !has_had_its_turn(point) && self.use_of(now, point, &connected) == Some(Use::Feeler)
+        };
         let claimed = connected.iter().flat_map(|peer| self.points.of_peer(peer)).filter(is_usable);
         let (mut due, waiting): (Vec<&Point>, Vec<&Point>) = claimed.partition(|point| self.dial_time(point) <= now);
         rng.shuffle(&mut due);
         let next_at = waiting.into_iter().map(|point| self.dial_time(point)).min();
-        Candidates { now: due.into_iter().max_by_key(|point| point.proof).map(|point| point.at).into_iter().collect(), next_at }
+        let best = due.into_iter().max_by_key(|point| (point.proof, Reverse(point.attempts)));
+        Candidates { now: best.map(|point| point.at).into_iter().collect(), next_at }
     }
 
     /// An address to dial only to see whether it is true: one whose place in the tried table a newcomer wants, else a new one.
@@ -166,7 +173,8 @@ impl Pool {
     /// Outbound links and dials per group.
     fn links_per_group(&self) -> BTreeMap<Group, usize> {
         let mut links = BTreeMap::new();
-        let is_outbound = |slot: &&Slot| slot.direction == Direction::Outbound && slot.phase != Phase::Arrived;
+        let is_outbound =
+            |slot: &&Slot| slot.direction == Direction::Outbound && slot.phase != Phase::Arrived && !slot.is_feeler();
         for slot in self.slots.iter().filter(is_outbound) {
             *links.entry(self.policy.group(slot.remote.ip())).or_default() += 1;
         }

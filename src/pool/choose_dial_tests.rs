@@ -1,11 +1,15 @@
 //! Whom to dial: groups, bias.
 
+use super::dialing::DialError;
 use super::points::Point;
 use super::slots::Purpose;
-use super::testbed::{Bench, at, peer, policy};
+use super::testbed::{Bench, at, peer, policy, small};
 use crate::base::address::Address;
+use crate::base::limits::FEELERS_MAX;
+use crate::base::quota::Quota;
 use crate::base::reason::CloseReason;
 use crate::base::subject::Subject;
+use crate::wire::hello::Capability;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -111,6 +115,78 @@ fn a_feeler_goes_to_new_addresses_of_whom_nobody_is_linked() {
     bench.pool.ban(bench.now, Subject::host(at(4).ip()), None, "").expect("a host");
     let felt: BTreeSet<_> = (0..200).filter_map(|_| bench.pool.whom_of_feeler(bench.now, &mut bench.rng)).collect();
     assert_eq!(felt, [at(2), at(3)].into(), "an address of a linked peer may be proven, that of a banned one not");
+}
+
+#[test]
+fn what_a_peer_claims_is_felt_before_what_others_say_of_it_and_that_once() {
+    let mut bench = Bench::new(policy());
+    bench.inbound(1);
+    let say = |bench: &mut Bench, number: u8, claimer: u8| {
+        let address = Address::of(at(number), Some(peer(claimer)));
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(99), None);
+    };
+    (10..14).for_each(|number| say(&mut bench, number, 1));
+    let mut felt = Vec::new();
+    for _ in 0..40 {
+        let candidates = bench.pool.whom_to_feel(bench.now, &mut bench.rng);
+        if let Some(to) = candidates.now.first().copied() {
+            felt.push(to);
+            let link = bench.pool.claim_dial(bench.now, to, None, Purpose::Feeler).expect("may dial");
+            bench.close(link, CloseReason::ConnectTimeout);
+        }
+        bench.now = bench.now + Duration::from_secs(600);
+    }
+    let hearsay: BTreeSet<_> = (10..14).map(at).collect();
+    assert_eq!(felt[0], at(1), "the peer's own claim");
+    assert!(felt.iter().filter(|to| **to == at(1)).count() > 5, "it is tried again, for the peer says so itself");
+    let others: Vec<_> = felt.iter().filter(|to| hearsay.contains(to)).collect();
+    assert_eq!((others.len(), others.iter().copied().copied().collect()), (4, hearsay), "each once");
+    // A claim that has not failed yet comes before one that has.
+    bench.inbound(2);
+    let next = bench.pool.whom_to_feel(bench.now, &mut bench.rng).now;
+    assert_eq!(next, [at(2)]);
+}
+
+/// A large book is looked through under the lock: what costs little comes first.
+#[test]
+fn only_of_addresses_that_are_wanted_the_lists_are_asked() {
+    let mut bench = Bench::new(policy());
+    for number in 1..=50 {
+        let address = Address::of(at(number), None);
+        bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(99), None);
+    }
+    bench.pool.ban(bench.now, "10.0.0.0/8".parse::<Subject>().expect("a prefix"), None, "").expect("there is room");
+    let asked = std::cell::Cell::new(0);
+    let is_wanted = |point: &Point| {
+        asked.set(asked.get() + 1);
+        point.at == at(1)
+    };
+    let candidates = bench.pool.candidates(bench.now, 5, &mut bench.rng, is_wanted);
+    assert!(candidates.now.is_empty(), "it is banned");
+    assert_eq!(asked.get(), 50, "the lists have kept none from the cheaper question");
+}
+
+#[test]
+fn feelers_have_places_of_their_own() {
+    let mut bench = Bench::new(small());
+    for number in 10..10 + FEELERS_MAX as u8 {
+        bench.dial(number, Purpose::Feeler).expect("may dial");
+    }
+    let full = DialError::TooManyDials { dialing: FEELERS_MAX, max: FEELERS_MAX };
+    assert_eq!(bench.dial(30, Purpose::Feeler), Err(full));
+    for number in 1..=3 {
+        bench.outbound(number);
+    }
+    let counts = bench.pool.counts();
+    assert_eq!((counts.dialing, counts.feeling, counts.ordinary_outbound()), (0, FEELERS_MAX, 3), "outbound_max is reached");
+    assert_eq!(bench.dial(4, Purpose::Wanted), Err(DialError::NoPlace { taken: 3, max: 3 }));
+    // Nor do they count as dials for a role.
+    let mut bench = Bench::new(policy());
+    bench.pool.set_quota("archive", Some(Quota::Count(1))).expect("it fits");
+    let archive = [Capability { name: "archive".to_owned(), value: 1 }];
+    bench.pool.learn_all(bench.now, [(&Address::of(at(5), None), &archive[..])].into_iter(), at(99), None);
+    bench.dial(5, Purpose::Feeler).expect("may dial");
+    assert_eq!(bench.pool.tallies(10)[0].missing(), 1);
 }
 
 #[test]

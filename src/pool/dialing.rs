@@ -7,7 +7,7 @@ use super::points::{Point, canonical_socket};
 use super::saved::Anchor;
 use super::slots::{Purpose, Slot};
 use super::table::Pool;
-use crate::base::limits::CHECKS_MAX;
+use crate::base::limits::{CHECKS_MAX, FEELERS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::point::{host, is_global};
@@ -55,11 +55,50 @@ impl Pool {
     /// Why not now.
     pub fn claim_dial(&mut self, now: Time, to: SocketAddr, expect: Option<PeerId>, why: Purpose) -> Result<LinkId, DialError> {
         let to = canonical_socket(to);
-        let is_asked = matches!(why, Purpose::Asked { .. });
+        let (sought, is_trusted) = self.refuse_dial(now, to, expect, why)?;
+        let counts = self.slots.counts();
+        let is_favoured = why == Purpose::Persistent || is_trusted && why != Purpose::Feeler;
+        let is_extra = is_favoured && self.has_extra_place();
+        let max = self.policy.bounds.outbound_max as usize;
+        if !is_extra && why != Purpose::Feeler && counts.ordinary_outbound() >= max {
+            return Err(DialError::NoPlace { taken: counts.ordinary_outbound(), max });
+        }
+        self.refuse_pace(now, to, why)?;
+        self.take_pace(now, to, why);
+        let link = self.ids.next();
+        self.points.dial(now, to, link, &self.policy);
+        let mut slot = self.slot(now, link, Direction::Outbound, to);
+        slot.purpose = Some(why);
+        slot.point = Some(to);
+        slot.sought = sought;
+        slot.is_extra = is_extra;
+        slot.deadline = now + self.policy.dial_deadline;
+        self.slots.insert(slot);
+        Ok(link)
+    }
+
+    /// Whether a dial might begin but for want of a place for its link: before a link is let go for it.
+    ///
+    /// # Errors
+    /// As `claim_dial`, but never `NoPlace`.
+    pub fn may_claim(&self, now: Time, to: SocketAddr, expect: Option<PeerId>, why: Purpose) -> Result<(), DialError> {
+        let to = canonical_socket(to);
+        self.refuse_dial(now, to, expect, why)?;
+        self.refuse_pace(now, to, why)
+    }
+
+    /// What is in the way of a dial beside places for links and paces. Gives whom it seeks, and whether he is trusted.
+    fn refuse_dial(
+        &self,
+        now: Time,
+        to: SocketAddr,
+        expect: Option<PeerId>,
+        why: Purpose,
+    ) -> Result<(Option<PeerId>, bool), DialError> {
         if self.is_stopping {
             return Err(DialError::Stopping);
         }
-        if self.is_paused && !is_asked {
+        if self.is_paused && !matches!(why, Purpose::Asked { .. }) {
             return Err(DialError::Paused);
         }
         if self.points.is_self(to) || expect == Some(self.own) {
@@ -77,28 +116,13 @@ impl Pool {
         }
         let sought = self.refuse_second(to, expect, why)?;
         let counts = self.slots.counts();
-        if counts.dialing >= self.policy.dials_max {
-            return Err(DialError::TooManyDials { dialing: counts.dialing, max: self.policy.dials_max });
+        // Whoever makes us feel addresses must not keep us from dialing for links, nor the other way round.
+        let is_feeler = why == Purpose::Feeler;
+        let (dialing, max) = if is_feeler { (counts.feeling, FEELERS_MAX) } else { (counts.dialing, self.policy.dials_max) };
+        if dialing >= max {
+            return Err(DialError::TooManyDials { dialing, max });
         }
-        let is_favoured = why == Purpose::Persistent || standing == Standing::Trusted && why != Purpose::Feeler;
-        let is_extra = is_favoured && self.has_extra_place();
-        let max = self.policy.bounds.outbound_max as usize;
-        if !is_extra && counts.ordinary_outbound() >= max {
-            return Err(DialError::NoPlace { taken: counts.ordinary_outbound(), max });
-        }
-        if !is_asked {
-            self.take_pace(now, to, why)?;
-        }
-        let link = self.ids.next();
-        self.points.dial(now, to, link, &self.policy);
-        let mut slot = self.slot(now, link, Direction::Outbound, to);
-        slot.purpose = Some(why);
-        slot.point = Some(to);
-        slot.sought = sought;
-        slot.is_extra = is_extra;
-        slot.deadline = now + self.policy.dial_deadline;
-        self.slots.insert(slot);
-        Ok(link)
+        Ok((sought, standing == Standing::Trusted))
     }
 
     /// One dial per address and per identity, and none where a link is. Gives whom the dial seeks. Whom the operator seeks is kept waiting
@@ -124,23 +148,31 @@ impl Pool {
         rival.map_or(Ok(sought), |link| Err(DialError::Sought(link)))
     }
 
-    /// Takes what a dial that nobody asked for by name costs: of the pace of its host and of its prefix, unless the operator has named it,
-    /// and of that of all dials. It takes all or nothing.
-    fn take_pace(&mut self, now: Time, to: SocketAddr, why: Purpose) -> Result<(), DialError> {
+    /// What a dial costs that nobody asked for by name: of the pace of its host and of its prefix, unless the operator has named it, and of
+    /// that of all dials. Whether they allow it now.
+    fn refuse_pace(&self, now: Time, to: SocketAddr, why: Purpose) -> Result<(), DialError> {
+        if matches!(why, Purpose::Asked { .. }) {
+            return Ok(());
+        }
         let there = self.dial_budget_at(to.ip()).filter(|_| !why.is_operators());
         if let Some(at) = there.filter(|at| *at > now) {
             return Err(DialError::TooFastThere(to, at));
         }
-        let allowance = Allowance::per_second(self.policy.dial_rate);
-        if !self.dials.take(now, allowance) {
-            return Err(DialError::TooFast(self.dials.next_at(allowance)));
+        let next_at = self.dials.next_at(Allowance::per_second(self.policy.dial_rate));
+        if next_at > now { Err(DialError::TooFast(next_at)) } else { Ok(()) }
+    }
+
+    /// Takes what `refuse_pace` has looked at.
+    fn take_pace(&mut self, now: Time, to: SocketAddr, why: Purpose) {
+        if matches!(why, Purpose::Asked { .. }) {
+            return;
         }
-        if there.is_some() {
+        self.dials.take(now, Allowance::per_second(self.policy.dial_rate));
+        if !why.is_operators() && self.dial_budget_at(to.ip()).is_some() {
             let (per_host, per_prefix) = self.dial_allowances();
             self.dials_per_host.take(now, host(to.ip()), per_host);
             self.dials_per_prefix.take(now, prefix(to.ip()), per_prefix);
         }
-        Ok(())
     }
 
     /// When the paces of its host and prefix allow the next dial there; a moment that has passed means now, none that nothing is counted.

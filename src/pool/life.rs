@@ -48,16 +48,19 @@ impl Book {
         true
     }
 
-    /// Ends the special place of a configured address, for example when its name resolves elsewhere now. It gets one in the new table when
-    /// the book is tidied next, or is forgotten.
-    pub fn unfix(&mut self, at: SocketAddr) {
-        self.fixed.remove(&at);
+    /// Ends the special place of a persistent address, or of a seed, for example when its name resolves elsewhere now. What is neither any
+    /// more gets a place in the new table when the book is tidied next, or is forgotten.
+    pub fn unfix(&mut self, at: SocketAddr, is_persistent: bool) {
         self.change(at, |point| {
-            (point.is_persistent, point.is_seed) = (false, false);
+            let special = if is_persistent { &mut point.is_persistent } else { &mut point.is_seed };
+            *special = false;
             if point.state == State::Reconnecting {
-                point.state = State::Candidate;
+                point.state = point.rest();
             }
         });
+        if self.get(at).is_some_and(|point| !point.is_fixed()) {
+            self.fixed.remove(&at);
+        }
     }
 
     /// A dial to `at` begins; an address nobody told of (the application dials it) becomes known, with a place if one is free.

@@ -233,15 +233,12 @@ impl Pool {
         Some(Shut { version: self.shown.version, is_trusted_only: is_shut_to_strangers, ..self.lists.shut(now) })
     }
 
-    /// Ends what `fix` began for a persistent point: it stays known, and a link with it open. False if there was no such point.
-    pub fn unfix(&mut self, now: Time, at: SocketAddr) -> bool {
+    /// Ends what `fix` began for a persistent point, or for a seed: it stays known, and a link with it open. False if there was no such point.
+    pub fn unfix(&mut self, at: SocketAddr, is_persistent: bool) -> bool {
         let at = canonical_socket(at);
-        let Some(point) = self.points.get(at).filter(|point| point.is_persistent) else { return false };
-        let (expected, is_seed) = (point.expected, point.is_seed);
-        self.points.unfix(at);
-        if is_seed {
-            self.points.fix(now, at, expected, false);
-        }
+        let is_such = |point: &&Point| if is_persistent { point.is_persistent } else { point.is_seed };
+        let Some(expected) = self.points.get(at).filter(is_such).map(|point| point.expected) else { return false };
+        self.points.unfix(at, is_persistent);
         let is_named = |peer: &PeerId| self.points.fixed().any(|point| point.is_persistent && point.expected == Some(*peer));
         if let Some(peer) = expected.filter(|peer| !is_named(peer)) {
             self.persistent_peers.remove(&peer);

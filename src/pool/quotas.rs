@@ -97,7 +97,8 @@ impl Pool {
     /// How one quota stands, if there are to be so many links altogether.
     pub fn tally(&self, RoleQuota { capability, quota }: &RoleQuota, links: usize) -> RoleTally {
         let is_said_to = |at: SocketAddr| self.points.get(at).is_some_and(|point| point.has(capability));
-        let is_dial = |slot: &&Slot| matches!(slot.phase, Phase::Dialing | Phase::Recognised) && slot.doomed.is_none();
+        let is_dial =
+            |slot: &&Slot| matches!(slot.phase, Phase::Dialing | Phase::Recognised) && slot.doomed.is_none() && !slot.is_feeler();
         let dialing = self.slots.iter().filter(is_dial).filter(|slot| slot.point.is_some_and(is_said_to)).count();
         let (capability, linked) = (capability.clone(), self.linked(capability));
         RoleTally { capability, quota: *quota, wanted: quota.of(links), linked, dialing }

@@ -129,6 +129,11 @@ impl Slot {
         self.phase >= Phase::Admitted
     }
 
+    /// It was dialed only to see whether an address is true.
+    pub fn is_feeler(&self) -> bool {
+        self.purpose == Some(Purpose::Feeler)
+    }
+
     /// The handshake of an accepted connection is under way.
     pub fn is_half_open(&self) -> bool {
         self.phase == Phase::Arrived && self.doomed.is_none()
@@ -138,8 +143,10 @@ impl Slot {
 /// How many places of each kind are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Our dials until they are admitted.
+    /// Our dials for links, until they are admitted.
     pub dialing: usize,
+    /// Our dials that only see whether an address is true: none of them becomes a link, and they have places of their own.
+    pub feeling: usize,
     /// Accepted connections in their handshake.
     pub half_open: usize,
     /// Admitted or open, by who dialed.
@@ -251,6 +258,7 @@ impl Slots {
         let mut counts = Counts::default();
         for slot in self.slots.values().filter(|slot| slot.doomed.is_none()) {
             match (slot.phase, slot.direction) {
+                (Phase::Dialing | Phase::Recognised, _) if slot.is_feeler() => counts.feeling += 1,
                 (Phase::Dialing | Phase::Recognised, _) => counts.dialing += 1,
                 (Phase::Arrived, _) => counts.half_open += 1,
                 (Phase::Admitted | Phase::Open, Direction::Inbound) => counts.inbound += 1,

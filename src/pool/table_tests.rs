@@ -30,7 +30,7 @@ fn a_name_that_always_resolves_elsewhere_does_not_fill_the_book() {
     for number in 1..=200 {
         assert!(bench.pool.fix(bench.now, at(number), None, false), "the operator's own has its place");
         assert!(bench.pool.points().len() <= 17, "{} addresses", bench.pool.points().len());
-        bench.pool.points_mut().unfix(at(number));
+        bench.pool.points_mut().unfix(at(number), false);
     }
 }
 

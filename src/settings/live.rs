@@ -5,6 +5,11 @@ use super::table::Setting;
 
 /// Settings that a running node takes up at once, in the order of the table.
 const LIVE: &[&str] = &[
+    "accept.ip_burst",
+    "accept.ip_period",
+    "accept.rate",
+    "handshake.half_open_per_ip",
+    "handshake.half_open_per_group",
     "pool.min",
     "pool.expected",
     "pool.max",
@@ -16,6 +21,7 @@ const LIVE: &[&str] = &[
     "pool.outbound_max",
     "pool.per_ip_max",
     "pool.per_group_max",
+    "pool.trusted_extra",
     "pool.roles",
     "pool.evict_age_min",
     "pool.trusted_only",
@@ -32,6 +38,7 @@ const LIVE: &[&str] = &[
     "dial.prefix_burst",
     "dial.prefix_period",
     "feeler.period",
+    "book.anchors",
     "greylist.timeout",
     "greylist.timeout_max",
     "score.warn",
@@ -52,8 +59,8 @@ const LIVE: &[&str] = &[
 ];
 
 impl Setting {
-    /// Whether a running node takes it up at once. Of `pool.max`, `pool.outbound_max` and `dial.parallel_max` no more than at the start:
-    /// memory and descriptors were counted with it.
+    /// Whether a running node takes it up at once. Of `pool.max`, `pool.outbound_max`, `pool.trusted_extra` and `dial.parallel_max` no more
+    /// than at the start: memory and descriptors were counted with it.
     pub fn is_live(&self) -> bool {
         LIVE.contains(&self.name)
     }

@@ -136,9 +136,9 @@ impl Checked {
         (self.bounds().max + self.pool_trusted_extra) as usize
     }
 
-    /// Connections of any kind at once: links, handshakes of accepted ones, and those that send their last words.
+    /// Connections of any kind at once: links and dials for such, feelers, handshakes of accepted ones, and those that send their last words.
     pub fn connections_max(&self) -> usize {
-        self.links_max() + self.handshake_half_open_max as usize + limits::LINGERING_MAX
+        self.links_max() + limits::FEELERS_MAX + self.handshake_half_open_max as usize + limits::LINGERING_MAX
     }
 
     /// The most memory that this node takes with these channels, whatever peers and callers do.
@@ -206,7 +206,8 @@ impl Sum<'_> {
             (LINK + said + self.lanes() * LANE) as u64,
             "links with what they write, read, say and are told",
         );
-        self.add("handshakes", half_open + settings.dial_parallel_max as usize, HANDSHAKE as u64, "accepted or dialed");
+        let dials = settings.dial_parallel_max as usize + limits::FEELERS_MAX;
+        self.add("handshakes", half_open + dials, HANDSHAKE as u64, "accepted or dialed");
         self.add("lingering", half_open + limits::LINGERING_MAX, LINK_OUT as u64, "connections that send their last words");
     }
 
@@ -259,7 +260,7 @@ impl Sum<'_> {
         self.add("intake", limits::INTAKE_ENTRIES_MAX, INTAKE as u64, "peers and groups whose new addresses are counted");
         let each = grown(sizes::ADDRESS) + ADDRESS_TEXT_MAX;
         self.add("discovered", limits::DISCOVERED_MAX, each as u64, "addresses that a caller has discovered");
-        let each = grown(sizes::ADDRESS + 64) + ADDRESS_TEXT_MAX;
+        let each = grown(sizes::ADDRESS + 64) + ADDRESS_TEXT_MAX + limits::TELLINGS_MAX * 112 + limits::ADDRESSES_PER_NAME * 24;
         self.add("names", limits::NAMES_HEARD_MAX, each as u64, "names that peers told of");
         let epochs = if settings.puzzle_mode == PuzzleMode::Never { 0 } else { 2 };
         self.add("puzzles", epochs * limits::PUZZLES_SEEN_MAX, PUZZLE as u64, "puzzles that were solved");
@@ -413,7 +414,7 @@ mod tests {
             ("askers", limits::ASKERS_MAX * 40),
             ("peers", limits::PEERS_MAX * (104 + limits::METADATA_BYTES_MAX)),
             ("budgets", 2 * limits::DIAL_ENTRIES_MAX * 40),
-            ("names", limits::NAMES_HEARD_MAX * 320),
+            ("names", limits::NAMES_HEARD_MAX * (320 + limits::TELLINGS_MAX * 104)),
             ("discovered", limits::DISCOVERED_MAX * 64),
             ("intake", limits::INTAKE_ENTRIES_MAX * (40 + 16)),
             ("scores", limits::SCORES_MAX * (128 + 8 * 100)),

@@ -216,26 +216,27 @@ settings! {
     /// Time between two rounds of maintenance.
     "maintenance.period" maintenance_period: Duration = "120s", range("100ms", "24h"), "time", "Tezos maintenance-idle-time", "none";
 
-    /// Time between two rounds of dialing; the first comes at random within it.
+    /// Time between two rounds of dialing. The first comes at once; where peers are linked or dialed by then, at random within it.
     "dial.period" dial_period: Duration = "30s", range("100ms", "24h"), "time", "CometBFT ensurePeersPeriod", "none";
     /// Address to dial from; empty: the system chooses.
     "dial.from" dial_from: Option<IpAddr> = "", ANY, "address", "bowline: hosts with several addresses", "none";
-    /// Dials under way at once.
+    /// Dials under way at once; those that only see whether an address is true have 5 places of their own.
     "dial.parallel_max" dial_parallel_max: u32 = "16", range("1", "4096"), "dials", "bowline: 10/s for 1.6 s", "149 KiB each";
     /// Time for a dial: connecting and the whole handshake.
     "dial.timeout" dial_timeout: Duration = "10s", range("100ms", "10min"), "time", "Tezos connection-timeout", "none";
     /// Failures in a row that make an address bad; only then is it given up.
     "dial.attempts_max" dial_attempts_max: u32 = "16", range("1", "60"), "dials", "CometBFT maxAttemptsToDial", "none";
-    /// Longest wait after a failed dial; the wait starts at 1 s to 2 s and doubles.
+    /// Longest wait after a failed dial; the wait starts at 2 s to 3 s and doubles. It is never shorter than `dial.point_period` where that
+    /// counts.
     "dial.backoff_max" dial_backoff_max: Duration = "24h", range("1s", "1000h"), "time", "2^16 s = 18.2 h stays below it", "none";
     /// How long an address stays bad before it may be tried again.
     "dial.bad_period" dial_bad_period: Duration = "24h", range("1s", "1000h"), "time", "CometBFT defaultBanTime", "none";
     /// Longest wait between two dials of a persistent peer, which is never given up.
     "dial.persistent_period_max" dial_persistent_period_max: Duration = "5min", range("1s", "24h"), "time", "design, section 6", "none";
-    /// Dials per second, all together.
+    /// Dials per second, all together; dials on request do not count.
     "dial.rate" dial_rate: u32 = "10", range("1", "10000"), "dials/s", "threat T26", "none";
     /// Time between two dials of one address and port, so that nobody can aim this node at a victim. Counted by address and
-    /// port, because many nodes may share a machine. Persistent peers and dials on request do not count.
+    /// port, because many nodes may share a machine. Persistent peers, seeds and dials on request do not count.
     "dial.point_period" dial_point_period: Duration = "1min", range("0s", "24h"), "time", "threat T26", "none";
     /// Time between two dials of one host (an IPv4 address, an IPv6 /64), whatever the port. Persistent peers, seeds and dials on request do
     /// not count, nor do special addresses where `network.allow_private` is on.

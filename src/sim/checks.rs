@@ -5,6 +5,7 @@ use super::desks::End;
 use super::global::of_trusted;
 use super::host::Host;
 use super::net::HostId;
+use crate::base::limits::FEELERS_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::Blame;
@@ -86,7 +87,9 @@ pub(super) fn of_host(host: &mut Host, sockets: usize, is_thorough: bool) -> Fin
         format!("{counts:?}")
     })?;
     holds(counts.half_open <= policy.half_open_max, "handshakes stay below their bound", || format!("{counts:?}"))?;
-    holds(counts.dialing <= policy.dials_max, "dials stay below their bound", || format!("{counts:?}"))?;
+    holds(counts.dialing <= policy.dials_max && counts.feeling <= FEELERS_MAX, "dials stay below their bound", || {
+        format!("{counts:?}")
+    })?;
     if host.has_ended() {
         return of_ended_host(host, sockets);
     }

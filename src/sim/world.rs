@@ -506,7 +506,7 @@ impl World {
         }
         for job in asked.jobs {
             match job {
-                Job::Resolve { ticket, name, port } => self.resolve(id, actor, ticket, &name, port),
+                Job::Resolve { ticket, name, port, .. } => self.resolve(id, actor, ticket, &name, port),
                 Job::Save { ticket, is_durable } => self.save(id, ticket, is_durable),
                 // The host has done it itself.
                 Job::Measure => {}

@@ -303,6 +303,7 @@ fn feelers_come_at_random_times_and_let_go_of_who_answers() {
 #[test]
 fn an_address_that_somebody_wants_checked_is_felt_at_once() {
     let mut bench = Bench::new(calm(), &[]);
+    bench.learn(1..71);
     (1..=70).for_each(|number| bench.pool.want_check(at(number)));
     bench.pool.want_check(at(1));
     let mut felt = Vec::new();
@@ -486,13 +487,13 @@ fn persistent_peers_come_and_go_while_the_node_runs() {
 #[test]
 fn a_peer_that_is_persistent_no_more_is_protected_no_more() {
     let mut bench = Bench::new(calm(), &[]);
-    let address = || Address::of(at(1), Some(peer(1)));
-    bench.pool.fix(ms(0), at(1), Some(peer(1)), true);
-    bench.pool.fix(ms(0), at(2), Some(peer(1)), true);
-    let link = bench.pool.claim_dial(ms(0), at(1), Some(peer(1)), Purpose::Persistent).expect("may dial");
-    bench.open(ms(0), (link, at(1)));
+    let add = |number: usize| Input::Persistent { ticket: 1, address: named(number, 1), is_added: true };
+    let dialed = dials(&bench.order(ms(0), add(1)));
+    bench.order(ms(0), add(2));
+    let link = dialed[0].0;
+    bench.open(ms(0), dialed[0]);
     let drop = |bench: &mut Bench| bench.pool.whom_to_drop(ms(1), 1, None, &mut bench.rng);
-    bench.order(ms(0), Input::Persistent { ticket: 1, address: address(), is_added: false });
+    bench.order(ms(0), Input::Persistent { ticket: 1, address: named(1, 1), is_added: false });
     assert!(drop(&mut bench).is_empty(), "another address names the peer");
     bench.order(ms(0), Input::Persistent { ticket: 1, address: Address::of(at(2), None), is_added: false });
     assert_eq!(drop(&mut bench), [link]);

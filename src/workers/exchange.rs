@@ -384,7 +384,7 @@ impl Machine for Exchange {
         if has_news {
             self.heard.greet(now, pool);
         }
-        let names = self.heard.ask(now, out);
+        let names = self.heard.ask(now, pool, out);
         let serving = self.serving.round(now, pool, out);
         self.deadline = self.deadline.min(discovery).min(names).min(serving);
     }

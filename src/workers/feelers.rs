@@ -3,35 +3,30 @@
 //! holds true ones when they are needed. Maintenance calls it last in each round; it never makes a link.
 
 use super::maintenance::{Findings, dial};
+use crate::base::limits::FEELERS_OF_CLAIMS_MAX;
+use crate::base::link_id::LinkId;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::bus::outbox::Outbox;
-use crate::pool::slots::{Phase, Purpose};
+use crate::pool::dialing::DialError;
+use crate::pool::slots::Purpose;
 use crate::pool::table::Pool;
 use std::time::Duration;
 
-/// Dials under way at once that only prove addresses.
-pub(super) const FEELERS_MAX: usize = 4;
-
-/// When the next random one is due.
+/// The feelers at random times.
 #[derive(Debug, Default)]
 pub(super) struct Feelers {
     next: Option<Time>,
+    /// The last one: it has a place of its own, so that no claims can keep it from being made.
+    last: Option<LinkId>,
 }
 
 impl Feelers {
     /// Dials what is to be felt now, as far as places are free.
     pub fn round(&mut self, now: Time, rng: &mut Rng, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
         self.dial_random(now, rng, pool, out, found);
-        let free = FEELERS_MAX.saturating_sub(under_way(pool));
-        for _ in 0..free {
-            let Some(at) = pool.take_check() else { break };
-            if !dial(now, at, None, Purpose::Feeler, pool, out, found) {
-                pool.want_check(at);
-                return;
-            }
-        }
-        for _ in under_way(pool)..FEELERS_MAX {
+        self.check(now, pool, out, found);
+        for _ in self.of_claims(pool)..FEELERS_OF_CLAIMS_MAX {
             let candidates = pool.whom_to_feel(now, rng);
             found.wait_for(candidates.next_at);
             let Some(at) = candidates.now.first().copied() else { return };
@@ -41,7 +36,31 @@ impl Feelers {
         }
     }
 
-    /// One at a time, and not while others feel: then it is skipped. Nobody can foresee when it comes (Bitcoin's Poisson feelers).
+    /// Dials what somebody wants checked. What must wait for the pace of its host or of all dials is kept; what is not known any more is not
+    /// felt, or it would be known again.
+    fn check(&self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
+        let (mut waiting, mut goes_on) = (Vec::new(), true);
+        while goes_on
+            && self.of_claims(pool) < FEELERS_OF_CLAIMS_MAX
+            && let Some(at) = pool.take_check()
+        {
+            if pool.points().get(at).is_none() {
+                continue;
+            }
+            match pool.may_claim(now, at, None, Purpose::Feeler) {
+                Ok(()) => goes_on = dial(now, at, None, Purpose::Feeler, pool, out, found),
+                Err(error) => {
+                    goes_on = found.note(error);
+                    if !goes_on || matches!(error, DialError::TooFastThere(..)) {
+                        waiting.push(at);
+                    }
+                }
+            }
+        }
+        waiting.into_iter().for_each(|at| pool.want_check(at));
+    }
+
+    /// One at a time: while one is under way the next is skipped. Nobody can foresee when it comes (Bitcoin's Poisson feelers).
     fn dial_random(&mut self, now: Time, rng: &mut Rng, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
         let mean = pool.policy().feeler_period;
         if mean.is_zero() {
@@ -56,17 +75,23 @@ impl Feelers {
         let next = now + wait(mean, rng);
         self.next = Some(next);
         found.wait_for(Some(next));
-        if under_way(pool) == 0
+        if self.last.is_none_or(|link| !is_under_way(pool, link))
             && let Some(at) = pool.whom_of_feeler(now, rng)
+            && dial(now, at, None, Purpose::Feeler, pool, out, found)
         {
-            dial(now, at, None, Purpose::Feeler, pool, out, found);
+            self.last = pool.slots().dialed(at);
         }
+    }
+
+    /// Those under way that prove claims.
+    fn of_claims(&self, pool: &Pool) -> usize {
+        let all = pool.counts().feeling;
+        all - usize::from(self.last.is_some_and(|link| is_under_way(pool, link)))
     }
 }
 
-fn under_way(pool: &Pool) -> usize {
-    let is_feeler = |purpose: Option<Purpose>| purpose == Some(Purpose::Feeler);
-    pool.slots().iter().filter(|slot| is_feeler(slot.purpose) && slot.phase == Phase::Dialing).count()
+fn is_under_way(pool: &Pool, feeler: LinkId) -> bool {
+    pool.slots().get(feeler).is_some_and(|slot| slot.is_feeler() && slot.doomed.is_none())
 }
 
 /// The time to the next event of a Poisson process: exponential, by inversion. Bounded by 44 means, which a draw of 64 bits never exceeds.

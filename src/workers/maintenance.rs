@@ -13,7 +13,7 @@ use super::roles::{self, Roles};
 use super::saving::Saving;
 use super::seeding::Crawl;
 use crate::base::address::Address;
-use crate::base::limits::PERSISTENT_MAX;
+use crate::base::limits::{ORDERS_MAX, PERSISTENT_MAX};
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
@@ -22,10 +22,10 @@ use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Answered, Done, Job, Measure, Notice, Outbox};
 use crate::pool::dialing::DialError;
-use crate::pool::points::canonical_socket;
 use crate::pool::saved::Anchor;
 use crate::pool::slots::{Phase, Purpose};
 use crate::pool::table::Pool;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ const GROUPS_MIN: usize = 4;
 /// Candidates that are asked for, for each dial that is missing: some lead to a crowded host, or to a peer that is being dialed elsewhere
 /// (CometBFT tries so many).
 const CANDIDATES_PER_DIAL: usize = 3;
-/// Never woken sooner than this after a round, whatever is due: a bound on rounds per second.
+/// It asks to be woken no sooner than this after a round, whatever is due; inputs and nudges have a round at once.
 const REST: Duration = Duration::from_millis(1);
 
 /// What maintenance is told.
@@ -65,9 +65,10 @@ pub struct Maintenance {
     feelers: Feelers,
     next_period: Time,
     next_dials: Time,
-    /// The first round of dialing waits until then, unless addresses are learned.
-    hold_until: Time,
-    rounds: Vec<u64>,
+    /// The first round of dialing waits until then, unless addresses are learned; none: whether it does is to be seen yet.
+    hold_until: Option<Time>,
+    /// Rounds that callers wait for, the oldest first.
+    rounds: VecDeque<u64>,
     deadline: Time,
     stuck_lines: Throttle,
     is_surplus_told: bool,
@@ -91,6 +92,22 @@ impl Findings {
     pub fn wait_for(&mut self, at: Option<Time>) {
         self.next_at = [self.next_at, at].into_iter().flatten().min();
     }
+
+    /// Takes note of why a dial cannot begin. True if another one might.
+    pub fn note(&mut self, error: DialError) -> bool {
+        match error {
+            DialError::TooFast(next_at) => {
+                self.wait_for(Some(next_at));
+                false
+            }
+            DialError::TooFastThere(_, next_at) => {
+                self.wait_for(Some(next_at));
+                true
+            }
+            DialError::Stopping | DialError::Paused | DialError::TooManyDials { .. } | DialError::NoPlace { .. } => false,
+            _ => true,
+        }
+    }
 }
 
 impl Maintenance {
@@ -107,8 +124,8 @@ impl Maintenance {
             feelers: Feelers::default(),
             next_period: Time::ZERO,
             next_dials: Time::ZERO,
-            hold_until: Time::ZERO,
-            rounds: Vec::new(),
+            hold_until: None,
+            rounds: VecDeque::new(),
             deadline: Time::ZERO,
             stuck_lines: Throttle::default(),
             is_surplus_told: false,
@@ -124,7 +141,7 @@ impl Maintenance {
         for (address, is_persistent) in std::mem::take(&mut self.unfixed) {
             match address.socket() {
                 Some(at) => {
-                    pool.fix(now, at, address.id, is_persistent);
+                    self.names.fix(now, at, address.id, is_persistent, pool);
                 }
                 None => self.names.add(now, address, is_persistent),
             }
@@ -132,11 +149,16 @@ impl Maintenance {
         self.anchors = pool.take_anchors();
         self.next_period = now + pool.policy().maintenance_period;
         self.next_dials = now;
-        // A node that restarts among its peers does not dial in step with all others (CometBFT's first round).
-        if pool.counts().links_and_dialing() > 0 {
-            let period = u64::try_from(pool.policy().dial_period.as_nanos()).unwrap_or(u64::MAX);
-            self.hold_until = now + Duration::from_nanos(self.rng.below(period));
-        }
+    }
+
+    /// When the first round may dial: a node that restarts among its peers does not do so in step with all others (CometBFT's first round).
+    /// Anchors and persistent peers have been dialed by now, so that it has peers if it knows any.
+    fn held_until(&mut self, now: Time, pool: &Pool) -> Time {
+        let period = u64::try_from(pool.policy().dial_period.as_nanos()).unwrap_or(u64::MAX);
+        let has_peers = pool.counts().links_and_dialing() > 0;
+        let rng = &mut self.rng;
+        let drawn = || if has_peers { now + Duration::from_nanos(rng.below(period)) } else { now };
+        *self.hold_until.get_or_insert_with(drawn)
     }
 
     fn round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
@@ -155,7 +177,7 @@ impl Maintenance {
             out.jobs.extend((pool.counts().open > 0).then_some(Job::Measure));
         }
         if pool.take_fresh_points() {
-            self.hold_until = now;
+            self.hold_until = Some(now);
         }
         self.note_filling(pool);
         let mut found = Findings::default();
@@ -203,8 +225,9 @@ impl Maintenance {
         self.names.ask(now, pool, out, found);
         self.dial_anchors(now, pool, out, found);
         self.dial_persistent(now, pool, out, found);
-        if now < self.hold_until {
-            found.wait_for(Some(self.hold_until));
+        let held_until = self.held_until(now, pool);
+        if now < held_until {
+            found.wait_for(Some(held_until));
             return;
         }
         if pool.policy().is_seed_mode {
@@ -311,16 +334,19 @@ impl Maintenance {
         dial(now, at, expect, Purpose::Seed, pool, out, found);
     }
 
-    /// Rounds that were asked for end when no dial for a link is under way: bounds are kept, or nothing more can be done now.
+    /// Rounds that were asked for end when the bounds are kept, whatever is under way, or when nothing more can be done: no dial for a
+    /// link is under way. Of more than `ORDERS_MAX` the oldest end: dials may follow upon one another for ever, where nobody answers.
     fn end_rounds(&mut self, pool: &Pool, out: &mut Outbox, found: &Findings) {
         let is_for_link = |purpose: Option<Purpose>| purpose.is_some_and(Purpose::is_of_round);
-        let is_under_way = pool.slots().iter().any(|slot| is_for_link(slot.purpose) && slot.phase < Phase::Open);
-        if is_under_way {
-            return;
-        }
+        let is_under_way = || pool.slots().iter().any(|slot| is_for_link(slot.purpose) && slot.phase < Phase::Open);
         let links = pool.counts().links();
-        let is_stuck = found.is_stuck || pool.is_paused() && missing(pool, self.is_filling) > 0;
-        out.answers.extend(self.rounds.drain(..).map(|ticket| (ticket, Answered::Round { links, is_stuck })));
+        let has_roles = || pool.tallies(links).iter().all(|tally| tally.linked >= tally.wanted);
+        // A seed node keeps no links.
+        let is_lacking = lacking(pool, self.is_filling, 0) > 0 && !pool.policy().is_seed_mode;
+        let is_kept = !is_lacking && links <= pool.policy().bounds.max_threshold as usize && has_roles();
+        let ended = if is_kept || !is_under_way() { self.rounds.len() } else { self.rounds.len().saturating_sub(ORDERS_MAX) };
+        let is_stuck = found.is_stuck || is_lacking;
+        out.answers.extend(self.rounds.drain(..ended).map(|ticket| (ticket, Answered::Round { links, is_stuck })));
     }
 
     fn dial_seeds(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) -> usize {
@@ -337,31 +363,24 @@ impl Maintenance {
     }
 
     fn set_persistent(&mut self, now: Time, address: Address, is_added: bool, pool: &mut Pool) -> Answered {
-        let known = |at| pool.points().get(at).is_some_and(|point| point.is_persistent);
-        match address.socket().map(canonical_socket) {
-            Some(at) if is_added && known(at) => Answered::Changed(false),
-            None if is_added && self.names.has_persistent(&address) => Answered::Changed(false),
-            _ if is_added && self.persistents(pool) >= PERSISTENT_MAX => {
+        let at = address.socket();
+        let is_known = at.map_or_else(|| self.names.has_persistent(&address), |at| self.names.has_fixed(at, true));
+        match at {
+            _ if is_added && is_known => Answered::Changed(false),
+            _ if is_added && self.names.persistents() >= PERSISTENT_MAX => {
                 Answered::Refused("256 persistent peers are kept, which is the most: remove one first")
             }
-            Some(at) if is_added && (address.id == Some(pool.own()) || !pool.fix(now, at, address.id, true)) => {
-                Answered::Refused("that is this node itself")
+            Some(at) if is_added => {
+                let is_self = address.id == Some(pool.own()) || !self.names.fix(now, at, address.id, true, pool);
+                if is_self { Answered::Refused("that is this node itself") } else { Answered::Changed(true) }
             }
-            Some(_) if is_added => Answered::Changed(true),
             None if is_added => {
                 self.names.add(now, address, true);
                 Answered::Changed(true)
             }
-            Some(at) => Answered::Changed(pool.unfix(now, at)),
-            None => Answered::Changed(self.names.remove_persistent(now, &address, pool)),
+            Some(at) => Answered::Changed(self.names.unfix(at, true, pool)),
+            None => Answered::Changed(self.names.remove_persistent(&address, pool)),
         }
-    }
-
-    /// Persistent peers by address, and names of such.
-    fn persistents(&self, pool: &Pool) -> usize {
-        let by_name = |at| self.names.has_resolved(at);
-        let by_address = pool.points().fixed().filter(|point| point.is_persistent && !by_name(point.at)).count();
-        by_address + self.names.persistents()
     }
 
     fn log_stuck(&mut self, now: Time, out: &mut Outbox, text: impl FnOnce() -> String) {
@@ -371,15 +390,20 @@ impl Maintenance {
 
 /// Dials that are missing: up to `min_target` while links are filled up, up to `outbound_target` in any case, never past `max_target`.
 pub(super) fn missing(pool: &Pool, is_filling: bool) -> usize {
+    let dialing = pool.counts().dialing;
+    lacking(pool, is_filling, dialing).min(pool.policy().dials_max.saturating_sub(dialing))
+}
+
+/// Links that are missing if so many dials become some.
+fn lacking(pool: &Pool, is_filling: bool, dialing: usize) -> usize {
     let (bounds, counts) = (pool.policy().bounds, pool.counts());
     let below = |target: u32, count: usize| (target as usize).saturating_sub(count);
-    let of_links = if is_filling { below(bounds.min_target, counts.links_and_dialing()) } else { 0 };
-    let of_outbound = below(bounds.outbound_target, counts.outbound_and_dialing());
+    let of_links = if is_filling { below(bounds.min_target, counts.links() + dialing) } else { 0 };
+    let of_outbound = below(bounds.outbound_target, counts.outbound + dialing);
     of_links
         .max(of_outbound)
-        .min(below(bounds.max_target, counts.links_and_dialing()))
-        .min(below(bounds.outbound_max, counts.ordinary_outbound()))
-        .min(pool.policy().dials_max.saturating_sub(counts.dialing))
+        .min(below(bounds.max_target, counts.links() + dialing))
+        .min(below(bounds.outbound_max, (counts.outbound + dialing).saturating_sub(counts.extra_outbound)))
 }
 
 /// Claims a dial and orders it. False if no further one can begin now.
@@ -397,17 +421,7 @@ pub(super) fn dial(
             out.commands.push(Command::Dial { link, to, expect, tag: None });
             true
         }
-        Err(DialError::TooFast(next_at)) => {
-            found.wait_for(Some(next_at));
-            false
-        }
-        // Others may be dialed meanwhile.
-        Err(DialError::TooFastThere(_, next_at)) => {
-            found.wait_for(Some(next_at));
-            true
-        }
-        Err(DialError::Stopping | DialError::Paused | DialError::TooManyDials { .. } | DialError::NoPlace { .. }) => false,
-        Err(_) => true,
+        Err(error) => found.note(error),
     }
 }
 
@@ -428,8 +442,8 @@ impl Machine for Maintenance {
             Input::Done(Done::Resolved { ticket, addresses }) => self.names.resolved(now, ticket, &addresses, pool, out),
             Input::Done(Done::Saved { ticket, result }) => self.saving.saved(ticket, result, out),
             Input::Round { ticket } => {
-                self.rounds.push(ticket);
-                (self.hold_until, self.next_dials, self.next_period) = (now, now, now);
+                self.rounds.push_back(ticket);
+                (self.hold_until, self.next_dials, self.next_period) = (Some(now), now, now);
             }
             Input::DialSeeds { ticket } => {
                 let begun = self.dial_seeds(now, pool, out);

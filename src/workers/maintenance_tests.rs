@@ -1,10 +1,10 @@
 //! Maintenance, step by step: what it dials, drops, asks and says.
 
-use super::feelers::FEELERS_MAX;
 use super::machine::Machine;
 use super::maintenance::{Input, Maintenance};
 use super::testbed::{at, hello_of, ms, peer, policy};
 use crate::base::address::Address;
+use crate::base::limits::{FEELERS_OF_CLAIMS_MAX, ORDERS_MAX};
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
@@ -116,6 +116,26 @@ fn the_first_round_is_held_back_when_links_exist_unless_addresses_are_learned() 
 }
 
 #[test]
+fn the_first_round_is_held_back_when_peers_are_being_dialed() {
+    // As after a restart: addresses are known and none is news.
+    let mut bench = Bench::new(busy(), &[Address::of(at(200), Some(peer(200)))], &[]);
+    bench.learn(1..11);
+    bench.pool.take_fresh_points();
+    let first = dials(&bench.wake(ms(0)));
+    assert_eq!(first.iter().map(|dial| dial.1).collect::<Vec<_>>(), [at(200)], "the persistent peer at once, others later");
+    let deadline = bench.machine.deadline().expect("it always has one");
+    assert!(deadline > ms(0) && deadline <= ms(30_000));
+    bench.fail(ms(1), &first);
+    let held = (1..30_000).find(|step| dials(&bench.wake(ms(*step))).iter().any(|(_, to)| *to != at(200))).expect("in its time");
+    assert!(held > 1_000, "{held} ms: drawn once, whatever becomes of the dial");
+    // Who is all alone waits for nothing.
+    let mut bench = Bench::new(busy(), &[], &[]);
+    bench.learn(1..11);
+    bench.pool.take_fresh_points();
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 10);
+}
+
+#[test]
 fn too_many_links_are_dropped_down_to_the_target_at_random() {
     let mut bench = Bench::new(Policy { dial_rate: 1_000, accept_rate: 10_000, ..policy() }, &[], &[]);
     let mut wide = bench.pool.policy().clone();
@@ -204,7 +224,7 @@ fn seeds_are_dialed_only_when_nothing_else_is_left() {
 fn names_are_resolved_and_follow_what_they_resolve_to() {
     let seed: Address = "seed.example:9732".parse().expect("an address");
     let mut bench = Bench::new(busy(), &[], &[seed]);
-    let job = |ticket| Job::Resolve { ticket, name: "seed.example".into(), port: 9_732 };
+    let job = |ticket| Job::Resolve { ticket, name: "seed.example".into(), port: 9_732, is_heard: false };
     assert_eq!(bench.wake(ms(0)).jobs, [job(1)]);
     assert!(bench.wake(ms(1)).jobs.is_empty(), "asked already");
     let resolved = |bench: &mut Bench, now, ticket, addresses: Vec<SocketAddr>| {
@@ -239,7 +259,7 @@ fn claimed_addresses_of_linked_peers_are_proven_by_few_dials() {
     let mut now = ms(30_000);
     for _ in 0..10 {
         let dials = dials(&bench.wake(now));
-        assert!(dials.len() <= FEELERS_MAX);
+        assert!(dials.len() <= FEELERS_OF_CLAIMS_MAX);
         for (link, to) in dials {
             let number = (1..=20).find(|number| at(*number) == to).expect("one of them");
             bench.pool.recognise(now, link, peer(number));
@@ -249,6 +269,143 @@ fn claimed_addresses_of_linked_peers_are_proven_by_few_dials() {
     }
     assert_eq!(bench.pool.healthy(ms(240_001)).len(), 20);
     assert_eq!(bench.pool.counts().links(), 20);
+}
+
+#[test]
+fn what_several_name_keeps_its_place_until_the_last_lets_it_go() {
+    let named = |host: &str| format!("{host}:9732").parse::<Address>().expect("a name");
+    let persistent = [named("one.example"), named("two.example"), Address::of(at(3), None)];
+    let mut bench = Bench::new(busy(), &persistent, &[named("seed.example"), Address::of(at(5), None)]);
+    let is = |bench: &Bench, number: usize| {
+        let point = bench.pool.points().get(at(number));
+        point.map_or((false, false), |point| (point.is_persistent, point.is_seed))
+    };
+    // What each name is said to have; names are asked for again each period.
+    let resolve = |bench: &mut Bench, now: Time, of: &dyn Fn(&str) -> Vec<SocketAddr>| {
+        let jobs = bench.wake(now).jobs;
+        for job in jobs {
+            let Job::Resolve { ticket, name, .. } = job else { continue };
+            let (mut out, addresses) = (Outbox::default(), of(&name));
+            bench.machine.handle(now, Input::Done(Done::Resolved { ticket, addresses }), &mut bench.pool, &mut out);
+            bench.fail(now, &dials(&out));
+        }
+    };
+    resolve(&mut bench, ms(0), &|name| match name {
+        "one.example" => vec![at(1), at(2), at(3)],
+        "two.example" => vec![at(2)],
+        _ => vec![at(1), at(5)],
+    });
+    assert_eq!([1, 2, 3, 5].map(|number| is(&bench, number)), [(true, true), (true, false), (true, false), (false, true)]);
+    resolve(&mut bench, ms(200_000), &|name| if name == "two.example" { vec![at(2)] } else { vec![at(4)] });
+    let now = [1, 2, 3, 4, 5].map(|number| is(&bench, number));
+    assert_eq!(
+        now,
+        [(false, false), (true, false), (true, false), (true, true), (false, true)],
+        "others name the second, third and fifth"
+    );
+    // The operator ends what he began, and no more: the name has it still.
+    let mut set = |address: Address, is_added: bool| {
+        let mut out = Outbox::default();
+        let order = Input::Persistent { ticket: 1, address, is_added };
+        bench.machine.handle(ms(200_001), order, &mut bench.pool, &mut out);
+        (out.answers[0].1.clone(), is(&bench, 2), is(&bench, 3))
+    };
+    let (yes, no) = (|| Answered::Changed(true), || Answered::Changed(false));
+    assert_eq!(set(Address::of(at(3), None), false), (yes(), (true, false), (false, false)));
+    assert_eq!(set(Address::of(at(2), None), false), (no(), (true, false), (false, false)));
+    assert_eq!(set(Address::of(at(2), None), true), (yes(), (true, false), (false, false)));
+    assert_eq!(set(named("two.example"), false), (yes(), (true, false), (false, false)));
+    assert_eq!(set(Address::of(at(2), None), false), (yes(), (false, false), (false, false)));
+}
+
+#[test]
+fn of_a_name_with_many_addresses_always_the_same_are_taken_and_those_in_use() {
+    let mut bench = Bench::new(busy(), &["many.example:9732".parse().expect("a name")], &[]);
+    let mut is_first = true;
+    for turn in 0..12_u64 {
+        let now = ms(turn * 200_000);
+        let Some(Job::Resolve { ticket, .. }) = bench.wake(now).jobs.into_iter().find(|job| matches!(job, Job::Resolve { .. }))
+        else {
+            panic!("it is asked for again");
+        };
+        // A name server that turns its answers round.
+        let addresses = (0..12).map(|number| at(1 + (number + turn as usize) % 12)).collect();
+        let mut out = Outbox::default();
+        bench.machine.handle(now, Input::Done(Done::Resolved { ticket, addresses }), &mut bench.pool, &mut out);
+        assert_eq!(dials(&out).len(), if is_first { 8 } else { 0 }, "none comes, none goes");
+        is_first = false;
+        let persistent: Vec<SocketAddr> = bench.pool.points().fixed().map(|point| point.at).collect();
+        assert_eq!(persistent, (1..=8).map(at).collect::<Vec<_>>());
+    }
+}
+
+/// Linked peers that claim addresses where nobody answers.
+fn black_holes(bench: &mut Bench, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        let link = bench.ids.next();
+        bench.pool.claim_arrival(ms(0), link, at(number)).expect("may come");
+        bench.pool.introduce(ms(0), link, peer(number), &hello_of(number), &mut bench.rng);
+        bench.pool.open(ms(0), link);
+    }
+}
+
+#[test]
+fn claims_where_nobody_answers_keep_no_dial_from_being_made() {
+    let mut bench = Bench::new(Policy { dials_max: 10, ..busy() }, &[], &[Address::of(at(1), None)]);
+    black_holes(&mut bench, 100..120);
+    bench.wake(ms(0));
+    let now = ms(30_000);
+    let first = dials(&bench.wake(now));
+    assert_eq!((first.len(), bench.pool.counts().feeling), (1 + FEELERS_OF_CLAIMS_MAX, FEELERS_OF_CLAIMS_MAX));
+    assert_eq!(first[0].1, at(1), "the seed: nobody else is known who could be dialed for a link");
+    bench.fail(now, &first[..1]);
+    bench.learn(2..50);
+    let links = dials(&bench.wake(now));
+    assert_eq!((links.len(), bench.pool.counts().dialing), (10, 10), "outbound_target, and dial.parallel_max");
+    assert!(links.iter().all(|(_, to)| (2..50).any(|number| at(number) == *to)), "{links:?}");
+}
+
+#[test]
+fn claims_where_nobody_answers_keep_no_random_feeler_from_being_made() {
+    let mut policy = Policy { feeler_period: Duration::from_secs(1), ..busy() };
+    (policy.bounds.outbound_target, policy.bounds.min_threshold, policy.bounds.min_target) = (0, 0, 0);
+    let mut bench = Bench::new(policy, &[], &[]);
+    black_holes(&mut bench, 100..140);
+    bench.learn(2..50);
+    let mut random = Vec::new();
+    for second in 30..60 {
+        for (link, to) in dials(&bench.wake(ms(second * 1_000))) {
+            // Claims: nobody ever answers.
+            if (2..50).any(|number| at(number) == to) {
+                random.push(to);
+                bench.fail(ms(second * 1_000), &[(link, to)]);
+            }
+        }
+        assert!(bench.pool.counts().feeling <= FEELERS_OF_CLAIMS_MAX + 1);
+    }
+    assert!(random.len() > 5, "{random:?}");
+}
+
+#[test]
+fn checks_wait_for_the_pace_of_a_host_and_forgotten_addresses_are_not_felt() {
+    let mut policy = Policy { points_per_host: 9, ..busy() };
+    (policy.bounds.outbound_target, policy.bounds.min_threshold, policy.bounds.min_target) = (0, 0, 0);
+    let mut bench = Bench::new(policy, &[], &[]);
+    let host = |port: u16| SocketAddr::from(([8, 8, 8, 8], port));
+    for port in 1..=3 {
+        bench.pool.learn_all(ms(0), [(&Address::of(host(port), None), &[][..])].into_iter(), at(99), None);
+        bench.pool.want_check(host(port));
+    }
+    bench.pool.want_check(at(7));
+    let mut felt = Vec::new();
+    for second in 0..200 {
+        for (link, to) in dials(&bench.wake(ms(second * 1_000))) {
+            felt.push((second, to));
+            bench.fail(ms(second * 1_000), &[(link, to)]);
+        }
+    }
+    assert_eq!(felt, [(0, host(1)), (60, host(2)), (120, host(3))], "one of a host in a minute, and none is lost");
+    assert!(bench.pool.points().get(at(7)).is_none());
 }
 
 #[test]
@@ -264,6 +421,38 @@ fn a_round_that_was_asked_for_ends_when_its_dials_have() {
     let ended = Answered::Round { links: 1, is_stuck: true };
     assert_eq!(bench.wake(ms(2)).answers, [(1, ended)]);
     assert!(bench.wake(ms(3)).answers.is_empty(), "told once");
+}
+
+#[test]
+fn a_round_ends_when_links_are_in_bounds_whatever_is_under_way() {
+    let mut bench = Bench::new(busy(), &[], &[]);
+    bench.learn(1..40);
+    let mut out = Outbox::default();
+    bench.machine.handle(ms(0), Input::Round { ticket: 1 }, &mut bench.pool, &mut out);
+    let begun = dials(&out);
+    for dial in &begun[..10] {
+        let number = (1..40).find(|number| at(*number) == dial.1).expect("one of ours");
+        bench.open(ms(1), dial.0, number);
+    }
+    bench.inbound(ms(1), 100..125);
+    assert!(bench.wake(ms(2)).answers.is_empty(), "35 links, filled up to 36");
+    bench.inbound(ms(2), 125..126);
+    assert!(bench.pool.counts().dialing > 0);
+    assert_eq!(bench.wake(ms(3)).answers, [(1, Answered::Round { links: 36, is_stuck: false })]);
+}
+
+#[test]
+fn rounds_that_no_dial_ever_ends_are_bounded_and_the_oldest_end() {
+    let mut bench = Bench::new(busy(), &[], &[]);
+    bench.learn(1..40);
+    let mut ended = Vec::new();
+    for ticket in 0..ORDERS_MAX as u64 + 10 {
+        let mut out = Outbox::default();
+        bench.machine.handle(ms(ticket), Input::Round { ticket }, &mut bench.pool, &mut out);
+        ended.extend(out.answers);
+    }
+    let stuck = Answered::Round { links: 0, is_stuck: true };
+    assert_eq!(ended, (0..10).map(|ticket| (ticket, stuck.clone())).collect::<Vec<_>>());
 }
 
 #[test]

@@ -1,18 +1,19 @@
-//! Addresses whose host is a name: configured ones (`Names`, maintenance's), with which addresses the pool holds for each; and those that
-//! peers tell of (`Heard`, exchange's), of which few are asked for. Nothing is resolved here and nobody waits.
+//! What the operator has configured, addresses and names, with which addresses the pool holds for each (`Names`, maintenance's); and names
+//! that peers tell of (`Heard`, exchange's), of which few are asked for. Nothing is resolved here and nobody waits.
 
 use super::maintenance::Findings;
 use crate::base::address::{Address, Host, Scheme};
-use crate::base::limits::{ADDRESSES_PER_NAME, NAMES_HEARD_MAX, NAMES_HEARD_PER_PEER};
+use crate::base::limits::{ADDRESSES_PER_NAME, NAMES_HEARD_MAX, NAMES_HEARD_PER_PEER, TELLINGS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
+use crate::base::point::Group;
 use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::outbox::{Job, Outbox};
-use crate::pool::points::State;
+use crate::pool::points::{State, canonical_socket};
 use crate::pool::table::Pool;
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// A name that peers told of is asked for once in this time, whatever its ports: nobody can aim us at a name server.
@@ -33,10 +34,12 @@ struct Name {
     resolved: Vec<SocketAddr>,
 }
 
-/// All names, as many as were configured.
+/// All that was configured. What several name, addresses or names, keeps its special place until the last of them lets it go.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     all: Vec<Name>,
+    /// Addresses that were given as such, and whether as persistent ones.
+    fixed: BTreeSet<(SocketAddr, bool)>,
     tickets: u64,
     /// For lines on names that do not resolve.
     lines: Throttle,
@@ -56,52 +59,78 @@ impl Names {
         }
     }
 
-    /// Names of persistent peers.
+    /// Takes a configured address. False if it is this node's own.
+    pub fn fix(&mut self, now: Time, at: SocketAddr, id: Option<PeerId>, is_persistent: bool, pool: &mut Pool) -> bool {
+        let is_fixed = pool.fix(now, at, id, is_persistent);
+        if is_fixed {
+            self.fixed.insert((canonical_socket(at), is_persistent));
+        }
+        is_fixed
+    }
+
+    /// Ends what `fix` began. False if it was not configured so.
+    pub fn unfix(&mut self, at: SocketAddr, is_persistent: bool, pool: &mut Pool) -> bool {
+        let at = canonical_socket(at);
+        let was_fixed = self.fixed.remove(&(at, is_persistent));
+        if was_fixed {
+            self.let_go(at, is_persistent, pool);
+        }
+        was_fixed
+    }
+
+    /// It was configured as an address.
+    pub fn has_fixed(&self, at: SocketAddr, is_persistent: bool) -> bool {
+        self.fixed.contains(&(canonical_socket(at), is_persistent))
+    }
+
+    /// Persistent peers by address, and names of such.
     pub fn persistents(&self) -> usize {
-        self.all.iter().filter(|name| name.is_persistent).count()
+        let by_address = self.fixed.iter().filter(|(_, is_persistent)| *is_persistent).count();
+        by_address + self.all.iter().filter(|name| name.is_persistent).count()
     }
 
     pub fn has_persistent(&self, address: &Address) -> bool {
         self.all.iter().any(|name| name.is_persistent && name.address == *address)
     }
 
-    /// The address is one of those that a persistent peer's name has resolved to.
-    pub fn has_resolved(&self, at: SocketAddr) -> bool {
-        self.all.iter().any(|name| name.is_persistent && name.resolved.contains(&at))
-    }
-
     /// Forgets the name of a persistent peer; what it has resolved to loses its special place. False if there was none.
-    pub fn remove_persistent(&mut self, now: Time, address: &Address, pool: &mut Pool) -> bool {
+    pub fn remove_persistent(&mut self, address: &Address, pool: &mut Pool) -> bool {
         let Some(index) = self.all.iter().position(|name| name.is_persistent && name.address == *address) else { return false };
         for at in self.all.remove(index).resolved {
-            if !self.has_resolved(at) {
-                pool.unfix(now, at);
-            }
+            self.let_go(at, true, pool);
         }
         true
+    }
+
+    /// One who has named the address names it no more.
+    fn let_go(&self, at: SocketAddr, is_persistent: bool, pool: &mut Pool) {
+        let has_it = |name: &Name| name.is_persistent == is_persistent && name.resolved.contains(&at);
+        if !self.has_fixed(at, is_persistent) && !self.all.iter().any(has_it) {
+            pool.unfix(at, is_persistent);
+        }
     }
 
     /// Asks for the addresses of configured names: at start, and again while none of them is in use.
     pub fn ask(&mut self, now: Time, pool: &Pool, out: &mut Outbox, found: &mut Findings) {
         for name in self.all.iter_mut().filter(|name| name.ticket.is_none()) {
-            let is_used =
-                |at: &SocketAddr| pool.points().get(*at).is_some_and(|point| matches!(point.state, State::Connected(_)));
-            if now >= name.next_question && !name.resolved.iter().any(is_used) {
+            if now >= name.next_question && !name.resolved.iter().any(|at| is_linked(*at, pool)) {
                 self.tickets += 1;
                 name.ticket = Some(self.tickets);
                 let Host::Name(host) = &name.address.host else { continue };
-                out.jobs.push(Job::Resolve { ticket: self.tickets, name: host.clone(), port: name.address.port });
+                let (name, port) = (host.clone(), name.address.port);
+                out.jobs.push(Job::Resolve { ticket: self.tickets, name, port, is_heard: false });
             } else {
                 found.wait_for((now < name.next_question).then_some(name.next_question));
             }
         }
     }
 
-    /// A name was resolved: to these addresses, or to none in time. Those that it no longer has lose their special place in the pool.
+    /// A name was resolved: to these addresses, or to none in time. Those that it no longer has lose their special place in the pool, but
+    /// one that a link uses.
     pub fn resolved(&mut self, now: Time, ticket: u64, addresses: &[SocketAddr], pool: &mut Pool, out: &mut Outbox) {
-        let Some(name) = self.all.iter_mut().find(|name| name.ticket == Some(ticket)) else { return };
+        let Some(index) = self.all.iter().position(|name| name.ticket == Some(ticket)) else { return };
+        let (name, policy) = (&mut self.all[index], pool.policy());
         name.ticket = None;
-        let policy = pool.policy();
         name.next_question = now + if addresses.is_empty() { policy.dial_period } else { policy.maintenance_period };
         if addresses.is_empty() {
             let wait = policy.dial_period.as_secs();
@@ -109,29 +138,69 @@ impl Names {
             out.log.extend(self.lines.line(now, text).map(|line| (log::Level::Warn, LOG, line)));
             return;
         }
-        let (old, new) = (&name.resolved, &addresses[..addresses.len().min(ADDRESSES_PER_NAME)]);
+        // Of more than are taken always the same: name servers give them in another order each time.
+        let found: BTreeSet<SocketAddr> = addresses.iter().map(|at| canonical_socket(*at)).collect();
+        let is_used = |at: &&SocketAddr| is_linked(**at, pool);
+        let used: BTreeSet<SocketAddr> = name.resolved.iter().filter(is_used).copied().collect();
+        let new: Vec<SocketAddr> = used.iter().chain(found.difference(&used)).take(ADDRESSES_PER_NAME).copied().collect();
+        let old = std::mem::replace(&mut name.resolved, new.clone());
+        let (id, is_persistent) = (name.address.id, name.is_persistent);
         for at in old.iter().filter(|at| !new.contains(at)) {
-            pool.points_mut().unfix(*at);
+            self.let_go(*at, is_persistent, pool);
         }
         for at in new.iter().filter(|at| !old.contains(at)) {
-            pool.fix(now, *at, name.address.id, name.is_persistent);
+            pool.fix(now, *at, id, is_persistent);
         }
-        name.resolved = new.to_vec();
     }
 }
 
-/// A name that a peer told of.
+fn is_linked(at: SocketAddr, pool: &Pool) -> bool {
+    pool.points().get(at).is_some_and(|point| matches!(point.state, State::Connected(_)))
+}
+
+/// What one peer says is at a name.
 #[derive(Debug)]
-struct HeardName {
-    address: Address,
+struct Telling {
+    port: u16,
+    id: Option<PeerId>,
     from: SocketAddr,
     peer: PeerId,
+}
+
+/// A name that peers told of.
+#[derive(Debug)]
+struct HeardName {
+    host: String,
+    /// Who told of it first: it counts to the share of that peer, and of its group.
+    peer: PeerId,
+    group: Group,
+    /// What was said of it and is not learned yet. Each may name another port or identity, and none counts for more than others.
+    tellings: Vec<Telling>,
+    /// What it has resolved to.
+    ips: Vec<IpAddr>,
     asked_at: Option<Time>,
     /// The question under way.
     ticket: Option<u64>,
 }
 
-/// Names that peers told of: few of each, and what finds no room is dropped. What they resolve to is hearsay of that peer.
+impl HeardName {
+    /// It was asked for, and nothing more will come of that.
+    fn is_over(&self) -> bool {
+        self.ticket.is_none() && self.asked_at.is_some()
+    }
+
+    /// Learns what was said of it, each as hearsay of its peer. Gives how many addresses were new.
+    fn learn(&mut self, now: Time, pool: &mut Pool) -> usize {
+        let mut new = 0;
+        for Telling { port, id, from, peer } in self.tellings.drain(..) {
+            let offers: Vec<Address> = self.ips.iter().map(|ip| Address::of(SocketAddr::new(*ip, port), id)).collect();
+            new += pool.learn_all(now, offers.iter().map(|offer| (offer, &[][..])), from, Some(peer));
+        }
+        new
+    }
+}
+
+/// Names that peers told of: few of each, and what finds no room is dropped. What they resolve to is hearsay of those peers.
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     all: Vec<HeardName>,
@@ -144,15 +213,49 @@ pub(super) struct Heard {
 impl Heard {
     /// Takes what the peer of a link told of, if it is a name.
     pub fn add(&mut self, now: Time, address: &Address, (from, peer): (SocketAddr, PeerId)) {
-        if !matches!(address.host, Host::Name(_)) || address.scheme != Scheme::Bowline {
+        let Host::Name(host) = &address.host else { return };
+        if address.scheme != Scheme::Bowline {
             return;
         }
-        let is_over = |name: &HeardName| name.ticket.is_none() && name.asked_at.is_some_and(|at| now.since(at) >= HEARD_FOR);
-        self.all.retain(|name| !is_over(name));
-        let is_known = self.all.iter().any(|name| name.address.host == address.host);
-        let of_peer = self.all.iter().filter(|name| name.peer == peer).count();
-        if !is_known && of_peer < NAMES_HEARD_PER_PEER && self.all.len() < NAMES_HEARD_MAX {
-            self.all.push(HeardName { address: address.clone(), from, peer, asked_at: None, ticket: None });
+        let telling = Telling { port: address.port, id: address.id, from, peer };
+        let is_forgotten = |name: &HeardName| name.is_over() && name.asked_at.is_some_and(|at| now.since(at) >= HEARD_FOR);
+        self.all.retain(|name| !is_forgotten(name));
+        if let Some(known) = self.all.iter_mut().find(|name| name.host == *host) {
+            let has_told = known.tellings.iter().any(|told| told.peer == peer);
+            if !has_told && known.tellings.len() < TELLINGS_MAX {
+                known.tellings.push(telling);
+            }
+            return;
+        }
+        let (of_peer, group) = (self.all.iter().filter(|name| name.peer == peer).count(), Group::of(from.ip()));
+        if of_peer < NAMES_HEARD_PER_PEER && self.has_room_for(group) {
+            let (host, tellings) = (host.clone(), vec![telling]);
+            self.all.push(HeardName { host, peer, group, tellings, ips: Vec::new(), asked_at: None, ticket: None });
+        }
+    }
+
+    /// Whether one more name of a group finds a place: when all are taken the group that has the most gives one up, so that many peers in
+    /// few networks do not keep others from being heard.
+    fn has_room_for(&mut self, group: Group) -> bool {
+        if self.all.len() < NAMES_HEARD_MAX {
+            return true;
+        }
+        let mut crowds: BTreeMap<Group, usize> = BTreeMap::new();
+        for name in &self.all {
+            *crowds.entry(name.group).or_default() += 1;
+        }
+        let own = crowds.get(&group).copied().unwrap_or(0);
+        let Some((most, crowd)) = crowds.into_iter().map(|(group, count)| (count, group)).max() else { return false };
+        // The longest asked for goes first, then the last that waits; not one whose answer is on its way.
+        let of_crowd = |name: &&HeardName| name.group == crowd && name.ticket.is_none();
+        let oldest = self.all.iter().filter(of_crowd).filter_map(|name| name.asked_at).min();
+        let goes = self.all.iter().rposition(|name| of_crowd(&name) && name.asked_at == oldest);
+        match goes.filter(|_| most > own + 1) {
+            Some(index) => {
+                self.all.remove(index);
+                true
+            }
+            None => false,
         }
     }
 
@@ -170,28 +273,30 @@ impl Heard {
         }
     }
 
-    /// Asks for the next name when it is time. Gives when to come back.
-    pub fn ask(&mut self, now: Time, out: &mut Outbox) -> Time {
+    /// Asks for the next name when it is time, and learns what was said of those that have resolved. Gives when to come back.
+    pub fn ask(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) -> Time {
+        for name in self.all.iter_mut().filter(|name| name.is_over()) {
+            out.nudge_maintenance |= name.learn(now, pool) > 0;
+        }
         let is_waiting = |name: &HeardName| name.asked_at.is_none();
         if now >= self.next_question
             && let Some(name) = self.all.iter_mut().find(|name| is_waiting(name))
-            && let Host::Name(host) = &name.address.host
         {
             self.tickets += 1;
             self.next_question = now + QUESTION_PERIOD;
             (name.ticket, name.asked_at) = (Some(self.tickets), Some(now));
-            out.jobs.push(Job::Resolve { ticket: self.tickets, name: host.clone(), port: name.address.port });
+            let (host, port) = (name.host.clone(), name.tellings.first().map_or(0, |telling| telling.port));
+            out.jobs.push(Job::Resolve { ticket: self.tickets, name: host, port, is_heard: true });
         }
         if self.all.iter().any(is_waiting) { self.next_question } else { Time::MAX }
     }
 
-    /// A name was resolved, or not in time. Its addresses are learned as if the peer had told them; true if any were new.
+    /// A name was resolved, or not in time. Its addresses are learned as if the peers had told them; true if any were new.
     pub fn resolved(&mut self, now: Time, ticket: u64, addresses: &[SocketAddr], pool: &mut Pool) -> bool {
         let Some(name) = self.all.iter_mut().find(|name| name.ticket == Some(ticket)) else { return false };
         name.ticket = None;
-        let id = name.address.id;
-        let offers: Vec<Address> = addresses.iter().take(ADDRESSES_PER_NAME).map(|at| Address::of(*at, id)).collect();
-        pool.learn_all(now, offers.iter().map(|offer| (offer, &[][..])), name.from, Some(name.peer)) > 0
+        name.ips = addresses.iter().take(ADDRESSES_PER_NAME).map(SocketAddr::ip).collect();
+        name.learn(now, pool) > 0
     }
 }
 
@@ -205,9 +310,13 @@ mod tests {
         format!("{}@{host}:9732", peer(who)).parse().expect("an address")
     }
 
+    fn pool() -> Pool {
+        Pool::new(peer(0), policy(), LinkIds::default())
+    }
+
     fn questions(heard: &mut Heard, now: Time) -> Vec<String> {
         let mut out = Outbox::default();
-        heard.ask(now, &mut out);
+        heard.ask(now, &mut pool(), &mut out);
         let name = |job| if let Job::Resolve { name, .. } = job { Some(name) } else { None };
         out.jobs.into_iter().filter_map(name).collect()
     }
@@ -226,7 +335,7 @@ mod tests {
         assert_eq!(questions(&mut heard, ms(1_000)).len(), 0);
         for ticket in 1..=4 {
             assert!(heard.all.iter().any(|name| name.ticket == Some(ticket)));
-            let mut pool = Pool::new(peer(0), policy(), LinkIds::default());
+            let mut pool = pool();
             assert!(!heard.resolved(ms(10_000), ticket, &[], &mut pool));
         }
         heard.add(ms(3_599_999), &named("a0.example", 7), (at(1), peer(1)));
@@ -242,7 +351,7 @@ mod tests {
     #[test]
     fn what_a_name_resolves_to_is_hearsay_of_who_told_it() {
         let mut heard = Heard::default();
-        let mut pool = Pool::new(peer(0), policy(), LinkIds::default());
+        let mut pool = pool();
         heard.add(ms(0), &named("a.example", 7), (at(1), peer(1)));
         questions(&mut heard, ms(0));
         let all: Vec<SocketAddr> = (20..40).map(at).collect();
@@ -251,5 +360,45 @@ mod tests {
         let point = pool.points().get(at(20)).expect("learned");
         assert_eq!((point.peer, point.proof), (Some(peer(7)), crate::pool::points::Proof::Heard));
         assert!(!heard.resolved(ms(2), 1, &[at(50)], &mut pool), "nobody asked");
+    }
+
+    #[test]
+    fn who_tells_of_a_name_first_does_not_say_alone_what_is_there() {
+        let (mut heard, mut pool) = (Heard::default(), pool());
+        let lie: Address = format!("{}@seed.example:1", peer(66)).parse().expect("an address");
+        heard.add(ms(0), &lie, (at(1), peer(1)));
+        heard.add(ms(0), &lie, (at(1), peer(1)));
+        heard.add(ms(0), &named("seed.example", 7), (at(2), peer(2)));
+        assert_eq!(questions(&mut heard, ms(0)), ["seed.example"], "one question for all");
+        let ip = at(20).ip();
+        assert!(heard.resolved(ms(1), 1, &[SocketAddr::new(ip, 1)], &mut pool));
+        let who = |pool: &Pool, port: u16| pool.points().get(SocketAddr::new(ip, port)).and_then(|point| point.peer);
+        assert_eq!((who(&pool, 1), who(&pool, 9_732)), (Some(peer(66)), Some(peer(7))));
+        // Who comes later needs no question, and is heard as well.
+        let late: Address = format!("{}@seed.example:9733", peer(8)).parse().expect("an address");
+        heard.add(ms(5_000), &late, (at(3), peer(3)));
+        let mut out = Outbox::default();
+        heard.ask(ms(5_000), &mut pool, &mut out);
+        assert_eq!((who(&pool, 9_733), out.jobs.len(), out.nudge_maintenance), (Some(peer(8)), 0, true));
+    }
+
+    #[test]
+    fn many_peers_in_few_networks_keep_nobody_from_being_heard() {
+        let mut heard = Heard::default();
+        for number in 0..NAMES_HEARD_MAX * 2 {
+            heard.add(ms(0), &named(&format!("sybil{number}.example"), 7), (at(1 + number % 2), peer(100 + number)));
+        }
+        assert_eq!(heard.all.len(), NAMES_HEARD_MAX);
+        let asked: usize = (0..30).map(|second| questions(&mut heard, ms(second * 1_000)).len()).sum();
+        assert_eq!(asked, 30);
+        for number in 0..4 {
+            heard.add(ms(30_000), &named(&format!("honest{number}.example"), 7), (at(9), peer(9)));
+        }
+        let has = |heard: &Heard, host: &str| heard.all.iter().any(|name| name.host == host);
+        assert!((0..4).all(|number| has(&heard, &format!("honest{number}.example"))));
+        assert_eq!(heard.all.len(), NAMES_HEARD_MAX, "none more for it");
+        assert!(heard.all.iter().filter(|name| name.ticket.is_some()).count() == 30, "what is asked for is waited for");
+        heard.add(ms(30_000), &named("sybil999.example", 7), (at(1), peer(999)));
+        assert!(!has(&heard, "sybil999.example"), "they have their share");
     }
 }

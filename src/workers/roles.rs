@@ -1,5 +1,5 @@
-//! Maintenance's part in role quotas: it dials peers with a capability that too few linked peers have, lets a link go for one at the upper
-//! threshold, has others asked when it knows nobody, and says when a quota cannot be met. Called in each round of maintenance, before
+//! Maintenance's part in role quotas: it dials peers with a capability that too few linked peers have, lets a link go for one at
+//! `pool.max_target`, has others asked when it knows nobody, and says when a quota cannot be met. Called in each round of maintenance, before
 //! other dials; the pool says who is wanted and who may go.
 
 use super::maintenance::{Findings, dial, missing};
@@ -10,6 +10,7 @@ use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Notice, Outbox};
+use crate::pool::dialing::DialError;
 use crate::pool::slots::Purpose;
 use crate::pool::table::Pool;
 use std::collections::BTreeMap;
@@ -98,11 +99,19 @@ impl Round<'_> {
         let candidates = self.pool.whom_to_dial_for(self.now, &one.capability, tally.missing(), self.rng);
         self.found.wait_for(candidates.next_at);
         for at in candidates.now {
+            let expect = self.pool.points().get(at).and_then(|point| point.expected);
+            // Nobody goes for a dial that could not begin.
+            if let Err(error) = self.pool.may_claim(self.now, at, expect, Purpose::Role) {
+                is_trying |= matches!(error, DialError::TooFast(_) | DialError::TooFastThere(..));
+                if self.found.note(error) {
+                    continue;
+                }
+                break;
+            }
             if !self.make_room() {
                 break;
             }
             is_trying = true;
-            let expect = self.pool.points().get(at).and_then(|point| point.expected);
             if !dial(self.now, at, expect, Purpose::Role, self.pool, self.out, self.found) {
                 break;
             }
@@ -110,19 +119,17 @@ impl Round<'_> {
         is_trying
     }
 
-    /// True if there is room for one more outbound link. At the upper threshold, and when no outbound place is free, another link goes
+    /// True if there is room for one more outbound link. At `pool.max_target`, and when no outbound place is free, another link goes
     /// for it, at a bounded pace and never below `pool.min`.
     fn make_room(&mut self) -> bool {
-        let (policy, counts) = (self.pool.policy(), self.pool.counts());
-        let bounds = policy.bounds;
-        let (outbound_max, threshold) = (bounds.outbound_max as usize, bounds.max_threshold as usize);
+        let (bounds, counts) = (self.pool.policy().bounds, self.pool.counts());
+        let (outbound_max, target) = (bounds.outbound_max as usize, bounds.max_target as usize);
         let is_outbound_full = counts.outbound.saturating_sub(counts.extra_outbound) >= outbound_max;
-        if !is_outbound_full && counts.links() < threshold {
+        if !is_outbound_full && counts.links() < target {
             // Dials may have taken the last places: how they end is waited for.
-            return counts.ordinary_outbound() < outbound_max && counts.links_and_dialing() < threshold;
+            return counts.ordinary_outbound() < outbound_max && counts.links_and_dialing() < target;
         }
-        // Nobody goes for a dial that could not begin.
-        if counts.dialing >= policy.dials_max || counts.links() <= bounds.min as usize {
+        if counts.links() <= bounds.min as usize {
             return false;
         }
         let direction = is_outbound_full.then_some(Direction::Outbound);

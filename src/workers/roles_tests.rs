@@ -227,6 +227,42 @@ fn nobody_goes_below_the_minimum_nor_protected_nor_for_a_dial_that_cannot_begin(
 }
 
 #[test]
+fn dials_for_roles_never_lead_past_the_upper_target() {
+    let mut bench = Bench::new(|policy| policy.bounds.outbound_max = 10, Quota::Count(3));
+    bench.inbound(100..167);
+    bench.hear(1..10, true);
+    let out = bench.wake(ms(40_000));
+    assert_eq!((evictions(&out).len(), dials(&out).len()), (0, 1), "67 links: one more is the target, how it ends is waited for");
+    bench.open(ms(40_000), dials(&out)[0], true);
+    let out = bench.wake(ms(40_001));
+    assert_eq!((evictions(&out).len(), dials(&out).len()), (1, 1), "68 links: one goes for the next");
+    assert!(bench.pool.counts().links_and_dialing() <= 68);
+}
+
+#[test]
+fn nobody_goes_while_dials_are_too_fast_or_seek_the_same_peer() {
+    // All dials of this second are spent.
+    let slow = |policy: &mut Policy| (policy.dial_rate, policy.bounds.outbound_max) = (1, 10);
+    let mut bench = Bench::new(slow, Quota::Count(3));
+    bench.inbound(100..184);
+    bench.hear(1..10, true);
+    bench.pool.claim_dial(ms(40_000), at(200), None, Purpose::Persistent).expect("may dial");
+    let out = bench.wake(ms(40_001));
+    assert_eq!((evictions(&out), dials(&out)), (vec![], vec![]));
+    assert!(bench.machine.deadline().is_some_and(|deadline| deadline <= ms(41_000)), "it goes on then");
+    let out = bench.wake(ms(41_000));
+    assert_eq!((evictions(&out).len(), dials(&out).len()), (1, 1));
+    // The only one who is said to have the role is being dialed at another address of his.
+    let mut bench = Bench::new(|policy| policy.bounds.outbound_max = 10, Quota::Count(3));
+    bench.inbound(100..184);
+    let told = Address::of(at(1), Some(peer(1)));
+    bench.pool.learn_all(ms(0), [(&told, &archive()[..])].into_iter(), at(99), None);
+    bench.pool.claim_dial(ms(40_000), at(2), Some(peer(1)), Purpose::Asked { tag: None }).expect("may dial");
+    let out = bench.wake(ms(40_001));
+    assert_eq!((evictions(&out), dials(&out)), (vec![], vec![]));
+}
+
+#[test]
 fn dials_under_way_are_waited_for_before_anybody_goes() {
     let mut bench = Bench::new(|policy| policy.bounds.outbound_max = 3, Quota::Count(1));
     bench.inbound(100..120);
@@ -252,7 +288,8 @@ fn a_seed_is_dialed_for_its_role_and_must_be_who_it_is_to_be() {
         Command::Dial { to, expect, .. } => Some((*to, *expect)),
         _ => None,
     };
-    let found: Vec<_> = bench.wake(ms(0)).commands.iter().filter_map(dialed).collect();
+    // The first round of dialing is held back: the persistent peer is dialed before.
+    let found: Vec<_> = [0, 30_000].iter().flat_map(|at| bench.wake(ms(*at)).commands).filter_map(|it| dialed(&it)).collect();
     assert_eq!(found, [(at(2), Some(peer(2))), (at(1), Some(peer(1)))], "the persistent peer counts, and is not dialed twice");
 }
 
