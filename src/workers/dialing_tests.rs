@@ -303,6 +303,7 @@ fn feelers_come_at_random_times_and_let_go_of_who_answers() {
 #[test]
 fn an_address_that_somebody_wants_checked_is_felt_at_once() {
     let mut bench = Bench::new(calm(), &[]);
+    bench.learn(1..71);
     (1..=70).for_each(|number| bench.pool.want_check(at(number)));
     bench.pool.want_check(at(1));
     let mut felt = Vec::new();
