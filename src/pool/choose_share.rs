@@ -44,7 +44,7 @@ impl Pool {
             }
             let Some(point) = may_have(at).filter(|_| taken.insert(at)) else { continue };
             // A bad score halves the chance.
-            let is_unlucky = self.score_of(now, point) < 0 && place(!selection.seed, at) % 2 == 0;
+            let is_unlucky = self.score_of(now, point) < 0 && place(!selection.seed, at).is_multiple_of(2);
             if is_unlucky { unlucky.push(point) } else { chosen.push(point) }
         }
         let left = count.saturating_sub(chosen.len());

@@ -211,8 +211,8 @@ impl Discovery {
         };
         while self.under_way.values().filter(|question| question.order.is_some()).count() < UNDER_WAY_MAX {
             let is_collecting = self.under_way.values().any(Question::holds_pages);
-            let may_begin = |wish: &Wish| !self.under_way.contains_key(&wish.link) && !(wish.is_long && is_collecting);
-            let next = self.orders.iter().position(may_begin);
+            let must_wait = |wish: &Wish| self.under_way.contains_key(&wish.link) || wish.is_long && is_collecting;
+            let next = self.orders.iter().position(|wish| !must_wait(wish));
             let Some(Wish { ticket, link, .. }) = next.and_then(|next| self.orders.remove(next)) else { return };
             if is_private(link) {
                 out.answers.push((ticket, Answered::Discovered(Err(NotDiscovered::Private))));
