@@ -108,6 +108,8 @@ fn a_long_list_is_made_anew_after_a_while_only_and_scores_count_in_it() {
         }
         counts
     };
+    let [good, _, others] = shares(&mut bench);
+    assert!((others * 2 / 5..others * 3 / 5).contains(&good), "the circle is as it was: {good} {others}");
     bench.now = bench.now + Duration::from_secs(1);
     let [good, bad, others] = shares(&mut bench);
     let others = others / 2;

@@ -72,7 +72,7 @@ pub struct Policy {
     pub allow_private: bool,
     /// Peers without a common version of the application's protocol are refused.
     pub is_version_required: bool,
-    /// This node wants not to be advertised; it neither asks nor answers.
+    /// This node wants not to be advertised; it neither asks for addresses nor gives any.
     pub is_private: bool,
     /// Learn the address of everyone who asks for peers.
     pub is_bootstrap: bool,

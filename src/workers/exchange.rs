@@ -357,7 +357,7 @@ pub(super) fn is_seed(slot: &Slot, pool: &Pool) -> bool {
 /// the book knows.
 fn is_legacy(slot: &Slot, pool: &Pool) -> bool {
     let speaks_bowline = |hello: &Hello| hello.listen.iter().any(|address| address.scheme == Scheme::Bowline);
-    let is_known = || pool.points().iter().any(|point| point.peer == slot.peer && slot.peer.is_some());
+    let is_known = || slot.peer.is_some_and(|peer| pool.points().of_peer(&peer).next().is_some());
     slot.point.is_none() && !slot.hello.as_deref().is_some_and(speaks_bowline) && !is_known()
 }
 
