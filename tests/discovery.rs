@@ -5,7 +5,7 @@
 
 mod nodes;
 
-use bowline::{Address, CloseReason, Error, Event, LinkId, Node};
+use bowline::{AddError, Address, CloseReason, Error, Event, LinkId, Node, PointFilter};
 use nodes::{PATIENCE, address, identity, network};
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,8 @@ fn who_cannot_be_asked_is_named() {
     let refused = node.discover(link, PATIENCE).expect_err("it is private");
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
     assert!(matches!(node.ask_for_addresses(Some(link)), Err(Error::Refused(_))));
+    let back = private.peers().first().map(|peer| peer.link).expect("it is linked");
+    assert!(matches!(private.discover(back, PATIENCE), Err(Error::Refused(_))), "it asks nobody");
     node.stop(Duration::ZERO).expect("stopped");
     assert!(matches!(node.discover(link, PATIENCE), Err(Error::Stopped)));
     assert!(matches!(node.ask_for_addresses(None), Err(Error::Stopped)));
@@ -115,4 +117,15 @@ fn a_peer_is_asked_for_addresses_on_request() {
         }
     };
     assert_eq!(asked, link);
+}
+
+/// Behind NAT a node does not know each address that leads to it; who told of one learns nothing, and it is dialed once.
+#[test]
+fn a_node_that_dials_itself_learns_that_and_forgets_the_address() {
+    let node = bootstrap(&[("listen.advertise", "203.0.113.7:9732")]);
+    let own: Address = node.listen_addresses()[0].to_string().parse().expect("an address");
+    let met = node.connect(&own.to_string(), PATIENCE).expect_err("that is nobody else");
+    assert!(matches!(met, Error::Link(CloseReason::OwnKey)), "{met}");
+    assert!(node.points(&PointFilter::default()).iter().all(|point| point.address.port != own.port));
+    assert!(matches!(node.add_address(&own.to_string()), Err(AddError::Own(_))), "nobody tells it so again");
 }

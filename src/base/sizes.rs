@@ -28,6 +28,8 @@ pub const CONTROL_MESSAGE: usize = 32;
 pub const SLOT: usize = 288;
 pub const POINT: usize = 344;
 pub const PEER: usize = 256;
+/// A known address in the lists that answers are made from: two places on a circle, since when it is proven, and its row while they are made.
+pub const SHAREABLE: usize = 168;
 /// A score with its key, beside its causes; and one cause, beside its text.
 pub const SCORE: usize = 144;
 pub const CAUSE: usize = 40;

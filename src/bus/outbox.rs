@@ -102,8 +102,10 @@ pub enum NotDiscovered {
     NoLink,
     #[error("too many orders wait")]
     Busy,
-    #[error("the peer answered with an error: it is private, or was asked too often")]
+    #[error("the peer answered with an error: it tells nobody, or was asked too often")]
     Refused,
+    #[error("this node or that peer is private (pex.private): such nodes neither ask nor are asked")]
+    Private,
     #[error("the answer does not decode")]
     Malformed,
     #[error("no answer in time")]

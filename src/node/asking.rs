@@ -40,11 +40,11 @@ impl Node {
     /// among them if it has one. They go into the address book, too.
     ///
     /// # Errors
-    /// `NoLink`, also when the link closes meanwhile; `Refused` when the peer answers with an error or with what is no answer; `Timeout`
-    /// after `timeout` or `pex.request_timeout`; `Busy` when 64 orders wait already; `Stopped`, `Failed`, or `State` before the start.
+    /// `NoLink`, also when the link closes meanwhile; `Refused` when the peer answers with an error or with what is no answer, or when it or
+    /// this node is private; `Timeout` after `timeout` or `pex.request_timeout`; `Busy` when 64 orders wait already; `Stopped`, `Failed`, or `State` before the start.
     ///
     /// # Blocks
-    /// At most `timeout`. Calls of several threads are served one after another.
+    /// At most `timeout`. Of several calls, one collects an answer of more than a page at a time.
     pub fn discover(&self, link: LinkId, timeout: Duration) -> Result<Vec<Address>, Error> {
         let shared = self.shared()?;
         match shared.ask(&shared.exchange, |ticket| Input::Discover { ticket, link }, timeout)? {
@@ -52,7 +52,9 @@ impl Node {
                 NotDiscovered::NoLink => Error::NoLink(link),
                 NotDiscovered::Busy => Error::Busy(ORDERS_MAX),
                 NotDiscovered::TimedOut => Error::Timeout,
-                NotDiscovered::Refused | NotDiscovered::Malformed => Error::Refused(format!("{link}: {why}")),
+                NotDiscovered::Refused | NotDiscovered::Private | NotDiscovered::Malformed => {
+                    Error::Refused(format!("{link}: {why}"))
+                }
             }),
             other => Err(misfit(&other)),
         }

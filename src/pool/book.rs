@@ -225,8 +225,12 @@ impl Book {
         }
     }
 
-    /// A dial to `at` met this node itself: it is forgotten and not learned again while remembered.
+    /// A dial to `at` met this node itself: it is forgotten and not learned again while remembered. The operator's own stays: who stands between
+    /// could have led the dial back here.
     pub fn note_self(&mut self, at: SocketAddr) {
+        if self.is_self(at) || self.fixed.contains(&at) {
+            return;
+        }
         if self.selves.len() >= SELVES_MAX {
             self.selves.pop_front();
         }

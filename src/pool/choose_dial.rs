@@ -166,7 +166,7 @@ impl Pool {
     }
 
     /// When a point may be dialed: after its wait, and when its host and its prefix have a dial left.
-    fn dial_time(&self, point: &Point) -> Time {
+    pub(super) fn dial_time(&self, point: &Point) -> Time {
         point.next_dial.max(self.dial_budget_at(point.at.ip()).unwrap_or_default())
     }
 

@@ -234,14 +234,15 @@ impl Pool {
         }
     }
 
-    /// The next address to be felt.
+    /// The next address to be felt. Who was forgotten meanwhile does not come back by it.
     pub fn take_check(&mut self) -> Option<SocketAddr> {
-        self.checks_wanted.pop_front()
+        let points = &self.points;
+        std::iter::from_fn(|| self.checks_wanted.pop_front()).find(|at| points.get(*at).is_some())
     }
 }
 
 /// The prefix that dials are counted by: an IPv4 /24, or an IPv6 /48, as much as one customer gets (RFC 6177).
-fn prefix(ip: IpAddr) -> IpNet {
+pub(super) fn prefix(ip: IpAddr) -> IpNet {
     let length = if ip.is_ipv4() { 24 } else { 48 };
     IpNet::new(ip, length).map_or_else(|_| IpNet::from(ip), |net| net.trunc())
 }

@@ -14,8 +14,8 @@ use crate::base::time::Time;
 use crate::wire::hello::Capability;
 use std::net::SocketAddr;
 
-/// Refusals by a peer that answers never count up to bad; its wait stays below 2^8 s.
-const REFUSALS_MAX: u32 = 8;
+/// Refusals by a peer that answers lengthen its wait to 2^8 s at most.
+const REFUSALS_MAX: u8 = 8;
 
 impl Book {
     /// Adds an address that the operator configured, or marks the known one. It is never evicted.
@@ -93,7 +93,7 @@ impl Book {
         self.last_success = Some(now);
         self.change(at, |point| {
             point.state = State::Connected(link);
-            point.attempts = 0;
+            (point.attempts, point.refusals) = (0, 0);
             point.succeed(now);
         });
     }
@@ -107,10 +107,13 @@ impl Book {
             point.state = point.rest();
             match end {
                 End::Missed => {}
+                // It is there: a full node is as healthy as any.
                 End::Refused => {
-                    point.attempts = point.attempts.max((point.attempts + 1).min(REFUSALS_MAX));
+                    (point.attempts, point.refusals) = (0, (point.refusals + 1).min(REFUSALS_MAX));
                     point.succeed(now);
                 }
+                // It had failed to answer before the link was lost, so the link has shown nothing since.
+                End::Lost if point.attempts >= policy.unhealthy_after => point.attempts = policy.unhealthy_after,
                 End::Superfluous | End::Lost | End::Parted => {
                     point.attempts = 0;
                     point.succeed(now);
@@ -120,7 +123,7 @@ impl Book {
             let longest = if point.is_fixed() { policy.persistent_period_max } else { policy.backoff_max };
             let wait = match end {
                 End::Parted if !point.is_fixed() => policy.redial_pause,
-                _ => backoff::delay(point.attempts, longest, rng),
+                _ => backoff::delay(point.attempts.max(u32::from(point.refusals)), longest, rng),
             };
             point.next_dial = now + wait;
             if !point.is_fixed() {

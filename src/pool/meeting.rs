@@ -114,8 +114,7 @@ impl Pool {
                 None => {
                     let motive = CloseReason::TooManyLinks;
                     self.doom(now, link, motive);
-                    let alternatives = self.whom_to_advertise(now, &peer, rng);
-                    let alternatives = alternatives.into_iter().take(ADDRESSES_MAX).map(|entry| entry.address).collect();
+                    let alternatives = self.alternatives(now, &peer, rng);
                     return Introduction { verdict: Verdict::Refuse { motive, alternatives }, close };
                 }
             }
@@ -125,6 +124,15 @@ impl Pool {
         }
         self.admit(now, link, peer, hello);
         Introduction { verdict: Verdict::Admit, close }
+    }
+
+    /// Whom a peer that finds no place may try instead. A private node, or one without PEX, names nobody.
+    fn alternatives(&mut self, now: Time, peer: &PeerId, rng: &mut Rng) -> Vec<Address> {
+        if !self.policy.may_exchange() {
+            return Vec::new();
+        }
+        let others = self.whom_to_advertise(now, peer, rng);
+        others.into_iter().take(ADDRESSES_MAX).map(|entry| entry.address).collect()
     }
 
     /// Both sides have admitted the link. Gives its place; `None` if it was given up meanwhile.

@@ -4,7 +4,7 @@ use super::dialing::DialError;
 use super::points::{Proof, State};
 use super::policy::Policy;
 use super::slots::Purpose;
-use super::testbed::{Bench, at, peer, policy};
+use super::testbed::{Bench, at, peer, policy, small};
 use crate::base::address::Address;
 use crate::base::reason::CloseReason;
 use crate::base::verdict::Verdict;
@@ -21,6 +21,48 @@ fn a_node_that_dials_itself_remembers_it() {
     assert_eq!(bench.dial(1, Purpose::Wanted), Err(DialError::OwnAddress(at(1))));
     let link = bench.arrive(1).expect("may come");
     assert_eq!(bench.pool.recognise(bench.now, link, peer(100)), Verdict::refuse(CloseReason::OwnKey));
+}
+
+#[test]
+fn who_meets_itself_in_the_handshake_remembers_it_but_never_gives_up_what_the_operator_named() {
+    let mut bench = Bench::new(policy());
+    let address = Address::of(at(1), Some(peer(5)));
+    bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(9), None);
+    // The dialect ends the dial before a key is shown to the pool.
+    let link = bench.dial(1, Purpose::Wanted).expect("may dial");
+    bench.close(link, CloseReason::OwnKey);
+    assert_eq!(bench.dial(1, Purpose::Wanted), Err(DialError::OwnAddress(at(1))));
+    bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(9), None);
+    assert!(bench.pool.points().get(at(1)).is_none(), "nobody tells it us again");
+    bench.pool.fix(bench.now, at(2), None, true);
+    let link = bench.dial(2, Purpose::Persistent).expect("may dial");
+    bench.close(link, CloseReason::OwnKey);
+    assert!(bench.pool.points().get(at(2)).is_some_and(|point| point.is_persistent && point.next_dial > bench.now));
+    // An arrival with our key proves nothing of where it comes from.
+    let link = bench.inbound(3);
+    bench.close(link, CloseReason::OwnKey);
+    assert!(bench.pool.points().get(at(3)).is_some());
+}
+
+#[test]
+fn a_node_without_exchange_names_nobody_to_who_finds_no_place() {
+    for (is_private, pex_enabled) in [(false, true), (true, true), (false, false)] {
+        let mut policy = Policy { is_private, pex_enabled, is_bootstrap: false, ..small() };
+        (policy.bounds.max, policy.bounds.outbound_max) = (3, 2);
+        let mut bench = Bench::new(policy);
+        bench.outbound(1);
+        let mut link = bench.inbound(2);
+        let mut verdict = Verdict::Admit;
+        for number in 3..9 {
+            link = bench.arrive(number).expect("may come");
+            verdict = bench.introduce(link, number);
+            if verdict != Verdict::Admit {
+                break;
+            }
+        }
+        let Verdict::Refuse { motive: CloseReason::TooManyLinks, alternatives } = verdict else { panic!("{link}: {verdict:?}") };
+        assert_eq!(alternatives.is_empty(), is_private || !pex_enabled, "{alternatives:?}");
+    }
 }
 
 #[test]

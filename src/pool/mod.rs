@@ -29,6 +29,7 @@ pub mod saved;
 pub mod saved_json;
 pub mod score;
 pub mod select;
+pub mod shareable;
 pub mod shelf;
 pub mod slots;
 pub mod store;

@@ -358,26 +358,15 @@ impl Pool {
     /// Addresses that a dial has shown to be true, that have not failed since and were seen lately; not those of peers that want to stay
     /// private.
     pub fn healthy(&self, now: Time) -> Vec<Address> {
-        self.healthy_since(now, 0)
-    }
-
-    /// Those of `healthy` that joined after a version of the set (`Points::healthy_version`).
-    pub fn healthy_since(&self, now: Time, version: u64) -> Vec<Address> {
-        // Most of those who ask have heard of all: each link does so once a minute.
-        if version >= self.points.healthy_version() {
-            return Vec::new();
-        }
-        let joined = self.points.iter().filter(|point| point.healthy_at > version);
-        self.healthy_of(now, joined).map(Point::address).collect()
+        self.healthy_points(now).map(Point::address).collect()
     }
 
     pub(super) fn healthy_points(&self, now: Time) -> impl Iterator<Item = &Point> {
-        self.healthy_of(now, self.points.iter())
+        self.points.iter().filter(move |point| self.is_told_as_healthy(now, point))
     }
 
-    fn healthy_of<'a>(&'a self, now: Time, points: impl Iterator<Item = &'a Point>) -> impl Iterator<Item = &'a Point> {
-        let is_private = |peer: &PeerId| self.peers.get(peer).is_some_and(|known| known.is_private);
-        let healthy = points.filter(move |point| point.is_healthy(now, &self.policy));
-        healthy.filter(move |point| !point.peer.as_ref().is_some_and(is_private))
+    pub(super) fn is_told_as_healthy(&self, now: Time, point: &Point) -> bool {
+        let is_private = |peer: PeerId| self.peers.get(&peer).is_some_and(|known| known.is_private);
+        point.is_healthy(now, &self.policy) && !point.peer.is_some_and(is_private)
     }
 }

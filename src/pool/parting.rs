@@ -42,6 +42,13 @@ impl Pool {
         let slot = self.slots.remove(link)?;
         self.of_use.remove(&link);
         self.rest_point(now, &slot, reason, told, rng);
+        // The dialect ends such a dial before anybody was recognised.
+        if reason == CloseReason::OwnKey
+            && slot.direction == Direction::Outbound
+            && let Some(at) = slot.point.filter(|_| slot.peer.is_none())
+        {
+            self.points.note_self(at);
+        }
         if let Some(peer) = &slot.peer {
             self.peers.note_end(now, peer, reason, told);
         }

@@ -76,3 +76,44 @@ fn a_link_that_was_given_up_leaves_its_address_to_the_next_dial() {
     bench.close(dial, CloseReason::ConnectTimeout);
     assert_eq!(bench.state(1), Some(State::Candidate));
 }
+
+#[test]
+fn a_full_node_stays_healthy_however_often_it_refuses_and_is_dialed_less_and_less() {
+    let mut bench = Bench::new(policy());
+    let mut waits = Vec::new();
+    for _ in 0..12 {
+        let link = bench.dial(1, Purpose::Asked { tag: None }).expect("may dial");
+        bench.pool.recognise(bench.now, link, peer(1));
+        let told = Some(CloseReason::TooManyLinks);
+        bench.pool.close(bench.now, link, CloseReason::Nacked, told, &[], &mut bench.rng);
+        assert_eq!(bench.pool.healthy(bench.now).len(), 1, "it is there");
+        waits.push(bench.pool.points().get(at(1)).expect("it is known").next_dial.since(bench.now).as_secs());
+        bench.now = bench.now + Duration::from_secs(600);
+    }
+    assert!(waits.is_sorted() && (256..258).contains(&waits[11]), "{waits:?}");
+    let link = bench.outbound(1);
+    bench.close(link, CloseReason::Reset);
+    let wait = bench.pool.points().get(at(1)).expect("it is known").next_dial.since(bench.now);
+    assert!(wait <= Duration::from_secs(60), "a link ends the row: {wait:?}");
+}
+
+#[test]
+fn the_loss_of_a_link_does_not_heal_who_had_failed_to_answer() {
+    for (failures, is_healthy) in [(2, true), (3, false), (40, false)] {
+        let mut bench = Bench::new(policy());
+        let link = bench.outbound(1);
+        let seen = bench.now;
+        bench.pool.note_answer(link, failures);
+        bench.now = bench.now + Duration::from_secs(600);
+        bench.close(link, CloseReason::PingTimeout);
+        assert_eq!(bench.pool.healthy(bench.now).len(), usize::from(is_healthy), "{failures} failures");
+        let point = bench.pool.points().get(at(1)).expect("it is known");
+        assert_eq!((point.last_seen == Some(seen), point.state), (!is_healthy, State::Candidate), "{failures} failures");
+        // A dial that finds it does.
+        bench.now = bench.now + Duration::from_secs(600);
+        let link = bench.dial(1, Purpose::Feeler).expect("may dial");
+        bench.pool.recognise(bench.now, link, peer(1));
+        bench.close(link, CloseReason::Probed);
+        assert_eq!(bench.pool.healthy(bench.now).len(), 1);
+    }
+}

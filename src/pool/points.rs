@@ -78,6 +78,8 @@ pub struct Point {
     pub expected: Option<PeerId>,
     /// Failures in a row.
     pub attempts: u32,
+    /// Dials in a row that the peer has answered and refused.
+    pub refusals: u8,
     /// Not dialed by maintenance before.
     pub next_dial: Time,
     /// Since when `proof` is more than hearsay.
@@ -114,6 +116,7 @@ impl Point {
             is_seed: false,
             expected: None,
             attempts: 0,
+            refusals: 0,
             next_dial: Time::ZERO,
             proven_since: None,
             last_heard: now,

@@ -29,6 +29,9 @@ const SHARED_FOR: Duration = Duration::from_secs(24 * 3_600);
 const REDIAL_PAUSE: Duration = Duration::from_secs(60);
 /// Failures in a row after which an address is no longer healthy (design, section 6).
 pub(super) const UNHEALTHY_AFTER: u32 = 3;
+/// A link that is open so many ping timeouts after a request has had a pong to a ping that was sent after it: so the peer has had the request,
+/// and a network that stood still cannot bring the next one close behind it, which the peer would have to close the link for.
+const PINGS_PATIENCE: u32 = 2;
 /// A claim outlives its connection's own deadline by so much: only a lost report is caught by it.
 const CLAIM_SLACK: Duration = Duration::from_secs(2);
 
@@ -69,7 +72,7 @@ pub struct Policy {
     pub allow_private: bool,
     /// Peers without a common version of the application's protocol are refused.
     pub is_version_required: bool,
-    /// This node wants not to be advertised; it neither asks nor answers.
+    /// This node wants not to be advertised; it neither asks for addresses nor gives any.
     pub is_private: bool,
     /// Learn the address of everyone who asks for peers.
     pub is_bootstrap: bool,
@@ -139,6 +142,8 @@ pub struct Policy {
     pub pex_enabled: bool,
     pub pex_request_interval_min: Duration,
     pub pex_request_timeout: Duration,
+    /// Who owes an answer is not asked again sooner.
+    pub pex_patience: Duration,
     pub pex_addresses_max: usize,
     pub pex_idle_period: Duration,
     pub pex_period_max: Duration,
@@ -151,7 +156,6 @@ pub struct Policy {
     /// New addresses that are taken from a peer, and from a group of peers: so many at once, one more each period.
     pub intake_period: Duration,
     pub intake_burst: u32,
-    pub intake_entries_max: usize,
 }
 
 impl From<&Checked> for Policy {
@@ -213,6 +217,7 @@ impl From<&Checked> for Policy {
             pex_enabled: s.pex_enabled,
             pex_request_interval_min: s.pex_request_interval_min,
             pex_request_timeout: s.pex_request_timeout,
+            pex_patience: s.pex_request_timeout.max(s.ping_timeout * PINGS_PATIENCE),
             pex_addresses_max: (s.pex_addresses_max as usize).min(limits::ADDRESSES_MAX),
             pex_idle_period: s.pex_idle_period,
             pex_period_max: s.pex_period_max,
@@ -222,7 +227,6 @@ impl From<&Checked> for Policy {
             crawl_period: s.discovery_crawl_period,
             intake_period: s.pex_intake_period,
             intake_burst: s.pex_intake_burst,
-            intake_entries_max: limits::INTAKE_ENTRIES_MAX,
         }
     }
 }
@@ -236,6 +240,11 @@ impl Policy {
     /// Most inbound links: the places for outbound ones stay free.
     pub fn inbound_max(&self) -> usize {
         self.bounds.inbound_max() as usize
+    }
+
+    /// A private node, or one without PEX, neither asks for addresses nor gives any.
+    pub fn may_exchange(&self) -> bool {
+        self.pex_enabled && !self.is_private
     }
 
     /// How many addresses an answer has, out of `known` that may be shared (CometBFT's 23 %, at least 32).

@@ -19,8 +19,10 @@ use super::points::{Point, Proof};
 use super::policy::Policy;
 use super::saved::Anchor;
 use super::score::Scores;
+use super::shareable::{Healthy, Shareable};
 use super::slots::{Phase, Slot, Slots, Use};
 use crate::base::address::Address;
+use crate::base::limits::INTAKE_ENTRIES_MAX;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
 use crate::base::point::Group;
@@ -54,6 +56,9 @@ pub struct Pool {
     /// Links that have been of use, until their addresses are tried.
     pub(super) of_use: BTreeSet<LinkId>,
     pub(super) peers: Peers,
+    /// What answers to askers are made from.
+    pub(super) shareable: Shareable,
+    pub(super) healthy: Healthy,
     pub(super) lists: Lists,
     pub(super) slots: Slots,
     pub(super) scores: Scores,
@@ -104,6 +109,8 @@ impl Pool {
             points: Book::new([0; 16]),
             of_use: BTreeSet::new(),
             peers: Peers::default(),
+            shareable: Shareable::default(),
+            healthy: Healthy::default(),
             lists: Lists::new(policy.greylist_max),
             slots: Slots::default(),
             scores: Scores::new(policy.score),
@@ -121,8 +128,8 @@ impl Pool {
             step: 0,
             wants_addresses: false,
             has_fresh_points: false,
-            intake_per_peer: Paces::new(policy.intake_entries_max),
-            intake_per_group: Paces::new(policy.intake_entries_max),
+            intake_per_peer: Paces::new(INTAKE_ENTRIES_MAX),
+            intake_per_group: Paces::new(INTAKE_ENTRIES_MAX),
             ends: BTreeMap::new(),
             shown: Shown::default(),
             evict_key: None,

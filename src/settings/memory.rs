@@ -89,8 +89,8 @@ const POINT: usize = in_tree(sizes::POINT)
     + 4 * 32
     + grown(8)
     + grown(sizes::ADDRESS);
-/// What each known address takes while an answer is made of all: sorted, then paged.
-const POINT_IN_ANSWER: usize = in_tree(sizes::ADDRESS) + grown(2 * sizes::ADDRESS);
+/// What each known address takes in the lists that answers are made from: of those to share, and of the healthy ones with their versions.
+const POINT_IN_ANSWER: usize = grown(sizes::SHAREABLE) + grown(sizes::ADDRESS + 8);
 /// What each takes while it is healthy: in the list that readers see, in the one that takes its place, and while that is made.
 const POINT_PUBLISHED: usize = 2 * sizes::ADDRESS + grown(sizes::ADDRESS);
 /// A known identity with the application's note, and its row while the oldest are looked for.
@@ -252,7 +252,7 @@ impl Sum<'_> {
         let settings = self.settings;
         let points = limits::POINTS_MAX + self.configured() * limits::ADDRESSES_PER_NAME;
         self.add("book", points, POINT as u64, "known addresses");
-        self.add("answers", points, POINT_IN_ANSWER as u64, "known addresses in an answer that is being made");
+        self.add("answers", points, POINT_IN_ANSWER as u64, "known addresses in the lists that answers are made from");
         self.add("published", points, POINT_PUBLISHED as u64, "known addresses in two lists of healthy ones");
         self.add("peers", limits::PEERS_MAX + settings.connections_max(), PEER as u64, "known identities");
         self.add("scores", limits::SCORES_MAX, SCORE as u64, "remembered scores");

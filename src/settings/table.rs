@@ -304,14 +304,16 @@ settings! {
 
     /// Ask peers for addresses and answer them.
     "pex.enabled" pex_enabled: bool = "true", ANY, "switch", "CometBFT pex", "none";
-    /// Private node: it answers no requests for addresses, and asks others not to share its own.
+    /// Private node: it neither asks for addresses nor gives any, and asks others not to share its own.
     "pex.private" pex_private: bool = "false", ANY, "switch", "Tezos private-mode", "none";
-    /// A peer that asks more often than this on one link breaks the protocol. A reconnect does not reset it: the first request on another
-    /// link that comes too early is not answered.
+    /// A peer that asks more often than this on one link breaks the protocol. Above 100ms, which all nodes agree on, it polices nobody more
+    /// strictly, and only makes this node ask more slowly. A reconnect does not reset it: the first request on another link that comes
+    /// too early is not answered.
     "pex.request_interval_min" pex_request_interval_min: Duration = "100ms", range("0s", "1h"), "time", "ReactorV2 minReceiveRequestInterval", "none";
-    /// How long a discovery answer may take before it counts as failed. A peer that owes a PEX answer is not asked again on that link.
+    /// How long a discovery answer may take before it counts as failed. A peer that owes a PEX answer is asked again on that link after this
+    /// time, but no sooner than after two `ping.timeout`, by when it has surely had the request; and only when no better one may be asked.
     "pex.request_timeout" pex_request_timeout: Duration = "30s", range("100ms", "1h"), "time", "bowline: ReactorV2 waits for ever", "none";
-    /// Most addresses in an answer, ours and theirs.
+    /// Most addresses in an answer of ours, and most that are taken from one of theirs; up to 100 are no fault.
     "pex.addresses_max" pex_addresses_max: u32 = "100", range("1", "100"), "addresses", "ReactorV2 maxAddresses", "none";
     /// Wait when no peer can be asked.
     "pex.idle_period" pex_idle_period: Duration = "1s", range("10ms", "1h"), "time", "ReactorV2 noAvailablePeersWaitPeriod", "none";

@@ -1,6 +1,7 @@
 //! `PeerDiscover`: each period every connected peer is asked which peers it knows to be healthy; whoever asks us is told the same. A
 //! bootstrap node learns the asker's address. Part of the exchange worker. One failure is logged and skipped, three in a row make
 //! a peer unhealthy; nobody is closed for them. Healthy addresses without a link are checked, some in each period, by maintenance's feelers.
+//! A private node asks nobody, and nobody asks it.
 
 use super::exchange::{is_seed, say};
 use super::names::Heard;
@@ -21,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 const LOG: &str = "bowline::exchange";
-/// Requests under way at once; the others of a cycle wait.
+/// Requests of a cycle under way at once, and of callers; the others wait.
 const UNDER_WAY_MAX: usize = 8;
 /// Pages taken from one peer in one cycle.
 const PAGES_MAX: u32 = (DISCOVERED_MAX / PEERS_MAX) as u32;
@@ -54,11 +55,27 @@ struct Set {
     whole_at: Time,
 }
 
-/// What a caller wants discovered, and what has come so far.
+/// A caller's question that waits.
+#[derive(Debug)]
+struct Wish {
+    ticket: u64,
+    link: LinkId,
+    /// It was asked, and has more than a page, while another answer was being collected.
+    is_long: bool,
+}
+
+/// What a caller wants discovered, and the pages that have come so far. Of all orders one holds pages at a time: an answer is held until it
+/// is whole.
 #[derive(Debug)]
 struct Order {
     ticket: u64,
     found: Vec<Address>,
+}
+
+impl Question {
+    fn holds_pages(&self) -> bool {
+        self.order.as_ref().is_some_and(|order| !order.found.is_empty())
+    }
 }
 
 /// The state of the cycle.
@@ -67,8 +84,7 @@ pub(super) struct Discovery {
     next_cycle: Time,
     queue: VecDeque<LinkId>,
     under_way: BTreeMap<LinkId, Question>,
-    /// Callers' questions that wait: one is under way at a time, for its answer is held until it is whole.
-    orders: VecDeque<(u64, LinkId)>,
+    orders: VecDeque<Wish>,
     /// Links that were asked before, with what they have told; a seed that is new is asked at once.
     met: BTreeMap<LinkId, Set>,
     /// Open links that were not, when links last came or went.
@@ -115,36 +131,52 @@ impl Discovery {
         for link in late {
             self.fail(now, link, NotDiscovered::TimedOut, pool, out);
         }
-        self.begin_order(now, pool, out);
-        if now >= self.next_cycle && pool.counts().open > 0 {
-            self.next_cycle = now + pool.policy().discovery_period;
-            self.queue = pool.slots().iter().filter(|slot| slot.is_open()).map(|slot| slot.link).collect();
-            for at in pool.whom_to_check(now, pool.policy().discovery_checks) {
-                pool.want_check(at);
-                out.nudge_maintenance = true;
-            }
-        } else {
-            self.unmet.retain(|link| !self.met.contains_key(link));
-            let is_new_seed = |slot: &&Slot| slot.is_open() && is_seed(slot, pool);
-            for seed in self.unmet.iter().filter_map(|link| pool.slots().get(*link)).filter(is_new_seed) {
-                self.queue.retain(|link| *link != seed.link);
-                self.queue.push_back(seed.link);
-            }
-        }
-        while self.under_way.len() < UNDER_WAY_MAX
-            && let Some(link) = self.queue.pop_front()
-        {
-            if !self.under_way.contains_key(&link) {
-                let set = self.met.entry(link).or_default();
-                let is_whole = now.since(set.whole_at) >= WHOLE_PERIOD;
-                let since = if is_whole { 0 } else { set.version };
-                self.ask(now, link, None, Question { since, ..Question::default() }, pool, out);
-            }
-        }
+        self.begin_orders(now, pool, out);
+        self.list_whom_to_ask(now, pool, out);
+        self.ask_listed(now, pool, out);
         let answers = self.under_way.values().map(|question| question.asked_at + timeout).min().unwrap_or(Time::MAX);
         // Without links a cycle waits for the first, which comes with a nudge.
         let next_cycle = if pool.counts().open == 0 { Time::MAX } else { self.next_cycle };
         answers.min(next_cycle)
+    }
+
+    /// Each period all linked peers are to be asked, but those that still wait for their turn of the last one: whoever came first and is silent
+    /// must not take the turns of others. Between periods, seeds that are new.
+    fn list_whom_to_ask(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
+        let is_cycle = now >= self.next_cycle && pool.counts().open > 0;
+        if is_cycle {
+            self.next_cycle = now + pool.policy().discovery_period;
+            for at in pool.whom_to_check(now, pool.policy().discovery_checks) {
+                pool.want_check(at);
+                out.nudge_maintenance = true;
+            }
+        }
+        if pool.policy().is_private {
+            return self.queue.clear();
+        }
+        self.unmet.retain(|link| !self.met.contains_key(link));
+        let may_be_asked = |slot: &&Slot| slot.is_open() && slot.hello.as_ref().is_some_and(|hello| !hello.is_private);
+        let waiting: BTreeSet<LinkId> = self.queue.iter().chain(self.under_way.keys()).copied().collect();
+        let listed = |slot: &&Slot| may_be_asked(slot) && !waiting.contains(&slot.link);
+        if is_cycle {
+            self.queue.extend(pool.slots().iter().filter(listed).map(|slot| slot.link));
+        } else {
+            let seeds = self.unmet.iter().filter_map(|link| pool.slots().get(*link)).filter(|slot| is_seed(slot, pool));
+            self.queue.extend(seeds.filter(listed).map(|slot| slot.link));
+        }
+    }
+
+    /// Asks as many of those listed as may be under way, who has failed least often first.
+    fn ask_listed(&mut self, now: Time, pool: &Pool, out: &mut Outbox) {
+        while self.under_way.values().filter(|question| question.order.is_none()).count() < UNDER_WAY_MAX {
+            let failures = |link: &LinkId| self.failures.get(link).copied().unwrap_or(0);
+            let Some(next) = (0..self.queue.len()).min_by_key(|place| failures(&self.queue[*place])) else { return };
+            let Some(link) = self.queue.remove(next).filter(|link| !self.under_way.contains_key(link)) else { continue };
+            let set = self.met.entry(link).or_default();
+            let is_whole = now.since(set.whole_at) >= WHOLE_PERIOD;
+            let since = if is_whole { 0 } else { set.version };
+            self.ask(now, link, None, Question { since, ..Question::default() }, pool, out);
+        }
     }
 
     /// A peer asks, answers, or cannot answer. Nothing of it is a fault.
@@ -164,18 +196,28 @@ impl Discovery {
     /// A caller wants to know who is healthy, in the eyes of the peer of `link`.
     pub(super) fn order(&mut self, ticket: u64, link: LinkId, out: &mut Outbox) {
         if self.orders.len() < ORDERS_MAX {
-            self.orders.push_back((ticket, link));
+            self.orders.push_back(Wish { ticket, link, is_long: false });
         } else {
             out.answers.push((ticket, Answered::Discovered(Err(NotDiscovered::Busy))));
         }
     }
 
-    fn begin_order(&mut self, now: Time, pool: &Pool, out: &mut Outbox) {
-        if self.under_way.values().any(|question| question.order.is_some()) {
-            return;
-        }
-        let Some(next) = self.orders.iter().position(|(_, link)| !self.under_way.contains_key(link)) else { return };
-        if let Some((ticket, link)) = self.orders.remove(next) {
+    /// Asks what callers want to know: of several peers at once, so that a silent one keeps no other caller waiting. A private node asks
+    /// nobody, and a private peer tells of nobody.
+    fn begin_orders(&mut self, now: Time, pool: &Pool, out: &mut Outbox) {
+        let is_private = |link: LinkId| {
+            let hello = pool.slots().get(link).and_then(|slot| slot.hello.as_ref());
+            pool.policy().is_private || hello.is_some_and(|hello| hello.is_private)
+        };
+        while self.under_way.values().filter(|question| question.order.is_some()).count() < UNDER_WAY_MAX {
+            let is_collecting = self.under_way.values().any(Question::holds_pages);
+            let must_wait = |wish: &Wish| self.under_way.contains_key(&wish.link) || wish.is_long && is_collecting;
+            let next = self.orders.iter().position(|wish| !must_wait(wish));
+            let Some(Wish { ticket, link, .. }) = next.and_then(|next| self.orders.remove(next)) else { return };
+            if is_private(link) {
+                out.answers.push((ticket, Answered::Discovered(Err(NotDiscovered::Private))));
+                continue;
+            }
             let order = Some(Order { ticket, found: Vec::new() });
             self.ask(now, link, None, Question { order, ..Question::default() }, pool, out);
         }
@@ -193,9 +235,9 @@ impl Discovery {
             question.order.iter().filter(|_| !is_there).for_each(|order| tell(order.ticket));
             is_there
         });
-        self.orders.retain(|(ticket, link)| {
-            let is_there = is_link(link);
-            (!is_there).then(|| tell(*ticket));
+        self.orders.retain(|wish| {
+            let is_there = is_link(&wish.link);
+            (!is_there).then(|| tell(wish.ticket));
             is_there
         });
     }
@@ -226,10 +268,9 @@ impl Discovery {
         if pool.policy().is_private || !self.askers.take(now, asker, answers) {
             return say(out, link, (ChannelId::DISCOVER, Kind::Error, number), Vec::new());
         }
-        let version = pool.points().healthy_version();
-        // A version that we never told names nothing.
-        let since = if request.since <= version { request.since } else { 0 };
-        let mut peers: BTreeSet<Address> = pool.healthy_since(now, since).into_iter().collect();
+        let after = request.after.as_ref();
+        // One more than a page shows that more follow.
+        let (mut peers, version) = pool.healthy_page(now, after, request.since, PEERS_MAX + 1);
         if let Some(claim) = &request.peer {
             if let Some(slot) = pool.slots().get(link).filter(|_| pool.policy().is_bootstrap) {
                 heard.add(now, &Address { id: Some(asker), ..claim.clone() }, (slot.remote, asker));
@@ -242,11 +283,13 @@ impl Discovery {
                 // Others are told of it only when a dial has proven it.
                 out.nudge_maintenance = true;
             }
-            peers.extend(bound);
+            if let Some(bound) = bound.filter(|bound| after.is_none_or(|after| bound > after))
+                && let Err(place) = peers.binary_search(&bound)
+            {
+                peers.insert(place, bound);
+            }
         }
-        let rest: Vec<Address> =
-            peers.into_iter().filter(|peer| request.after.as_ref().is_none_or(|after| peer > after)).collect();
-        let page = DiscoverResponse { version, ..DiscoverResponse::page(&rest, false) };
+        let page = DiscoverResponse { version, ..DiscoverResponse::page(&peers, false) };
         say(out, link, (ChannelId::DISCOVER, Kind::Response, number), page.encode());
     }
 
@@ -267,7 +310,7 @@ impl Discovery {
         let Some(received) = answer else {
             return self.fail(now, link, NotDiscovered::Malformed, pool, out);
         };
-        let Some(question) = self.under_way.remove(&link) else { return };
+        let Some(mut question) = self.under_way.remove(&link) else { return };
         if self.failures.remove(&link).is_some() {
             pool.note_answer(link, 0);
         }
@@ -278,12 +321,15 @@ impl Discovery {
         }
         let new = pool.learn_all(now, response.peers.iter().map(|peer| (peer, &[][..])), from, peer);
         out.nudge_maintenance |= new > 0;
-        let mut question = question;
         if question.pages == 1 {
             question.version = response.version;
         }
         let next = response.peers.last().filter(|_| response.has_more && question.pages < PAGES_MAX).cloned();
         if let Some(order) = &mut question.order {
+            if next.is_some() && self.under_way.values().any(Question::holds_pages) {
+                // It is asked again, from the first page on, when the other caller has his.
+                return self.orders.push_front(Wish { ticket: order.ticket, link, is_long: true });
+            }
             order.found.extend(response.peers);
         }
         if next.is_some() {
@@ -302,10 +348,14 @@ impl Discovery {
         if let Some(Question { order: Some(order), .. }) = self.under_way.remove(&link) {
             out.answers.push((order.ticket, Answered::Discovered(Err(what))));
         }
-        let failures = self.failures.entry(link).or_default();
-        *failures = failures.saturating_add(1);
-        pool.note_answer(link, *failures);
-        out.changed |= *failures == pool.policy().unhealthy_after;
+        // Who refuses is there: it was asked too often for it, or tells nobody.
+        let is_failure = what != NotDiscovered::Refused;
+        let failures = self.failures.get(&link).copied().unwrap_or(0).saturating_add(u32::from(is_failure));
+        if is_failure {
+            self.failures.insert(link, failures);
+            pool.note_answer(link, failures);
+            out.changed |= failures == pool.policy().unhealthy_after;
+        }
         let line = self.lines.line(now, || format!("{link}: discovery failed {failures} times in a row: {what}"));
         out.log.extend(line.map(|line| (log::Level::Info, LOG, line)));
     }

@@ -11,6 +11,7 @@ use crate::bus::command::Command;
 use crate::bus::report::Control;
 use crate::pool::policy::Policy;
 use crate::pool::slots::Purpose;
+use crate::wire::hello::Hello;
 
 struct Bench {
     pool: Pool,
@@ -37,9 +38,17 @@ impl Bench {
 
     /// A peer that says nothing of where it listens.
     fn inbound(&mut self, now: Time, number: usize) -> LinkId {
+        self.inbound_with(now, number, Hello::default())
+    }
+
+    fn private(&mut self, now: Time, number: usize) -> LinkId {
+        self.inbound_with(now, number, Hello { is_private: true, ..Hello::default() })
+    }
+
+    fn inbound_with(&mut self, now: Time, number: usize, hello: Hello) -> LinkId {
         let link = self.ids.next();
         self.pool.claim_arrival(now, link, at(number)).expect("may come");
-        let hello = std::sync::Arc::new(crate::wire::hello::Hello::default());
+        let hello = std::sync::Arc::new(hello);
         self.pool.introduce(now, link, peer(number), &hello, &mut self.rng);
         self.pool.open(now, link);
         link
@@ -112,7 +121,7 @@ fn order(bench: &mut Bench, now: Time, ticket: u64, link: LinkId) -> Outbox {
 }
 
 #[test]
-fn an_order_gets_all_pages_and_one_is_under_way_at_a_time() {
+fn an_order_gets_all_pages_and_one_answer_is_collected_at_a_time() {
     let mut bench = Bench::new(policy());
     let (one, other) = (bench.outbound(ms(0), 1), bench.outbound(ms(0), 2));
     // The cycle's own questions come first, and their answers are nobody's.
@@ -121,24 +130,86 @@ fn an_order_gets_all_pages_and_one_is_under_way_at_a_time() {
             bench.hear(ms(1), link, (Kind::Response, number), DiscoverResponse::page(&[], false).encode()).answers.is_empty()
         );
     }
-    let asked = said(&order(&mut bench, ms(2), 7, one));
-    assert_eq!((asked.len(), asked[0].0), (1, one));
-    assert!(said(&order(&mut bench, ms(3), 8, other)).is_empty(), "it waits");
-    assert!(said(&order(&mut bench, ms(3), 9, other)).is_empty());
+    let first = said(&order(&mut bench, ms(2), 7, one));
+    let second = said(&order(&mut bench, ms(3), 8, other));
+    assert_eq!((first[0].0, second[0].0), (one, other), "both are asked at once");
+    assert!(said(&order(&mut bench, ms(3), 9, other)).is_empty(), "one question at a time on a link");
     let page = |number, has_more| DiscoverResponse::page(&[Address::of(at(number), None)], has_more).encode();
-    let out = bench.hear(ms(4), one, (Kind::Response, asked[0].2), page(30, true));
-    let asked = said(&out);
-    assert!(out.answers.is_empty() && asked.len() == 1, "the next page");
-    let out = bench.hear(ms(5), one, (Kind::Response, asked[0].2), page(31, false));
+    let out = bench.hear(ms(4), one, (Kind::Response, first[0].2), page(30, true));
+    let next = said(&out);
+    assert!(out.answers.is_empty() && next.len() == 1, "the next page");
+    let out = bench.hear(ms(4), other, (Kind::Response, second[0].2), page(40, true));
+    let ninth = said(&out);
+    assert_eq!((told(&out), ninth.len()), (vec![], 1), "one is collected already: the other waits, a third is asked");
+    let out = bench.hear(ms(5), one, (Kind::Response, next[0].2), page(31, false));
     assert_eq!(told(&out), [(7, Ok(2))]);
-    let asked = said(&out);
-    assert_eq!((asked.len(), asked[0].0), (1, other), "the next order");
-    let out = bench.hear(ms(6), other, (Kind::Error, asked[0].2), Vec::new());
-    assert_eq!(told(&out), [(8, Err(NotDiscovered::Refused))]);
-    assert_eq!(said(&out).len(), 1);
+    assert!(said(&out).is_empty(), "the link has a question");
+    let out = bench.hear(ms(6), other, (Kind::Error, ninth[0].2), Vec::new());
+    assert_eq!(told(&out), [(9, Err(NotDiscovered::Refused))]);
+    let again = said(&out);
+    assert_eq!(again.len(), 1, "from the first page on");
+    assert_eq!(DiscoverRequest::decode(&again[0].3).expect("ours are valid").after, None);
+    let out = bench.hear(ms(7), other, (Kind::Response, again[0].2), page(40, true));
+    let last = said(&out);
+    let out = bench.hear(ms(8), other, (Kind::Response, last[0].2), page(41, false));
+    assert_eq!(told(&out), [(8, Ok(2))], "nothing is told twice");
+    order(&mut bench, ms(9), 10, one);
     let mut out = Outbox::default();
-    bench.machine.wake(ms(30_006), &mut bench.pool, &mut out);
-    assert_eq!(told(&out), [(9, Err(NotDiscovered::TimedOut))]);
+    bench.machine.wake(ms(30_009), &mut bench.pool, &mut out);
+    assert_eq!(told(&out), [(10, Err(NotDiscovered::TimedOut))]);
+}
+
+#[test]
+fn an_order_to_a_silent_peer_keeps_no_other_caller_waiting() {
+    let mut bench = Bench::new(policy());
+    let links: Vec<LinkId> = (1..=3).map(|number| bench.outbound(ms(0), number)).collect();
+    for (link, _, number, _) in bench.wake(ms(0)) {
+        bench.hear(ms(1), link, (Kind::Response, number), DiscoverResponse::page(&[], false).encode());
+    }
+    order(&mut bench, ms(2), 1, links[0]);
+    let asked = said(&order(&mut bench, ms(3), 2, links[1]));
+    assert_eq!(asked.len(), 1);
+    let out = bench.hear(ms(4), links[1], (Kind::Response, asked[0].2), DiscoverResponse::page(&[], false).encode());
+    assert_eq!(told(&out), [(2, Ok(0))]);
+}
+
+#[test]
+fn silent_peers_do_not_take_the_turns_of_others() {
+    let mut bench = Bench::new(policy());
+    // The oldest 20 never answer, the youngest 4 always do.
+    let links: Vec<LinkId> = (1..=24).map(|number| bench.inbound(ms(0), number)).collect();
+    let mut asked = BTreeMap::new();
+    for second in 0..600 {
+        let now = ms(second * 1_000);
+        let mut questions: VecDeque<_> = bench.wake(now).into();
+        while let Some((link, _, number, _)) = questions.pop_front() {
+            let place = links.iter().position(|known| *known == link).expect("a link");
+            *asked.entry(place).or_insert(0) += 1;
+            if place >= 20 {
+                let answer = DiscoverResponse::page(&[], false).encode();
+                questions.extend(said(&bench.hear(now, link, (Kind::Response, number), answer)));
+            }
+        }
+    }
+    let least = |places: std::ops::Range<usize>| places.map(|place| asked.get(&place).copied().unwrap_or(0)).min();
+    assert!(least(20..24) >= Some(9), "ten periods: {asked:?}");
+    assert!(least(0..20) >= Some(5), "the silent ones have their turn too: {asked:?}");
+}
+
+#[test]
+fn a_private_node_asks_nobody_and_nobody_asks_it() {
+    let mut bench = Bench::new(Policy { is_private: true, is_bootstrap: false, ..policy() });
+    let link = bench.outbound(ms(0), 1);
+    assert!(bench.wake(ms(0)).is_empty() && bench.wake(ms(60_000)).is_empty());
+    let out = order(&mut bench, ms(60_001), 1, link);
+    assert_eq!((said(&out), told(&out)), (vec![], vec![(1, Err(NotDiscovered::Private))]));
+    let out = bench.hear(ms(60_002), link, (Kind::Request, 9), asks(None));
+    assert_eq!(said(&out), [(link, Kind::Error, 9, vec![])]);
+    let mut bench = Bench::new(policy());
+    let private = bench.private(ms(0), 1);
+    assert!(bench.wake(ms(0)).is_empty() && bench.wake(ms(60_000)).is_empty());
+    let out = order(&mut bench, ms(60_001), 1, private);
+    assert_eq!((said(&out), told(&out)), (vec![], vec![(1, Err(NotDiscovered::Private))]));
 }
 
 #[test]
@@ -311,11 +382,9 @@ fn three_failures_in_a_row_make_a_peer_unhealthy_and_an_answer_heals_it() {
         assert_eq!(bench.pool.healthy(ms(240_001)).len(), 1);
         let now = cycle * 60_000;
         let asked = bench.wake(ms(now));
-        let what = [(Kind::Error, vec![]), (Kind::Response, vec![0xff]), (Kind::Error, vec![])];
-        let (kind, body) = what[cycle as usize].clone();
-        let out = bench.hear(ms(now + 1), link, (kind, asked[0].2), body);
+        let mut out = bench.hear(ms(now + 1), link, (Kind::Response, asked[0].2), vec![0xff]);
         assert!(!out.commands.iter().any(|command| matches!(command, Command::Close { .. })), "nobody is closed for it");
-        assert!(out.log[0].2.contains(&format!("failed {} times", cycle + 1)));
+        assert!(out.log.remove(0).2.contains(&format!("failed {} times", cycle + 1)));
     }
     assert!(bench.pool.healthy(ms(240_001)).is_empty());
     let asked = bench.wake(ms(180_000));
@@ -326,6 +395,17 @@ fn three_failures_in_a_row_make_a_peer_unhealthy_and_an_answer_heals_it() {
     assert!(bench.pool.healthy(ms(240_001)).is_empty(), "nobody waits for it any more");
     let asked = bench.wake(ms(240_000));
     bench.hear(ms(240_001), link, (Kind::Response, asked[0].2), late);
+    assert_eq!(bench.pool.healthy(ms(240_001)).len(), 1);
+}
+
+#[test]
+fn who_refuses_to_answer_is_there_and_stays_healthy() {
+    let mut bench = Bench::new(policy());
+    let link = bench.outbound(ms(0), 1);
+    for cycle in 0..5 {
+        let asked = bench.wake(ms(cycle * 60_000));
+        bench.hear(ms(cycle * 60_000 + 1), link, (Kind::Error, asked[0].2), Vec::new());
+    }
     assert_eq!(bench.pool.healthy(ms(240_001)).len(), 1);
 }
 

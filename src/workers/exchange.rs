@@ -30,6 +30,9 @@ use std::time::Duration;
 const LOG: &str = "bowline::exchange";
 /// Available peers that shorten the interval; more do not (ReactorV2).
 const PEERS_COUNTED: u32 = 50;
+/// The protocol allows requests on a link this far apart (ReactorV2 minReceiveRequestInterval). The operator's own interval may police less
+/// strictly and ask more slowly, never the other way: or a setting that others do not know would make offenders of honest nodes.
+const AGREED_INTERVAL: Duration = Duration::from_millis(100);
 /// We keep this many times the allowed interval to one peer, because the network moves requests together (ReactorV2's margin).
 const MARGIN: u32 = 2;
 /// The store counts as full at this many percent.
@@ -54,12 +57,22 @@ impl From<Said> for Input {
     }
 }
 
+/// What we have asked on a link.
+#[derive(Clone, Copy, Debug, Default)]
+struct Asked {
+    last: Time,
+    /// Answers that may still come: one for each request that has none, however late.
+    owed: u32,
+    /// Requests since the last answer: once they are late, failures in a row.
+    unanswered: u32,
+}
+
 /// The exchange worker's machine.
 #[derive(Debug)]
 pub struct Exchange {
     rng: Rng,
-    /// Links that were asked, and whether their peers owe an answer: until it comes, however late, they are not asked again.
-    asked: BTreeMap<LinkId, bool>,
+    /// Links that were asked, and what their peers owe.
+    asked: BTreeMap<LinkId, Asked>,
     /// Open links that were never asked, oldest first, and the version of the places that they were last looked for at.
     unasked: Vec<LinkId>,
     seen: Option<u64>,
@@ -114,7 +127,7 @@ impl Exchange {
     /// Asks whoever is due to be asked: somebody when the interval is over, when maintenance wants it, or when a newcomer is up that may
     /// know more than our short book.
     fn ask_round(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox) {
-        if !may_exchange(pool) {
+        if !pool.policy().may_exchange() {
             self.deadline = Time::MAX;
             return;
         }
@@ -142,34 +155,42 @@ impl Exchange {
 
     /// Asks a peer, or any, on request. `None` if it may not be asked now.
     fn ask_now(&mut self, now: Time, wanted: Option<LinkId>, pool: &mut Pool, out: &mut Outbox) -> Option<LinkId> {
-        if !may_exchange(pool) {
+        if !pool.policy().may_exchange() {
             return None;
         }
         let available = self.available(now, pool);
-        let any = || available.get(self.rng.index(available.len())).copied();
-        let link = wanted.map_or_else(any, |link| available.contains(&link).then_some(link))?;
+        let any = available.get(self.rng.index(available.len())).copied();
+        let may_ask = |link: &LinkId| pool.slots().get(*link).is_some_and(|slot| self.may_ask(now, slot, pool));
+        let link = wanted.map_or(any, |link| Some(link).filter(may_ask))?;
         self.ask(now, link, available.len(), pool, out);
         Some(link)
     }
 
-    /// Open links whose peer may be asked now.
+    /// Open links whose peer may be asked now: of these, those that have failed to answer least often since they last did. Who is silent
+    /// is asked when nobody better is there, and keeps nobody from being asked.
     fn available(&self, now: Time, pool: &Pool) -> Vec<LinkId> {
-        pool.slots().iter().filter(|slot| self.may_ask(now, slot, pool)).map(|slot| slot.link).collect()
+        let failures = |slot: &Slot| self.asked.get(&slot.link).map_or(0, |asked| asked.unanswered);
+        let may_be_asked = || pool.slots().iter().filter(|slot| self.may_ask(now, slot, pool));
+        let least = may_be_asked().map(failures).min();
+        may_be_asked().filter(|slot| Some(failures(slot)) == least).map(|slot| slot.link).collect()
     }
 
     fn may_ask(&self, now: Time, slot: &Slot, pool: &Pool) -> bool {
         self.asked_again_at(slot, pool).is_some_and(|at| at <= now)
     }
 
-    /// When the peer of a link may be asked; `None` while it may not at all.
+    /// When the peer of a link may be asked: after its pace, and one that owes an answer after our patience; `None` if it may not at all.
     fn asked_again_at(&self, slot: &Slot, pool: &Pool) -> Option<Time> {
         let hello = slot.hello.as_ref()?;
-        let owes = self.asked.get(&slot.link) == Some(&true);
-        if !slot.is_open() || owes || hello.is_private {
+        if !slot.is_open() || hello.is_private {
             return None;
         }
+        let owes = self.asked.get(&slot.link).filter(|asked| asked.owed > 0);
+        let patient_until = owes.map_or(Time::ZERO, |asked| asked.last + pool.policy().pex_patience);
         let last = pool.known().get(&slot.peer?).and_then(|peer| peer.asked_by_us);
-        Some(last.map_or(Time::ZERO, |last| last + pool.policy().pex_request_interval_min * MARGIN))
+        let pace = pool.policy().pex_request_interval_min.max(AGREED_INTERVAL) * MARGIN;
+        let paced_until = last.map_or(Time::ZERO, |last| last + pace);
+        Some(paced_until.max(patient_until))
     }
 
     /// A link that was never asked: a seed's at once, another's as soon as the pace allows, while the book is short.
@@ -187,7 +208,8 @@ impl Exchange {
         if let Some(peer) = slot.peer.and_then(|peer| pool.known_mut().get_mut(&peer)) {
             peer.asked_by_us = Some(now);
         }
-        self.asked.insert(link, true);
+        let asked = self.asked.entry(link).or_default();
+        *asked = Asked { last: now, owed: asked.owed.saturating_add(1), unanswered: asked.unanswered.saturating_add(1) };
         self.unasked.retain(|other| *other != link);
         self.last_ask = Some(now);
         self.next_ask = now + self.interval(available.saturating_sub(1), pool);
@@ -266,22 +288,20 @@ impl Exchange {
             PexMessage::Request => self.answer(now, said, true, pool, out),
             PexMessage::RequestV2 => self.answer(now, said, false, pool, out),
             PexMessage::Response(addresses) => {
-                let count = addresses.len();
-                self.learn(now, said.link, count, addresses.iter().map(|address| (address, &[][..])), pool, out)
+                self.learn(now, said.link, addresses.iter().map(|address| (address, &[][..])), pool, out)
             }
             PexMessage::ResponseV2(entries) => {
-                let count = entries.len();
                 let offers = entries.iter().map(|entry| (&entry.address, &entry.capabilities[..]));
-                self.learn(now, said.link, count, offers, pool, out)
+                self.learn(now, said.link, offers, pool, out)
             }
         }
     }
 
     /// Answers by the type of the request. A private node, or one without PEX, stays silent; it polices all the same.
     fn answer(&mut self, now: Time, said: &Said, is_v1: bool, pool: &mut Pool, out: &mut Outbox) -> Result<(), CloseReason> {
-        let interval_min = pool.policy().pex_request_interval_min;
+        let interval_min = pool.policy().pex_request_interval_min.min(AGREED_INTERVAL);
         let is_admitted = pool.known_mut().admit_request(now, &said.peer, said.link, interval_min)?;
-        if !is_admitted || !may_exchange(pool) || !self.serving.admit(said.link, pool) {
+        if !is_admitted || !pool.policy().may_exchange() || !self.serving.admit(said.link, pool) {
             return Ok(());
         }
         self.serving.note(now, said.link, Direction::Inbound, pool);
@@ -295,20 +315,18 @@ impl Exchange {
         Ok(())
     }
 
+    /// Takes an answer that is owed. Of its addresses, of which the protocol allows 100, only so many are looked at as an answer of ours may
+    /// have.
     fn learn<'a>(
         &mut self,
         now: Time,
         link: LinkId,
-        count: usize,
         offers: impl Iterator<Item = (&'a Address, &'a [Capability])>,
         pool: &mut Pool,
         out: &mut Outbox,
     ) -> Result<(), CloseReason> {
-        let owes = self.asked.get_mut(&link).filter(|owes| **owes).ok_or(CloseReason::PexUnsolicited)?;
-        *owes = false;
-        if count > pool.policy().pex_addresses_max {
-            return Err(CloseReason::PexTooMany);
-        }
+        let asked = self.asked.get_mut(&link).filter(|asked| asked.owed > 0).ok_or(CloseReason::PexUnsolicited)?;
+        *asked = Asked { owed: asked.owed - 1, unanswered: 0, ..*asked };
         let Some((from, peer)) = pool.slots().get(link).map(|slot| (slot.remote, slot.peer)) else { return Ok(()) };
         // The next request keeps its distance from this moment: the peer took the last one before it answered, but perhaps long after
         // it was sent, and measures from there.
@@ -317,22 +335,17 @@ impl Exchange {
         }
         pool.note_use(now, link, Use::Messages);
         self.serving.note(now, link, Direction::Outbound, pool);
-        let offers: Vec<_> = offers.collect();
+        let offers: Vec<_> = offers.take(pool.policy().pex_addresses_max).collect();
         if let Some(peer) = peer {
             offers.iter().for_each(|(address, _)| self.heard.add(now, address, (from, peer)));
         }
+        self.total += offers.len() as u64;
         let new = pool.learn_all(now, offers.into_iter(), from, peer);
-        self.total += count as u64;
         self.new += new as u64;
         // What is known already may be news all the same: who has a wanted capability.
         out.nudge_maintenance |= new > 0 || pool.is_short_of_roles();
         Ok(())
     }
-}
-
-/// A private node, or one without PEX, neither asks nor answers.
-fn may_exchange(pool: &Pool) -> bool {
-    pool.policy().pex_enabled && !pool.policy().is_private
 }
 
 /// Peers that the operator configured to be asked, or that were dialed for it.
@@ -344,7 +357,7 @@ pub(super) fn is_seed(slot: &Slot, pool: &Pool) -> bool {
 /// the book knows.
 fn is_legacy(slot: &Slot, pool: &Pool) -> bool {
     let speaks_bowline = |hello: &Hello| hello.listen.iter().any(|address| address.scheme == Scheme::Bowline);
-    let is_known = || pool.points().iter().any(|point| point.peer == slot.peer && slot.peer.is_some());
+    let is_known = || slot.peer.is_some_and(|peer| pool.points().of_peer(&peer).next().is_some());
     slot.point.is_none() && !slot.hello.as_deref().is_some_and(speaks_bowline) && !is_known()
 }
 

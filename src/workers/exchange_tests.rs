@@ -180,14 +180,61 @@ fn a_second_answer_to_one_request_is_unsolicited() {
 }
 
 #[test]
-fn an_answer_after_the_timeout_is_late_and_not_unsolicited() {
+fn who_owes_an_answer_is_asked_again_once_it_has_surely_had_the_request() {
     let mut bench = Bench::new(policy());
     let link = bench.outbound(ms(0), 1);
-    bench.wake(ms(0));
-    let asked: usize = (1..100).map(|n| said(&bench.wake(ms(n * 31_000))).len()).sum();
-    assert_eq!(asked, 0, "who owes an answer is not asked again");
-    assert!(closes(&bench.hear(ms(3_200_000), link, 1, answer(50..51))).is_empty());
-    assert_eq!(said(&bench.wake(ms(3_201_000))).len(), 1, "it is available again");
+    assert_eq!(said(&bench.wake(ms(0))).len(), 1);
+    assert!(said(&bench.wake(ms(119_000))).is_empty(), "two ping timeouts");
+    assert_eq!(said(&bench.wake(ms(120_000))), [(link, PexMessage::RequestV2)]);
+    assert!(said(&bench.wake(ms(239_999))).is_empty());
+    assert_eq!(said(&bench.wake(ms(240_999))), [(link, PexMessage::RequestV2)], "it looks again after a second");
+    // As many answers as are owed, however late, and no more.
+    for now in [300_000, 300_001, 300_002] {
+        assert!(closes(&bench.hear(ms(now), link, 1, answer(50..51))).is_empty(), "{now}");
+    }
+    assert_eq!(closes(&bench.hear(ms(300_003), link, 1, answer(50..51))), [CloseReason::PexUnsolicited]);
+    // A longer timeout of the operator's holds too.
+    let mut bench = Bench::new(Policy { pex_patience: Duration::from_secs(200), ..policy() });
+    bench.outbound(ms(0), 1);
+    let asked: Vec<usize> = [0, 199_000, 200_000].map(|now| said(&bench.wake(ms(now))).len()).into();
+    assert_eq!(asked, [1, 0, 1]);
+}
+
+#[test]
+fn patience_is_the_timeout_but_never_less_than_two_ping_timeouts() {
+    let patience = |timeout: &str, ping: &str| {
+        let mut settings =
+            crate::settings::table::Settings { discovery_bootstrap: true, ..crate::settings::table::Settings::new("test") };
+        settings.set("pex.request_timeout", timeout).expect("in range");
+        settings.set("ping.timeout", ping).expect("in range");
+        Policy::from(&settings.check().expect("valid")).pex_patience.as_secs()
+    };
+    assert_eq!([patience("30s", "60s"), patience("150s", "60s"), patience("30s", "10min")], [120, 150, 1_200]);
+}
+
+#[test]
+fn the_silent_are_asked_when_nobody_better_is_there() {
+    let mut bench = Bench::new(Policy { points_short: 0, ..policy() });
+    let (silent, other) = (bench.outbound(ms(0), 1), bench.outbound(ms(0), 2));
+    let mut asked = BTreeMap::new();
+    let mut minutes = |bench: &mut Bench, from: u64, to: u64| {
+        asked.clear();
+        for second in from * 60..to * 60 {
+            for (link, _) in said(&bench.wake(ms(second * 1_000))) {
+                *asked.entry(link).or_insert(0) += 1;
+                if link == other {
+                    bench.hear(ms(second * 1_000), link, 2, answer(50..51));
+                }
+            }
+        }
+        [silent, other].map(|link| asked.get(&link).copied().unwrap_or(0))
+    };
+    let [of_silent, of_other] = minutes(&mut bench, 0, 2);
+    assert!(of_silent <= 1 && of_other > 0);
+    let [of_silent, of_other] = minutes(&mut bench, 2, 300);
+    assert!(of_silent <= 1 && of_other > 10, "{of_silent} {of_other}");
+    bench.close(ms(18_000_000), other);
+    assert_eq!(minutes(&mut bench, 300, 360)[0], 30, "each two minutes");
 }
 
 #[test]
@@ -218,6 +265,35 @@ fn a_second_request_within_100_ms_closes_the_link() {
         }
         assert_eq!(closes(&bench.hear(ms(349), link, 1, request.encode())), [CloseReason::PexTooOften]);
     }
+}
+
+#[test]
+fn no_setting_of_ours_makes_an_offender_of_who_keeps_to_the_protocol() {
+    let strict = Policy { pex_request_interval_min: Duration::from_secs(5), pex_addresses_max: 10, ..policy() };
+    let mut bench = Bench::new(strict);
+    let link = bench.outbound(ms(0), 1);
+    bench.wake(ms(0));
+    assert!(closes(&bench.hear(ms(1), link, 1, answer(50..150))).is_empty(), "100 addresses are no fault");
+    assert_eq!(bench.pool.points().len(), 11, "but no more than 10 are taken");
+    for now in [10, 110, 210] {
+        let out = bench.hear(ms(now), link, 1, PexMessage::RequestV2.encode());
+        assert_eq!((closes(&out), answers(&out)), (vec![], 1), "{now}");
+    }
+    assert_eq!(closes(&bench.hear(ms(309), link, 1, PexMessage::RequestV2.encode())), [CloseReason::PexTooOften]);
+}
+
+#[test]
+fn no_setting_of_ours_makes_us_ask_faster_than_the_protocol_allows() {
+    let mut bench = Bench::new(Policy { pex_request_interval_min: Duration::ZERO, ..policy() });
+    let link = bench.outbound(ms(0), 1);
+    let mut asked_at = Vec::new();
+    for now in 0..2_000 {
+        if !said(&bench.wake(ms(now))).is_empty() {
+            asked_at.push(now);
+            bench.hear(ms(now), link, 1, answer(50 + asked_at.len()..51 + asked_at.len()));
+        }
+    }
+    assert!(asked_at.len() > 1 && asked_at.windows(2).all(|two| two[1] - two[0] >= 200), "{asked_at:?}");
 }
 
 #[test]
