@@ -267,6 +267,28 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
     assert!(matches!(FileStore::new(&path).load(), Err(StoreFault::Damaged { text, .. }) if text.contains("'x' is no schema")));
 }
 
+#[test]
+fn a_file_of_another_format_is_refused_and_left_as_it_is() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let whole = written(&path);
+    let with_format = |formats: [u8; 2]| {
+        let mut bytes = whole.clone();
+        // Where redb's two commit slots say their format.
+        (bytes[64], bytes[192]) = (formats[0], formats[1]);
+        fs::write(&path, &bytes).expect("written");
+        bytes
+    };
+    for format in [4, 2] {
+        let bytes = with_format([format; 2]);
+        let Err(StoreFault::Io(text)) = FileStore::new(&path).load() else { panic!("it is not ours to read") };
+        assert!(text.contains(&format!("format {format}, this version reads 3")), "{text}");
+        assert!(fs::read(&path).expect("there") == bytes && folder.names() == ["store"], "it was touched");
+    }
+    with_format([4, 3]);
+    assert!(matches!(FileStore::new(&path).load(), Err(StoreFault::Damaged { .. })), "only a turned bit does that");
+}
+
 /// Writes the schema as a later version would.
 fn set_schema(path: &Path, schema: &str) {
     let table = redb::TableDefinition::<&str, &str>::new("rows");
@@ -387,6 +409,12 @@ fn the_address_book_survives_and_is_a_way_in() {
     let alone = builder(&set).identity(stranger.clone()).build().expect("it may have stored addresses");
     let error = alone.start().expect_err("it has none").to_string();
     assert!(error.contains("no seed, no persistent peer and not a bootstrap node"), "{error}");
+    // Nor is an address one that the node will not dial: here its own.
+    let mut memory = MemoryStore::default();
+    memory.save(&[Change::Point(SavedPoint { peer: Some(stranger.id()), ..point(1, 1) })], true).expect("memory");
+    let alone = builder(&set).store(Box::new(memory)).identity(stranger.clone()).build().expect("it may have stored addresses");
+    let error = alone.start().expect_err("it knows itself alone").to_string();
+    assert!(error.contains("no seed, no persistent peer and not a bootstrap node"), "{error}");
     let node = start(builder(&set).set("discovery.seeds", &at).expect("an address"), stranger.clone());
     until("it is linked", || node.peers().len() == 1);
     node.save(PATIENCE).expect("there is room");
@@ -422,13 +450,26 @@ struct Faulty {
     /// Calls that still fail.
     faults: Arc<AtomicU64>,
     panics: bool,
+    /// What a call fails with, and loses all rows by; `None`: the disk is full.
+    loses: Option<StoreFault>,
 }
 
 impl Faulty {
     fn call(&self) -> Result<(), StoreFault> {
         let fails = self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
         assert!(!(fails && self.panics), "on purpose");
-        if fails { Err(StoreFault::Io("no space left".to_owned())) } else { Ok(()) }
+        if !fails {
+            return Ok(());
+        }
+        let Some(fault) = &self.loses else { return Err(StoreFault::Io("no space left".to_owned())) };
+        let mut memory = self.memory.clone();
+        let Saved { points, peers, lists, scores, .. } = memory.load()?;
+        let points = points.iter().map(|point| Change::NoPoint(point.at));
+        let peers = peers.iter().map(|peer| Change::NoPeer(peer.id));
+        let lists = lists.iter().map(|entry| Change::NoList(entry.list, entry.subject));
+        let scores = scores.iter().map(|score| Change::NoScore(score.peer));
+        memory.save(&points.chain(peers).chain(lists).chain(scores).collect::<Vec<_>>(), true)?;
+        Err(fault.clone())
     }
 }
 
@@ -465,6 +506,28 @@ fn what_could_not_be_saved_is_saved_later_and_told_once() {
         assert_eq!(memory.load().expect("memory").lists.len(), 1);
         let told = notices(&node, |notice| if let Notice::StoreFailed { text } = notice { Some(text) } else { None });
         assert!(told.len() <= 1, "{told:?}");
+        stop(&node);
+    }
+}
+
+/// What it had is known still: the next save brings all of it back, not only what has changed.
+#[test]
+fn a_store_that_loses_what_it_has_while_a_node_runs_gets_all_of_it_again() {
+    let aside = PathBuf::from("aside");
+    for fault in [StoreFault::Damaged { aside: aside.clone(), text: "a bit".to_owned() }, StoreFault::Lost] {
+        let is_damage = fault != StoreFault::Lost;
+        let store = Faulty { loses: Some(fault), ..Faulty::default() };
+        let node = start(builder(&[]).store(Box::new(store.clone())), identity());
+        let nets = ["192.0.2.0/24", "198.51.100.0/24"].map(|text| text.parse().expect("a prefix"));
+        node.ban(nets[0], None, "spam").expect("there is room");
+        node.save(PATIENCE).expect("saved");
+        store.faults.store(1, Ordering::Relaxed);
+        node.ban(nets[1], None, "spam").expect("there is room");
+        node.save(PATIENCE).expect("saved anew");
+        let saved = store.memory.clone().load().expect("memory");
+        assert_eq!(saved.lists.iter().map(|entry| entry.subject).collect::<Vec<_>>(), nets);
+        let told = notices(&node, |notice| if let Notice::StoreSetAside { path, .. } = notice { Some(path) } else { None });
+        assert_eq!(told, if is_damage { vec![aside.clone()] } else { Vec::new() });
         stop(&node);
     }
 }

@@ -254,6 +254,9 @@ fn every_drawn_edge_is_walked() {
     walked.extend(beside_a_dial(&[open, doom, in_vain]));
     walked.extend(beside_a_dial(&[open, close(1, CloseReason::Reset)]));
     walked.extend(beside_a_dial(&[open, meet_self]));
+    let mut walk = Walk::new(1);
+    [(1, 1, 3), (3, 1, 0)].into_iter().for_each(|step| walk.step(step));
+    walked.extend(walk.walked);
     for (attempts_max, is_fixed) in [(1, false), (2, false), (2, true)] {
         walked.extend(twice_used(attempts_max, is_fixed));
     }
