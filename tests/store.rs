@@ -4,18 +4,16 @@
 mod nodes;
 
 use bowline::{
-    Anchor, Builder, By, Change, CloseReason, Error, Event, FileStore, Identity, ImportError, Imported, MemoryStore, Node,
-    Notice, OnList, PeerId, Proof, Saved, SavedList, SavedPeer, SavedPoint, SavedScore, Source, Stage, Store, StoreFault,
+    Anchor, Builder, By, Change, CloseReason, Error, FileStore, Identity, ImportError, Imported, MemoryStore, Node, Notice,
+    OnList, PeerId, PointFilter, Proof, Saved, SavedList, SavedPeer, SavedPoint, SavedScore, Source, Stage, Store, StoreFault,
 };
-use nodes::{BOOTSTRAP, ONE_LINK, identity, network};
+use nodes::{BOOTSTRAP, ONE_LINK, identity, network, notices};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Cursor;
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -320,17 +318,6 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     nodes::within(PATIENCE, what, is_so);
 }
 
-/// The notices so far that `wanted` makes something of.
-fn notices<T>(node: &Node, wanted: impl Fn(Notice) -> Option<T>) -> Vec<T> {
-    let mut found = Vec::new();
-    while let Ok(event) = node.recv_timeout(Duration::ZERO) {
-        if let Event::Notice(notice) = event {
-            found.extend(wanted(notice));
-        }
-    }
-    found
-}
-
 /// What a node that runs has in its file, as far as it has got.
 fn peek(path: &Path) -> Option<Saved> {
     let copy = path.with_extension("copy");
@@ -443,131 +430,6 @@ fn a_damaged_file_costs_the_book_and_not_the_start() {
     assert_eq!(FileStore::new(&path).load().expect("it is whole").scores.len(), 1);
 }
 
-/// A store that fails as often as it is told to.
-#[derive(Clone, Default)]
-struct Faulty {
-    memory: MemoryStore,
-    /// Calls that still fail.
-    faults: Arc<AtomicU64>,
-    panics: bool,
-    /// What a call fails with, and loses all rows by; `None`: the disk is full.
-    loses: Option<StoreFault>,
-}
-
-impl Faulty {
-    fn call(&self) -> Result<(), StoreFault> {
-        let fails = self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
-        assert!(!(fails && self.panics), "on purpose");
-        if !fails {
-            return Ok(());
-        }
-        let Some(fault) = &self.loses else { return Err(StoreFault::Io("no space left".to_owned())) };
-        let mut memory = self.memory.clone();
-        let Saved { points, peers, lists, scores, .. } = memory.load()?;
-        let points = points.iter().map(|point| Change::NoPoint(point.at));
-        let peers = peers.iter().map(|peer| Change::NoPeer(peer.id));
-        let lists = lists.iter().map(|entry| Change::NoList(entry.list, entry.subject));
-        let scores = scores.iter().map(|score| Change::NoScore(score.peer));
-        memory.save(&points.chain(peers).chain(lists).chain(scores).collect::<Vec<_>>(), true)?;
-        Err(fault.clone())
-    }
-}
-
-impl Store for Faulty {
-    fn load(&mut self) -> Result<Saved, StoreFault> {
-        self.call()?;
-        self.memory.load()
-    }
-
-    fn save(&mut self, changes: &[Change], is_durable: bool) -> Result<(), StoreFault> {
-        self.call()?;
-        self.memory.save(changes, is_durable)
-    }
-}
-
-/// C2, C3: a disk that fails or is full at any moment; what could not be saved is not forgotten.
-#[test]
-fn what_could_not_be_saved_is_saved_later_and_told_once() {
-    for panics in [false, true] {
-        let store = Faulty { panics, ..Faulty::default() };
-        let set = [("maintenance.period", "100ms")];
-        let node = start(builder(&set).store(Box::new(store.clone())), identity());
-        store.faults.store(3, Ordering::Relaxed);
-        node.report(peer(1), -900, "lies").expect("running");
-        let text = match node.save(PATIENCE) {
-            Err(Error::NotSaved(text)) => text,
-            // Maintenance was quicker, and has met all the faults.
-            Ok(()) => String::new(),
-            other => panic!("{other:?}"),
-        };
-        assert!(text.is_empty() || text.contains(if panics { "on purpose" } else { "no space left" }), "{text}");
-        let mut memory = store.memory.clone();
-        until("it is saved", || memory.clone().load().is_ok_and(|saved| saved.scores.len() == 1));
-        assert_eq!(memory.load().expect("memory").lists.len(), 1);
-        let told = notices(&node, |notice| if let Notice::StoreFailed { text } = notice { Some(text) } else { None });
-        assert!(told.len() <= 1, "{told:?}");
-        stop(&node);
-    }
-}
-
-/// What it had is known still: the next save brings all of it back, not only what has changed.
-#[test]
-fn a_store_that_loses_what_it_has_while_a_node_runs_gets_all_of_it_again() {
-    let aside = PathBuf::from("aside");
-    for fault in [StoreFault::Damaged { aside: aside.clone(), text: "a bit".to_owned() }, StoreFault::Lost] {
-        let is_damage = fault != StoreFault::Lost;
-        let store = Faulty { loses: Some(fault), ..Faulty::default() };
-        let node = start(builder(&[]).store(Box::new(store.clone())), identity());
-        let nets = ["192.0.2.0/24", "198.51.100.0/24"].map(|text| text.parse().expect("a prefix"));
-        node.ban(nets[0], None, "spam").expect("there is room");
-        node.save(PATIENCE).expect("saved");
-        store.faults.store(1, Ordering::Relaxed);
-        node.ban(nets[1], None, "spam").expect("there is room");
-        node.save(PATIENCE).expect("saved anew");
-        let saved = store.memory.clone().load().expect("memory");
-        assert_eq!(saved.lists.iter().map(|entry| entry.subject).collect::<Vec<_>>(), nets);
-        let told = notices(&node, |notice| if let Notice::StoreSetAside { path, .. } = notice { Some(path) } else { None });
-        assert_eq!(told, if is_damage { vec![aside.clone()] } else { Vec::new() });
-        stop(&node);
-    }
-}
-
-#[test]
-fn a_store_that_cannot_be_loaded_keeps_a_node_from_starting_until_it_can() {
-    let store = Faulty::default();
-    store.faults.store(1, Ordering::Relaxed);
-    let node = builder(&[]).store(Box::new(store)).identity(identity()).build().expect("valid settings");
-    assert!(matches!(node.start(), Err(Error::Store { fault: StoreFault::Io(_), .. })));
-    node.start().expect("it can be loaded now");
-    node.save(PATIENCE).expect("there is nothing to save");
-}
-
-/// A store that hangs.
-struct Hanging;
-
-impl Store for Hanging {
-    fn load(&mut self) -> Result<Saved, StoreFault> {
-        Ok(Saved::default())
-    }
-
-    fn save(&mut self, _: &[Change], _: bool) -> Result<(), StoreFault> {
-        std::thread::sleep(Duration::from_secs(8));
-        Ok(())
-    }
-}
-
-#[test]
-fn a_disk_that_hangs_delays_neither_calls_nor_the_stop() {
-    let node = start(builder(&[]).store(Box::new(Hanging)), identity());
-    let begin = Instant::now();
-    node.report(peer(1), -900, "lies").expect("running");
-    assert!(matches!(node.save(Duration::from_millis(50)), Err(Error::Timeout)));
-    let other = start(builder(&[]), identity());
-    connect(&other, &node).expect("a link");
-    assert!(matches!(node.stop(Duration::ZERO), Err(Error::Timeout)));
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
-}
-
 #[test]
 fn what_one_node_exports_another_imports() {
     let (from, to) = (start(builder(&[]), identity()), start(builder(&[]), identity()));
@@ -581,7 +443,9 @@ fn what_one_node_exports_another_imports() {
     assert!(!text.contains("key") && !text.contains(&from.id().to_string()), "neither the key nor who it is: {text}");
     let imported = to.import(&mut Cursor::new(&lines)).expect("what was exported");
     assert_eq!((imported.lists, imported.scores, imported.peers), (1, 1, 1));
-    assert!(imported.points >= 1 && to.score(&peer(1)).is_some_and(|score| score.value == -900));
+    let dialed = |node: &Node| node.points(&PointFilter { proof: Some(Proof::Dialed), ..PointFilter::default() }).len();
+    assert_eq!(dialed(&to), dialed(&from), "it is the operator's word");
+    assert!(dialed(&to) > 0 && imported.points >= 1 && to.score(&peer(1)).is_some_and(|score| score.value == -900));
     assert_eq!(to.import(&mut Cursor::new(&lines)), Ok(Imported::default()), "nothing of it is news");
     // One wrong line, and nothing is taken.
     let third = start(builder(&[]), identity());

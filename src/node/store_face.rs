@@ -79,7 +79,8 @@ impl Node {
     }
 
     /// Takes in what `export` wrote, here or elsewhere, and says how much of it was news: what is known already stays as it is, and what there
-    /// is no room for or what has ended is left out. Bans close links at once.
+    /// is no room for or what has ended is left out. Bans close links at once. What it says is believed as if this node had seen it itself,
+    /// also that an address was dialed or has proven good over time: take in only what a node of yours has written.
     ///
     /// # Errors
     /// The first line that is wrong, and what is wrong with it.
