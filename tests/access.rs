@@ -181,3 +181,27 @@ fn lists_are_there_once_the_node_runs() {
     node.stop(Duration::ZERO).expect("stops");
     assert!(matches!(node.trust(host, None), Err(Error::Stopped)));
 }
+
+/// More than are looked at together: whoever reads a list sees each entry once.
+#[test]
+fn long_lists_are_shown_whole() {
+    let node = started(&[]);
+    let subject = |number: u16, family: &str| {
+        let text = if family == "v4" {
+            format!("198.18.{}.{}", number / 256, number % 256)
+        } else {
+            format!("2001:db8:{number:x}::/48")
+        };
+        text.parse::<Subject>().expect("a subject")
+    };
+    let mut banned: Vec<Subject> = (0..300).flat_map(|number| [subject(number, "v4"), subject(number, "v6")]).collect();
+    for subject in &banned {
+        node.ban(*subject, None, "").expect("there is room");
+    }
+    banned.sort();
+    assert_eq!(node.bans().iter().map(|ban| ban.subject).collect::<Vec<_>>(), banned);
+    let mut lines = Vec::new();
+    node.export(&mut lines).expect("memory");
+    let lines = String::from_utf8(lines).expect("text");
+    assert_eq!(lines.matches(r#""list":"banned""#).count(), banned.len());
+}

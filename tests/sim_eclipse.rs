@@ -7,8 +7,8 @@ use bowline::sim::eclipse::flat::Flat;
 use bowline::sim::eclipse::model::Attack;
 use bowline::sim::eclipse::ours::{Ours, policy};
 
-/// A trial of our book takes half a second in a debug build.
-const TRIALS: u64 = 10;
+/// A trial of our book takes a second in a debug build.
+const TRIALS: u64 = 6;
 const SEED: u64 = 1;
 
 fn cell(groups: u32, addresses: u32) -> Attack {
@@ -23,7 +23,7 @@ fn our_book_keeps_honest_links_through_a_flood_and_a_restart() {
         println!("ours     {groups:3} groups {addresses:6} addresses {figures}");
         let (share, off) = figures.mean_share();
         assert_eq!((figures.eclipsed, figures.lonely), (0, 0), "{groups} groups, {addresses} addresses");
-        // Ten trials are few: the goal is within their bounds, and the nightly run is exact.
+        // So few trials say little: the goal is within their bounds, and the nightly run is exact.
         assert!(share - off <= share_max, "{groups} groups, {addresses} addresses: {figures}");
     }
 }

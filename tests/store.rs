@@ -4,18 +4,16 @@
 mod nodes;
 
 use bowline::{
-    Anchor, Builder, By, Change, CloseReason, Error, Event, FileStore, Identity, ImportError, Imported, MemoryStore, Node,
-    Notice, OnList, PeerId, Proof, Saved, SavedList, SavedPeer, SavedPoint, SavedScore, Source, Stage, Store, StoreFault,
+    Anchor, Builder, By, Change, CloseReason, Error, FileStore, Identity, ImportError, Imported, MemoryStore, Node, Notice,
+    OnList, PeerId, PointFilter, Proof, Saved, SavedList, SavedPeer, SavedPoint, SavedScore, Source, Stage, Store, StoreFault,
 };
-use nodes::{BOOTSTRAP, ONE_LINK, identity, network};
+use nodes::{BOOTSTRAP, ONE_LINK, identity, network, notices};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Cursor;
 use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -267,6 +265,28 @@ fn a_store_of_a_later_version_is_refused_and_left_as_it_is() {
     assert!(matches!(FileStore::new(&path).load(), Err(StoreFault::Damaged { text, .. }) if text.contains("'x' is no schema")));
 }
 
+#[test]
+fn a_file_of_another_format_is_refused_and_left_as_it_is() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let whole = written(&path);
+    let with_format = |formats: [u8; 2]| {
+        let mut bytes = whole.clone();
+        // Where redb's two commit slots say their format.
+        (bytes[64], bytes[192]) = (formats[0], formats[1]);
+        fs::write(&path, &bytes).expect("written");
+        bytes
+    };
+    for format in [4, 2] {
+        let bytes = with_format([format; 2]);
+        let Err(StoreFault::Io(text)) = FileStore::new(&path).load() else { panic!("it is not ours to read") };
+        assert!(text.contains(&format!("format {format}, this version reads 3")), "{text}");
+        assert!(fs::read(&path).expect("there") == bytes && folder.names() == ["store"], "it was touched");
+    }
+    with_format([4, 3]);
+    assert!(matches!(FileStore::new(&path).load(), Err(StoreFault::Damaged { .. })), "only a turned bit does that");
+}
+
 /// Writes the schema as a later version would.
 fn set_schema(path: &Path, schema: &str) {
     let table = redb::TableDefinition::<&str, &str>::new("rows");
@@ -296,17 +316,6 @@ fn connect(from: &Node, to: &Node) -> Result<bowline::LinkId, Error> {
 
 fn until(what: &str, is_so: impl Fn() -> bool) {
     nodes::within(PATIENCE, what, is_so);
-}
-
-/// The notices so far that `wanted` makes something of.
-fn notices<T>(node: &Node, wanted: impl Fn(Notice) -> Option<T>) -> Vec<T> {
-    let mut found = Vec::new();
-    while let Ok(event) = node.recv_timeout(Duration::ZERO) {
-        if let Event::Notice(notice) = event {
-            found.extend(wanted(notice));
-        }
-    }
-    found
 }
 
 /// What a node that runs has in its file, as far as it has got.
@@ -387,6 +396,12 @@ fn the_address_book_survives_and_is_a_way_in() {
     let alone = builder(&set).identity(stranger.clone()).build().expect("it may have stored addresses");
     let error = alone.start().expect_err("it has none").to_string();
     assert!(error.contains("no seed, no persistent peer and not a bootstrap node"), "{error}");
+    // Nor is an address one that the node will not dial: here its own.
+    let mut memory = MemoryStore::default();
+    memory.save(&[Change::Point(SavedPoint { peer: Some(stranger.id()), ..point(1, 1) })], true).expect("memory");
+    let alone = builder(&set).store(Box::new(memory)).identity(stranger.clone()).build().expect("it may have stored addresses");
+    let error = alone.start().expect_err("it knows itself alone").to_string();
+    assert!(error.contains("no seed, no persistent peer and not a bootstrap node"), "{error}");
     let node = start(builder(&set).set("discovery.seeds", &at).expect("an address"), stranger.clone());
     until("it is linked", || node.peers().len() == 1);
     node.save(PATIENCE).expect("there is room");
@@ -415,96 +430,6 @@ fn a_damaged_file_costs_the_book_and_not_the_start() {
     assert_eq!(FileStore::new(&path).load().expect("it is whole").scores.len(), 1);
 }
 
-/// A store that fails as often as it is told to.
-#[derive(Clone, Default)]
-struct Faulty {
-    memory: MemoryStore,
-    /// Calls that still fail.
-    faults: Arc<AtomicU64>,
-    panics: bool,
-}
-
-impl Faulty {
-    fn call(&self) -> Result<(), StoreFault> {
-        let fails = self.faults.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
-        assert!(!(fails && self.panics), "on purpose");
-        if fails { Err(StoreFault::Io("no space left".to_owned())) } else { Ok(()) }
-    }
-}
-
-impl Store for Faulty {
-    fn load(&mut self) -> Result<Saved, StoreFault> {
-        self.call()?;
-        self.memory.load()
-    }
-
-    fn save(&mut self, changes: &[Change], is_durable: bool) -> Result<(), StoreFault> {
-        self.call()?;
-        self.memory.save(changes, is_durable)
-    }
-}
-
-/// C2, C3: a disk that fails or is full at any moment; what could not be saved is not forgotten.
-#[test]
-fn what_could_not_be_saved_is_saved_later_and_told_once() {
-    for panics in [false, true] {
-        let store = Faulty { panics, ..Faulty::default() };
-        let set = [("maintenance.period", "100ms")];
-        let node = start(builder(&set).store(Box::new(store.clone())), identity());
-        store.faults.store(3, Ordering::Relaxed);
-        node.report(peer(1), -900, "lies").expect("running");
-        let text = match node.save(PATIENCE) {
-            Err(Error::NotSaved(text)) => text,
-            // Maintenance was quicker, and has met all the faults.
-            Ok(()) => String::new(),
-            other => panic!("{other:?}"),
-        };
-        assert!(text.is_empty() || text.contains(if panics { "on purpose" } else { "no space left" }), "{text}");
-        let mut memory = store.memory.clone();
-        until("it is saved", || memory.clone().load().is_ok_and(|saved| saved.scores.len() == 1));
-        assert_eq!(memory.load().expect("memory").lists.len(), 1);
-        let told = notices(&node, |notice| if let Notice::StoreFailed { text } = notice { Some(text) } else { None });
-        assert!(told.len() <= 1, "{told:?}");
-        stop(&node);
-    }
-}
-
-#[test]
-fn a_store_that_cannot_be_loaded_keeps_a_node_from_starting_until_it_can() {
-    let store = Faulty::default();
-    store.faults.store(1, Ordering::Relaxed);
-    let node = builder(&[]).store(Box::new(store)).identity(identity()).build().expect("valid settings");
-    assert!(matches!(node.start(), Err(Error::Store { fault: StoreFault::Io(_), .. })));
-    node.start().expect("it can be loaded now");
-    node.save(PATIENCE).expect("there is nothing to save");
-}
-
-/// A store that hangs.
-struct Hanging;
-
-impl Store for Hanging {
-    fn load(&mut self) -> Result<Saved, StoreFault> {
-        Ok(Saved::default())
-    }
-
-    fn save(&mut self, _: &[Change], _: bool) -> Result<(), StoreFault> {
-        std::thread::sleep(Duration::from_secs(8));
-        Ok(())
-    }
-}
-
-#[test]
-fn a_disk_that_hangs_delays_neither_calls_nor_the_stop() {
-    let node = start(builder(&[]).store(Box::new(Hanging)), identity());
-    let begin = Instant::now();
-    node.report(peer(1), -900, "lies").expect("running");
-    assert!(matches!(node.save(Duration::from_millis(50)), Err(Error::Timeout)));
-    let other = start(builder(&[]), identity());
-    connect(&other, &node).expect("a link");
-    assert!(matches!(node.stop(Duration::ZERO), Err(Error::Timeout)));
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
-}
-
 #[test]
 fn what_one_node_exports_another_imports() {
     let (from, to) = (start(builder(&[]), identity()), start(builder(&[]), identity()));
@@ -518,7 +443,9 @@ fn what_one_node_exports_another_imports() {
     assert!(!text.contains("key") && !text.contains(&from.id().to_string()), "neither the key nor who it is: {text}");
     let imported = to.import(&mut Cursor::new(&lines)).expect("what was exported");
     assert_eq!((imported.lists, imported.scores, imported.peers), (1, 1, 1));
-    assert!(imported.points >= 1 && to.score(&peer(1)).is_some_and(|score| score.value == -900));
+    let dialed = |node: &Node| node.points(&PointFilter { proof: Some(Proof::Dialed), ..PointFilter::default() }).len();
+    assert_eq!(dialed(&to), dialed(&from), "it is the operator's word");
+    assert!(dialed(&to) > 0 && imported.points >= 1 && to.score(&peer(1)).is_some_and(|score| score.value == -900));
     assert_eq!(to.import(&mut Cursor::new(&lines)), Ok(Imported::default()), "nothing of it is news");
     // One wrong line, and nothing is taken.
     let third = start(builder(&[]), identity());

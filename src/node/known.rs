@@ -59,7 +59,7 @@ impl Node {
     }
 
     /// All rows of a table. Each page is taken over outside of the lock.
-    fn pages<T, K>(&self, page: impl Fn(Time, &Pool, Option<K>) -> Page<T, K>) -> Vec<T> {
+    pub(super) fn pages<T, K>(&self, page: impl Fn(Time, &Pool, Option<K>) -> Page<T, K>) -> Vec<T> {
         let Some(running) = self.running() else { return Vec::new() };
         let now = running.shared.clock.now();
         let next = |after| page(now, &running.shared.pool.lock(), after);

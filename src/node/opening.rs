@@ -4,8 +4,11 @@
 use super::error::Error;
 use super::node::Plan;
 use super::storekeeper::{Order, Storekeeper};
+use crate::base::address::Address;
 use crate::bus::outbox::Notice;
-use crate::pool::saved::Saved;
+use crate::pool::points::dialable;
+use crate::pool::policy::Policy;
+use crate::pool::saved::{Saved, SavedPoint};
 use crate::pool::store::{Store, StoreFault};
 use crate::pool::table::Pool;
 use crate::settings::table::Settings;
@@ -39,7 +42,7 @@ pub fn open(plan: &Plan) -> Result<Option<Opened>, Error> {
             None
         }
     };
-    let known = opened.as_ref().map_or(0, |opened| opened.saved.points.len());
+    let known = opened.as_ref().map_or(0, |opened| usable(plan, &opened.saved));
     match Settings::clone(&plan.settings).check_knowing(known) {
         Ok(_) => Ok(opened),
         Err(complaints) => {
@@ -47,6 +50,13 @@ pub fn open(plan: &Plan) -> Result<Option<Opened>, Error> {
             Err(give_back(plan, store, Error::Settings(complaints)))
         }
     }
+}
+
+/// Saved addresses that this node may dial, by its settings and its name: the pool takes back no others.
+fn usable(plan: &Plan, saved: &Saved) -> usize {
+    let (policy, own) = (Policy::from(&plan.settings), plan.identity.id());
+    let is_usable = |point: &&SavedPoint| point.peer != Some(own) && dialable(&Address::of(point.at, None), &policy).is_some();
+    saved.points.iter().filter(is_usable).count()
 }
 
 /// The start may be tried again: an application's store is kept for it.

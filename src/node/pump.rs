@@ -13,6 +13,9 @@ use std::sync::Arc;
 
 /// Results of jobs that may wait for their machine; one that finds no place is dropped and the machine's deadline for it passes.
 const DONE_MAX: usize = 64;
+/// What became of a save has a place of its own, for no deadline stands for it: a machine that never hears of it saves no more. It has one
+/// under way at most.
+const SAVED_MAX: usize = 1;
 
 /// A worker's ears.
 pub struct Ears<T, I> {
@@ -35,7 +38,8 @@ pub fn run<M: Machine, T>(
     done: impl Fn(Done) -> Option<M::Input>,
 ) {
     let (finish, finished) = bounded::<Done>(DONE_MAX);
-    let mut jobs = Jobs { pending: Vec::new(), finish };
+    let (finish_save, saved) = bounded::<Done>(SAVED_MAX);
+    let mut jobs = Jobs { pending: Vec::new(), finish, finish_save };
     loop {
         let now = shared.clock.now();
         let deadline = [machine.deadline(), jobs.deadline()].into_iter().flatten().min();
@@ -56,6 +60,10 @@ pub fn run<M: Machine, T>(
             recv(finished) -> result => match result {
                 Ok(result) if jobs.finish(&result) => input = done(result),
                 _ => continue,
+            },
+            recv(saved) -> result => match result {
+                Ok(result) => input = done(result),
+                Err(_) => continue,
             },
             recv(ears.nudges) -> nudge => if nudge.is_err() { break },
             recv(ears.life) -> _ => break,
@@ -114,6 +122,7 @@ pub(super) fn tell(out: Outbox, shared: &Shared) {
 struct Jobs {
     pending: Vec<(u64, Time)>,
     finish: Sender<Done>,
+    finish_save: Sender<Done>,
 }
 
 impl Jobs {
@@ -121,7 +130,7 @@ impl Jobs {
         let (ticket, name, port, is_heard) = match job {
             Job::Resolve { ticket, name, port, is_heard } => (ticket, name, port, is_heard),
             Job::Save { ticket, is_durable } => {
-                let finish = self.finish.clone();
+                let finish = self.finish_save.clone();
                 let reply = move |result| drop(finish.try_send(Done::Saved { ticket, result }));
                 return shared.storekeeper.ask(is_durable, Box::new(reply));
             }
@@ -159,10 +168,55 @@ impl Jobs {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::base::channel::ChannelId;
-    use crate::node::testbed::{PATIENCE, built_with};
+    use crate::node::testbed::{PATIENCE, built_with, started};
     use crate::pool::slots::Use;
+    use crate::pool::table::Pool;
     use std::time::{Duration, Instant};
+
+    /// It fills the places for results, then saves; and says what it hears of the save.
+    struct Crowding {
+        has_begun: bool,
+        heard: Sender<Done>,
+    }
+
+    impl Machine for Crowding {
+        type Input = Done;
+
+        fn handle(&mut self, _: Time, done: Done, _: &mut Pool, _: &mut Outbox) {
+            if matches!(done, Done::Saved { .. }) {
+                self.heard.send(done).expect("somebody waits");
+            }
+        }
+
+        fn wake(&mut self, _: Time, _: &mut Pool, out: &mut Outbox) {
+            if !std::mem::replace(&mut self.has_begun, true) {
+                out.jobs.extend(std::iter::repeat_n(Job::Measure, DONE_MAX));
+                out.jobs.push(Job::Save { ticket: 1, is_durable: true });
+            }
+        }
+
+        fn deadline(&self) -> Option<Time> {
+            (!self.has_begun).then_some(Time::ZERO)
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_save_is_heard_however_many_results_wait() {
+        let node = started();
+        let shared = Arc::clone(&node.running().expect("started").shared);
+        let (heard, hears) = bounded(1);
+        let ((_inbox, inbox), (_orders, orders)) = (bounded::<Done>(1), bounded(1));
+        let ((_nudge, nudges), (alive, life)) = (bounded(1), bounded(0));
+        let ears = Ears { inbox, orders, nudges, life };
+        std::thread::scope(|scope| {
+            scope.spawn(|| run(Crowding { has_begun: false, heard }, ears, &shared, Some, Some));
+            let saved = hears.recv_timeout(PATIENCE);
+            drop::<Sender<Infallible>>(alive);
+            assert_eq!(saved, Ok(Done::Saved { ticket: 1, result: Ok(()) }));
+        });
+    }
 
     /// Maintenance asks, the counters answer, the places know: how near a peer is, and that it has sent something.
     #[test]

@@ -7,7 +7,7 @@ use super::node::Node;
 use super::pump;
 use crate::base::reason::CloseReason;
 use crate::base::text::shown;
-use crate::pool::keeping::Imported;
+use crate::pool::keeping::{Imported, Key};
 use crate::pool::saved::{Change, Saved};
 use crate::pool::saved_json::{LINE_MAX, ROWS_MAX, head, key, read, read_head, row};
 use crossbeam_channel::bounded;
@@ -59,22 +59,28 @@ impl Node {
         let failed = |source| Error::System { what: "writing an export", source };
         let unix = |now| shared.clock.unix_seconds(now);
         writeln!(to, "{}", head(unix(shared.clock.now()))).map_err(failed)?;
-        let keys = shared.pool.lock().keys();
-        for page in keys.chunks(PAGE) {
+        let mut last = None;
+        loop {
             let now = shared.clock.now();
             let changes: Vec<Change> = {
                 let pool = shared.pool.lock();
-                page.iter().map(|key| pool.change_of(now, unix(now), *key)).collect()
+                let keys: Vec<Key> = pool.keys(last).take(PAGE).collect();
+                last = keys.last().copied();
+                keys.into_iter().map(|key| pool.change_of(now, unix(now), key)).collect()
             };
             for line in changes.iter().filter_map(row) {
                 writeln!(to, "{line}").map_err(failed)?;
+            }
+            if changes.len() < PAGE {
+                break;
             }
         }
         to.flush().map_err(failed)
     }
 
     /// Takes in what `export` wrote, here or elsewhere, and says how much of it was news: what is known already stays as it is, and what there
-    /// is no room for or what has ended is left out. Bans close links at once.
+    /// is no room for or what has ended is left out. Bans close links at once. What it says is believed as if this node had seen it itself,
+    /// also that an address was dialed or has proven good over time: take in only what a node of yours has written.
     ///
     /// # Errors
     /// The first line that is wrong, and what is wrong with it.

@@ -13,7 +13,7 @@ use redb::{
     TableError,
 };
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -21,6 +21,10 @@ use std::path::PathBuf;
 /// Key to row, as `pool/saved_json.rs` writes them; and the schema.
 const ROWS: TableDefinition<&str, &str> = TableDefinition::new("rows");
 const SCHEMA_KEY: &str = "schema";
+/// What a file of redb begins with, the format that this redb reads, and where each of the two commit slots says its own (redb's header.rs).
+const MAGIC: &[u8] = b"redb\x1a\n\xa9\r\n";
+const FORMAT: u8 = 3;
+const FORMATS_AT: [usize; 2] = [64, 64 + 128];
 /// No file of ours is longer: all tables full of the longest rows, twice for a transaction, and half of it free.
 const FILE_BYTES_MAX: u64 = 1 << 30;
 
@@ -29,6 +33,8 @@ pub struct FileStore {
     path: PathBuf,
     /// Open from the first load on, until a write fails: redb takes no more of it then before it is opened anew.
     database: Option<Database>,
+    /// There were rows in it when it was open last.
+    has_rows: bool,
 }
 
 /// Why it does not work: whose fault decides whether the file is put aside.
@@ -40,6 +46,8 @@ pub(super) enum Fault {
     Damaged(String),
     /// A later version's.
     Newer(u32),
+    /// Nobody's that can be named: it had rows, and has none.
+    Lost,
 }
 
 impl<E: Into<Error>> From<E> for Fault {
@@ -61,7 +69,7 @@ impl<E: Into<Error>> From<E> for Fault {
 impl FileStore {
     /// A store in the file at `path`. Nothing is touched before `load`.
     pub fn new(path: impl Into<PathBuf>) -> FileStore {
-        FileStore { path: path.into(), database: None }
+        FileStore { path: path.into(), database: None, has_rows: false }
     }
 
     /// Opens, verifies and reads the file, or makes an empty one.
@@ -69,6 +77,7 @@ impl FileStore {
         self.database = None;
         let is_new = self.settle_path()?;
         if !is_new {
+            self.refuse_other_format()?;
             self.refuse_newer()?;
         }
         let file =
@@ -81,6 +90,11 @@ impl FileStore {
             log::warn!(target: "bowline::store", "{} was repaired: what was saved last may be missing", self.path.display());
         }
         let saved = read_all(&database.begin_read()?)?;
+        let had_rows = std::mem::replace(&mut self.has_rows, saved != Saved::default());
+        if had_rows && !self.has_rows {
+            // The changes that are to be saved now are not all that is known.
+            return Err(Fault::Lost);
+        }
         self.database = Some(database);
         Ok(saved)
     }
@@ -102,6 +116,21 @@ impl FileStore {
         Ok(about.len() == 0)
     }
 
+    /// A file that another version of redb wrote is as good as one of a later schema. Both commit slots say which: one turned bit is damage.
+    fn refuse_other_format(&self) -> Result<(), Fault> {
+        let mut head = [0; FORMATS_AT[1] + 1];
+        if File::open(&self.path).and_then(|mut file| file.read_exact(&mut head)).is_err() {
+            return Ok(());
+        }
+        let format = head[FORMATS_AT[0]];
+        if !head.starts_with(MAGIC) || format == FORMAT || format != head[FORMATS_AT[1]] {
+            return Ok(());
+        }
+        Err(Fault::Io(format!(
+            "its file has format {format}, this version reads {FORMAT}: run the version that wrote it, or name another file"
+        )))
+    }
+
     /// Looks at the schema without writing a byte, as far as that goes: a file whose program was killed must be repaired before it can be
     /// read.
     fn refuse_newer(&self) -> Result<(), Fault> {
@@ -117,7 +146,9 @@ impl FileStore {
             self.open()?;
         }
         let database = self.database.as_ref().ok_or_else(|| Fault::Io("it could not be opened".to_owned()))?;
-        write_all(database, changes)
+        write_all(database, changes)?;
+        self.has_rows |= changes.iter().any(|change| !change.is_gone());
+        Ok(())
     }
 
     /// redb may panic on a file that somebody has changed: that costs the file, not the node.
@@ -132,8 +163,12 @@ impl FileStore {
         Err(match fault {
             Fault::Io(text) => StoreFault::Io(text),
             Fault::Newer(has) => StoreFault::Newer { has, knows: SCHEMA },
+            Fault::Lost => StoreFault::Lost,
             Fault::Damaged(text) => match self.put_aside() {
-                Ok(aside) => StoreFault::Damaged { aside, text },
+                Ok(aside) => {
+                    self.has_rows = false;
+                    StoreFault::Damaged { aside, text }
+                }
                 Err(error) => StoreFault::Io(format!("it is damaged ({text}), and cannot be put aside: {error}")),
             },
         })
@@ -156,6 +191,7 @@ impl FileStore {
 
 impl Store for FileStore {
     fn load(&mut self) -> Result<Saved, StoreFault> {
+        self.has_rows = false;
         self.contained(FileStore::open)
     }
 
@@ -223,4 +259,36 @@ pub(super) fn read_all(transaction: &ReadTransaction) -> Result<Saved, Fault> {
         saved.take(change);
     }
     Ok(saved)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(saved_at: u64) -> Change {
+        Change::Meta { key: [1; 16], saved_at }
+    }
+
+    /// After a fault the file is opened anew; what is found there then may not be what was there.
+    #[test]
+    fn a_file_that_was_removed_or_emptied_meanwhile_is_told_of_before_anything_is_saved() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("store");
+        let mut store = FileStore::new(&path);
+        store.load().expect("a new one");
+        store.database = None;
+        assert_eq!(store.save(&[meta(1)], true), Ok(()), "it never had rows");
+        for is_removed in [true, false] {
+            store.database = None;
+            if is_removed { std::fs::remove_file(&path) } else { File::create(&path).map(drop) }.expect("it is there");
+            assert_eq!(store.save(&[meta(2)], true), Err(StoreFault::Lost));
+            assert_eq!(store.save(&[meta(3)], true), Ok(()), "once");
+        }
+        store.database = None;
+        assert_eq!(store.save(&[meta(4)], true), Ok(()), "it has what it had");
+        store.load().expect("whole");
+        drop(store);
+        std::fs::remove_file(&path).expect("it is there");
+        assert_eq!(FileStore::new(&path).load(), Ok(Saved::default()), "whoever begins with it loses nothing");
+    }
 }

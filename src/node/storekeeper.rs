@@ -82,13 +82,18 @@ struct Keeping {
 }
 
 impl Keeping {
-    /// Saves what has changed, in pieces; changes that come meanwhile may wait for the next time. A store that turns out to be damaged is
-    /// empty then: once, everything is saved anew.
+    /// Saves what has changed, in pieces; changes that come meanwhile may wait for the next time. A store that turns out to be damaged, or to
+    /// have lost what it had, is empty then: once, everything is saved anew.
     fn save(&mut self, is_durable: bool, shared: &Shared) -> Result<(), String> {
         let Err(fault) = self.save_all(is_durable, shared) else { return Ok(()) };
-        let StoreFault::Damaged { aside, text } = &fault else { return Err(fault.to_string()) };
-        log::error!(target: "bowline::store", "the store: {fault}");
-        shared.routes.main().notify(Notice::StoreSetAside { path: aside.clone(), text: text.clone() });
+        match &fault {
+            StoreFault::Damaged { aside, text } => {
+                shared.routes.main().notify(Notice::StoreSetAside { path: aside.clone(), text: text.clone() });
+            }
+            StoreFault::Lost => {}
+            _ => return Err(fault.to_string()),
+        }
+        log::error!(target: "bowline::store", "the store, of which all that is known is saved anew: {fault}");
         shared.pool.lock().keep_all();
         self.save_all(is_durable, shared).map_err(|fault| fault.to_string())
     }

@@ -46,7 +46,7 @@ pub fn machines(plan: &Plan, own: Vec<Address>, rng: &Rng) -> Machines {
     pool.set_own_versions(plan.hello.application_versions.clone());
     for subject in &settings.lists_trusted {
         pool.lists_mut()
-            .trust(plan.clock.now(), *subject, None)
+            .trust_configured(plan.clock.now(), *subject)
             .expect("nobody is banned yet, and the settings name fewer than there is room for");
     }
     let workers = Workers {

@@ -127,6 +127,8 @@ fn the_door_hears_of_bans_at_once_and_of_the_greylist_once_a_second() {
     bench.pool.ban(bench.now, Subject::host(at(3).ip()), None, "").expect("there is room");
     let shut = bench.pool.take_shut(bench.now).expect("a ban does not wait");
     assert!((1..=3).all(|number| shut.turns_away(bench.now, at(number).ip())) && shut.version == 2);
+    bench.pool.ban(bench.now, Subject::Peer(peer(9)), None, "").expect("there is room");
+    assert!(bench.pool.take_shut(bench.now).is_none(), "it knows no identities");
     bench.pool.lists_mut().flush_greylist();
     assert!(bench.pool.take_shut(bench.now).is_none());
     bench.now = bench.now + Duration::from_secs(1);

@@ -9,11 +9,11 @@ use super::policy::{Grouping, Policy};
 use super::shelf::Shelf;
 use crate::base::limits::{METADATA_BYTES_MAX, POINTS_PER_PEER_MAX};
 use crate::base::peer::PeerId;
-use crate::base::point::{Group, is_global};
+use crate::base::point::{Group, host, is_global};
 use crate::base::time::Time;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
-use std::ops::Bound;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::ops::{Bound, RangeInclusive};
 
 /// Addresses that turned out to be this node itself and are remembered as such (threat T23).
 const SELVES_MAX: usize = 64;
@@ -58,6 +58,16 @@ impl Keys {
 fn table_of(point: &Point) -> Option<Table> {
     let in_new = if point.proof == Proof::Dialed { Table::Proven } else { Table::New };
     (!point.places.is_empty()).then_some(if point.is_tried() { Table::Tried } else { in_new })
+}
+
+/// All that could be known at the host of `at`: a host of IPv6 has a /64, as everywhere.
+fn of_host(at: SocketAddr) -> RangeInclusive<SocketAddr> {
+    let first = host(at.ip());
+    let last = match first {
+        IpAddr::V4(_) => first,
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() | u128::from(u64::MAX)).into(),
+    };
+    SocketAddr::new(first, 0)..=SocketAddr::new(last, u16::MAX)
 }
 
 /// All known addresses. Bounded by `Policy::points_max` and the number of fixed ones beside; these and those in use are never evicted.
@@ -263,7 +273,8 @@ impl Book {
             return Intake::Refused;
         }
         let mut point = Point::new(now, at, offer.source);
-        point.peer = offer.address.id;
+        // Beyond the peer's share it is taken without the name: else a few made-up addresses of somebody would keep his true one out.
+        point.peer = offer.address.id.filter(|peer| offer.source == Source::Own || self.make_room_for(peer, offer.proof));
         point.proof = offer.proof;
         point.proven_since = (offer.proof > Proof::Heard).then_some(now);
         point.capabilities = kept(offer.capabilities);
@@ -301,23 +312,27 @@ impl Book {
         }
     }
 
-    /// The shares of a peer (addresses), of a host (ports) and of a source group (undialed addresses). Special addresses, where they are allowed,
-    /// have no share but the peer's: all nodes of a private network are in few groups, those of a test often at one host.
-    fn may_add(&mut self, at: SocketAddr, offer: &Offer<'_>, policy: &Policy) -> bool {
+    /// The shares of a host (ports) and of a source group (undialed addresses). Special addresses, where they are allowed, have none: all
+    /// nodes of a private network are in few groups, those of a test often at one host.
+    fn may_add(&self, at: SocketAddr, offer: &Offer<'_>, policy: &Policy) -> bool {
         let Source::Group(group) = offer.source else { return true };
         if is_global(at.ip()) {
-            let ports = self.points.range(SocketAddr::new(at.ip(), 0)..=SocketAddr::new(at.ip(), u16::MAX)).count();
+            let ports = self.points.range(of_host(at)).count();
             let of_source = self.by_source.get(&group).copied().unwrap_or(0);
             if ports >= policy.points_per_host || of_source >= policy.points_per_source {
                 return false;
             }
         }
-        let Some(peer) = offer.address.id else { return true };
-        if !self.has_room_for(&peer, offer.proof) {
-            return false;
-        }
-        self.trim(&peer, POINTS_PER_PEER_MAX - 1, None);
         true
+    }
+
+    /// Makes room for one more address of `peer`, as `has_room_for` says; false if there is none.
+    fn make_room_for(&mut self, peer: &PeerId, proof: Proof) -> bool {
+        let has_room = self.has_room_for(peer, proof);
+        if has_room {
+            self.trim(peer, POINTS_PER_PEER_MAX - 1, None);
+        }
+        has_room
     }
 
     /// Whether one more address of `peer` may be taken with that proof: below its share, or in the place of one that has less.

@@ -161,7 +161,8 @@ fn a_peer_has_eight_addresses_at_most() {
     for group in 0..8 {
         assert_eq!(say(&mut book, group, Proof::Heard), Intake::New);
     }
-    assert_eq!(say(&mut book, 8, Proof::Heard), Intake::Refused, "nobody pushes out what others have said");
+    assert_eq!(say(&mut book, 8, Proof::Heard), Intake::New);
+    assert_eq!(book.get(at(8, 1)).and_then(|point| point.peer), None, "nobody pushes out what others have said");
     assert_eq!(say(&mut book, 9, Proof::Host), Intake::New, "but its own word counts for more");
     assert_eq!(book.of_peer(&peer(1)).count(), 8);
     // A dial decides: the address is its own whatever was said.
@@ -439,4 +440,33 @@ fn no_index_drifts() {
         }
         assert!(book.len() > 100);
     }
+}
+
+#[test]
+fn made_up_addresses_of_somebody_do_not_keep_his_true_one_out() {
+    let (mut book, policy, victim) = (Book::new([7; 16]), policy(), peer(5));
+    let mut tell = |at: SocketAddr, id: Option<PeerId>| {
+        let address = Address::of(at, id);
+        let offer = Offer { address: &address, capabilities: &[], source: source(at.port()), proof: Proof::Heard };
+        (book.learn(Time::ZERO, &offer, &policy), book.get(at).and_then(|point| point.peer))
+    };
+    for group in 0..8 {
+        assert_eq!(tell(at(group, 1), Some(victim)), (Intake::New, Some(victim)));
+    }
+    assert_eq!(tell(at(100, 1), Some(victim)), (Intake::New, None), "a dial shows who is there");
+    assert_eq!(tell(at(101, 1), Some(peer(6))), (Intake::New, Some(peer(6))));
+    assert_eq!(book.of_peer(&victim).count(), 8);
+    book.check_invariants(&policy);
+}
+
+#[test]
+fn a_host_of_ipv6_has_a_64_for_its_share() {
+    let (mut book, policy) = (Book::new([7; 16]), policy());
+    let mut tell = |net: u16, host: u16| {
+        let at = SocketAddr::from(([0x2001, 0x4860, 0, net, 0, 0, 0, host], 9_000));
+        tell(&mut book, Time::ZERO, at, host, &policy)
+    };
+    let taken = (1..100).filter(|host| tell(7, *host) == Intake::New).count();
+    assert_eq!(taken, policy.points_per_host);
+    assert_eq!(tell(8, 1), Intake::New, "the next host has a share of its own");
 }

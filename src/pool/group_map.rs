@@ -5,7 +5,7 @@ use super::policy::Grouping;
 use crate::base::point::canonical;
 use crate::base::text::shown;
 use ipnet::IpNet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// A line that is none.
@@ -30,7 +30,10 @@ pub fn parse(text: &str) -> Result<Grouping, GroupMapError> {
         let entry = entry(said).ok_or_else(|| GroupMapError { line: line + 1, text: shown(said) })?;
         prefixes.insert(entry.0, entry.1);
     }
-    Ok(Grouping::by(move |ip| number_of(&prefixes, ip)))
+    // Longest first; a map has some twenty lengths of the 129.
+    let lengths: BTreeSet<u8> = prefixes.keys().map(IpNet::prefix_len).collect();
+    let lengths: Vec<u8> = lengths.into_iter().rev().collect();
+    Ok(Grouping::by(move |ip| number_of(&prefixes, &lengths, ip)))
 }
 
 fn entry(said: &str) -> Option<(IpNet, u32)> {
@@ -41,11 +44,11 @@ fn entry(said: &str) -> Option<(IpNet, u32)> {
     words.next().is_none().then_some((prefix.trunc(), number.parse().ok()?))
 }
 
-fn number_of(prefixes: &BTreeMap<IpNet, u32>, ip: IpAddr) -> Option<u32> {
+/// `lengths` are those of the prefixes, of either family, longest first.
+fn number_of(prefixes: &BTreeMap<IpNet, u32>, lengths: &[u8], ip: IpAddr) -> Option<u32> {
     let ip = canonical(ip);
-    let longest = if ip.is_ipv4() { 32 } else { 128 };
-    let prefix = |length| IpNet::new(ip, length).ok().map(|prefix| prefix.trunc());
-    (0..=longest).rev().find_map(|length| prefixes.get(&prefix(length)?).copied())
+    let prefix = |length: &u8| IpNet::new(ip, *length).ok().map(|prefix| prefix.trunc());
+    lengths.iter().find_map(|length| prefixes.get(&prefix(length)?).copied())
 }
 
 #[cfg(test)]
@@ -65,6 +68,9 @@ mod tests {
             assert_eq!(group(&map, ip), Group::As(number), "{ip}");
         }
         assert_eq!(group(&map, "9.9.1.1").to_string(), "9.9.0.0/16");
+        let all = parse("0.0.0.0/0 9\n2001:db8::/16 5\n").expect("a map");
+        assert_eq!((group(&all, "9.9.1.1"), group(&all, "2001:dead::1")), (Group::As(9), Group::As(5)));
+        assert_eq!(group(&all, "2a00::1").to_string(), "2a00:0::/32", "no prefix of the other family holds it");
         assert_eq!(group(&map, "10.1.0.1").to_string(), "AS2");
     }
 

@@ -147,7 +147,7 @@ impl Pool {
 
     /// The store has nothing any more: everything is to be saved.
     pub fn keep_all(&mut self) {
-        for key in self.keys() {
+        for key in self.keys(None).collect::<Vec<_>>() {
             match key {
                 Key::Point(at) => self.points.marks.note(at),
                 Key::Peer(peer) => self.peers.marks.note(peer),
@@ -157,12 +157,25 @@ impl Pool {
         }
     }
 
-    /// The keys of all rows.
-    pub fn keys(&self) -> Vec<Key> {
-        let points = self.points.iter().map(|point| Key::Point(point.at));
-        let peers = self.peers.iter().map(|(peer, _)| Key::Peer(*peer));
-        let lists = self.lists.keys().map(|(list, subject)| Key::List(list, subject));
-        points.chain(peers).chain(lists).chain(self.scores.peers().map(|peer| Key::Score(*peer))).collect()
+    /// The keys of all rows in their order: from the first on, or those behind that one.
+    pub fn keys(&self, after: Option<Key>) -> impl Iterator<Item = Key> {
+        // Where each table begins; `None` for one that is over.
+        let point = if let Some(Key::Point(at)) = after { Some(Some(at)) } else { after.is_none().then_some(None) };
+        let peer = match after {
+            Some(Key::Peer(peer)) => Some(Some(peer)),
+            Some(Key::List(..) | Key::Score(_)) => None,
+            _ => Some(None),
+        };
+        let entry = match after {
+            Some(Key::List(list, subject)) => Some(Some((list, subject))),
+            Some(Key::Score(_)) => None,
+            _ => Some(None),
+        };
+        let scored = if let Some(Key::Score(peer)) = after { Some(peer) } else { None };
+        let points = point.into_iter().flat_map(|after| self.points.behind(after)).map(|point| Key::Point(point.at));
+        let peers = peer.into_iter().flat_map(|after| self.peers.behind(after)).map(|(peer, _)| Key::Peer(*peer));
+        let lists = entry.into_iter().flat_map(|after| self.lists.keys(after)).map(|(list, subject)| Key::List(list, subject));
+        points.chain(peers).chain(lists).chain(self.scores.peers_behind(scored).map(|peer| Key::Score(*peer)))
     }
 
     /// The row of a key as it is now, or that it is gone.
@@ -265,7 +278,7 @@ impl Pool {
         if until.is_some_and(|until| until <= clock.now) {
             return false;
         }
-        let entry = Entry { since: clock.past(saved.since), until, why: saved.why.clone(), by: saved.by };
+        let entry = Entry { since: clock.past(saved.since), until, why: saved.why.clone(), by: saved.by, is_configured: false };
         match saved.list {
             OnList::Banned => self.lists.ban(saved.subject, entry).is_ok(),
             _ => self.lists.keep_trust(clock.now, saved.subject, entry).is_ok(),

@@ -50,7 +50,7 @@ fn load(store: &Store) -> Saved {
 /// All rows of a pool, as a store that has them all.
 fn all(pool: &Pool, now: Time, unix: u64) -> Store {
     let mut store = Store::new();
-    let rows: Vec<Change> = pool.keys().into_iter().map(|key| pool.change_of(now, unix, key)).collect();
+    let rows: Vec<Change> = pool.keys(None).map(|key| pool.change_of(now, unix, key)).collect();
     save(&mut store, &rows);
     store
 }
@@ -147,7 +147,7 @@ proptest! {
 fn nothing_is_noted_without_a_store() {
     let mut bench = Bench::new(policy());
     (0..=255).for_each(|what| happen(&mut bench, what, what));
-    assert!(!bench.pool.has_changes() && !bench.pool.take_urgent() && !bench.pool.keys().is_empty());
+    assert!(!bench.pool.has_changes() && !bench.pool.take_urgent() && bench.pool.keys(None).next().is_some());
 }
 
 #[test]
@@ -303,4 +303,34 @@ fn anchors_are_saved_of_the_links_before_the_stop_and_serve_one_start() {
     assert!(again.pool.has_changes(), "they are to go from the store");
     save(&mut store, &again.pool.take_changes(after(0), UNIX, 100));
     assert_eq!(load(&store).anchors, []);
+}
+
+#[test]
+fn rows_are_read_on_from_any_key() {
+    let mut bench = Bench::new(policy());
+    bench.now = after(0);
+    (0..=255).for_each(|what| happen(&mut bench, what, what));
+    let keys: Vec<Key> = bench.pool.keys(None).collect();
+    let kinds = [Key::Point(at(0)), Key::Peer(peer(0)), Key::Score(peer(0))].map(|key| std::mem::discriminant(&key));
+    assert!(kinds.iter().all(|kind| keys.iter().any(|key| std::mem::discriminant(key) == *kind)), "{keys:?}");
+    for (number, last) in keys.iter().enumerate() {
+        assert!(bench.pool.keys(Some(*last)).eq(keys[number + 1..].iter().copied()), "behind {last:?}");
+    }
+}
+
+/// Else somebody whom the settings name no longer would be trusted for ever.
+#[test]
+fn trust_by_the_settings_is_never_saved_and_by_the_operator_is() {
+    let mut bench = Bench::new(policy());
+    let [configured, said] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse().expect("an address"));
+    for subject in [configured, said] {
+        bench.pool.lists_mut().trust_configured(bench.now, subject).expect("nobody is banned");
+    }
+    bench.pool.keep();
+    bench.pool.lists_mut().trust(bench.now, said, None).expect("nobody is banned");
+    // The store turns out to be empty.
+    bench.pool.keep_all();
+    let saved = bench.pool.take_changes(bench.now, UNIX, 100);
+    let trusted = saved.iter().filter_map(|change| if let Change::List(entry) = change { Some(entry.subject) } else { None });
+    assert_eq!(trusted.collect::<Vec<_>>(), [said]);
 }

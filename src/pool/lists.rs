@@ -14,6 +14,7 @@ use crate::base::time::Time;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::Bound;
 use std::time::Duration;
 
 /// Most entries of each of the operator's lists.
@@ -60,6 +61,8 @@ pub struct Entry {
     /// At most 64 characters, printable.
     pub why: Box<str>,
     pub by: By,
+    /// The settings name it: it is not saved.
+    pub(super) is_configured: bool,
 }
 
 const _: () =
@@ -68,7 +71,7 @@ const _: () =
 impl Entry {
     /// An entry made now. `why` is escaped and cut.
     pub fn new(now: Time, until: Option<Time>, why: &str, by: By) -> Entry {
-        Entry { since: now, until, why: shown(why).into(), by }
+        Entry { since: now, until, why: shown(why).into(), by, is_configured: false }
     }
 
     fn is_current(&self, now: Time) -> bool {
@@ -152,8 +155,19 @@ impl Names {
     }
 
     fn iter(&self) -> impl Iterator<Item = (Subject, &Entry)> {
-        let peers = self.peers.iter().map(|(peer, entry)| (Subject::Peer(*peer), entry));
-        peers.chain(self.nets.iter().map(|(net, entry)| (Subject::Net(*net), entry)))
+        self.behind(None)
+    }
+
+    /// Entries in their order, identities first: from the first on, or those behind that one.
+    fn behind(&self, after: Option<Subject>) -> impl Iterator<Item = (Subject, &Entry)> {
+        let (peer, net) = match after {
+            None => (Some(Bound::Unbounded), Bound::Unbounded),
+            Some(Subject::Peer(peer)) => (Some(Bound::Excluded(peer)), Bound::Unbounded),
+            Some(Subject::Net(net)) => (None, Bound::Excluded(net)),
+        };
+        let peers = peer.into_iter().flat_map(|from| self.peers.range((from, Bound::Unbounded)));
+        let nets = self.nets.range((net, Bound::Unbounded));
+        peers.map(|(peer, entry)| (Subject::Peer(*peer), entry)).chain(nets.map(|(net, entry)| (Subject::Net(*net), entry)))
     }
 
     fn of_door(&self) -> Nets {
@@ -300,6 +314,14 @@ impl Lists {
         self.keep_trust(now, subject, Entry::new(now, until, "", By::Operator))
     }
 
+    /// The same for somebody whom the settings name.
+    ///
+    /// # Errors
+    /// As `trust`.
+    pub fn trust_configured(&mut self, now: Time, subject: Subject) -> Result<(), ListError> {
+        self.keep_trust(now, subject, Entry { is_configured: true, ..Entry::new(now, None, "", By::Operator) })
+    }
+
     /// The same with an entry as it was saved.
     ///
     /// # Errors
@@ -346,6 +368,16 @@ impl Lists {
         self.trusted.iter()
     }
 
+    /// Bans in their order: from the first on, or those behind that one.
+    pub fn banned_behind(&self, after: Option<Subject>) -> impl Iterator<Item = (Subject, &Entry)> {
+        self.banned.behind(after)
+    }
+
+    /// Trust in its order: from the first on, or that behind that one.
+    pub fn trusted_behind(&self, after: Option<Subject>) -> impl Iterator<Item = (Subject, &Entry)> {
+        self.trusted.behind(after)
+    }
+
     /// True if somebody is trusted by his identity, wherever he comes from.
     pub fn trusts_identities(&self) -> bool {
         !self.trusted.peers.is_empty()
@@ -384,7 +416,16 @@ impl Lists {
 
     /// Who is or was on the greylist, until when, and how often. Those whose time is over are kept out no more, but remembered.
     pub fn greylisted(&self) -> impl Iterator<Item = (Culprit, Time, u32)> {
-        self.grey.iter().map(|(culprit, grey)| (*culprit, grey.until, grey.offences))
+        self.greylisted_behind(None)
+    }
+
+    /// The same in order: from the first on, or those behind that one.
+    pub fn greylisted_behind(&self, after: Option<Culprit>) -> impl Iterator<Item = (Culprit, Time, u32)> {
+        self.grey_behind(after).map(|(culprit, grey)| (*culprit, grey.until, grey.offences))
+    }
+
+    fn grey_behind(&self, after: Option<Culprit>) -> impl Iterator<Item = (&Culprit, &Grey)> {
+        self.grey.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))
     }
 
     /// Entries of the greylist, those that are only remembered included.
@@ -436,11 +477,23 @@ impl Lists {
         self.version += u64::from(matches!(subject, Subject::Net(_)));
     }
 
-    /// Every entry, also those of the greylist that are only remembered.
-    pub(super) fn keys(&self) -> impl Iterator<Item = (OnList, Subject)> {
-        let banned = self.banned.iter().map(|(subject, _)| (OnList::Banned, subject));
-        let trusted = self.trusted.iter().map(|(subject, _)| (OnList::Trusted, subject));
-        banned.chain(trusted).chain(self.grey.keys().map(|culprit| (OnList::Greylisted, culprit.subject())))
+    /// The entries behind that one, or all, in their order; also those of the greylist that are only remembered. Trust that the settings
+    /// name is not among them: it comes with them, and goes with them.
+    pub(super) fn keys(&self, after: Option<(OnList, Subject)>) -> impl Iterator<Item = (OnList, Subject)> {
+        // Where each list begins; `None` for one that is over.
+        let from = |list: OnList| match after {
+            Some((last, subject)) if last == list => Some(Some(subject)),
+            Some((last, _)) if last > list => None,
+            _ => Some(None),
+        };
+        let banned = from(OnList::Banned).into_iter().flat_map(|after| self.banned.behind(after));
+        let trusted = from(OnList::Trusted).into_iter().flat_map(|after| self.trusted.behind(after));
+        let grey = from(OnList::Greylisted).into_iter();
+        let grey = grey.flat_map(|after| self.grey_behind(after.and_then(|subject| Culprit::of(&subject))));
+        banned
+            .map(|(subject, _)| (OnList::Banned, subject))
+            .chain(trusted.filter(|(_, entry)| !entry.is_configured).map(|(subject, _)| (OnList::Trusted, subject)))
+            .chain(grey.map(|(culprit, _)| (OnList::Greylisted, culprit.subject())))
     }
 
     /// An entry as it is saved, if it is there and has not ended; `unix` tells moments. Of an entry of the greylist it is not known since when

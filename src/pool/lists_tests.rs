@@ -283,3 +283,35 @@ fn the_operators_bans_stand_above_those_for_scores() {
     assert_eq!(lists.ban_of(Time::ZERO, &peer(1)), None, "the oldest for a score");
     assert_eq!(lists.ban_of(Time::ZERO, &peer(ENTRIES_MAX as u32)), Some(None));
 }
+
+/// Whoever reads a list by parts sees each entry once, in order, wherever he stopped.
+#[test]
+fn lists_are_read_on_from_any_entry() {
+    let mut lists = Lists::new(100);
+    for (banned, trusted) in
+        [("192.0.2.0/24", "192.0.3.0/24"), ("198.51.100.7", "198.51.100.8"), ("2001:db8::/32", "2001:db9::/32")]
+    {
+        lists.ban(subject(banned), entry(None)).expect("there is room");
+        lists.trust(NOW, subject(trusted), None).expect("not banned");
+    }
+    for number in 1..5 {
+        let peer = PeerId::from_bytes([number; 32]);
+        lists.ban(Subject::Peer(peer), entry(None)).expect("there is room");
+        lists.keep_grey(Culprit::Peer(peer), after(10), 1);
+        lists.keep_grey(Culprit::Host(ip(&format!("2001:db8:{number}::1"))), after(10), 1);
+    }
+    lists.trust_configured(NOW, subject("203.0.113.1")).expect("not banned");
+    let banned: Vec<Subject> = lists.banned().map(|(subject, _)| subject).collect();
+    let grey: Vec<Culprit> = lists.greylisted().map(|(culprit, ..)| culprit).collect();
+    let keys: Vec<_> = lists.keys(None).collect();
+    assert_eq!((banned.len(), grey.len(), keys.len()), (7, 8, 7 + 3 + 8), "what the settings name is not saved");
+    for (number, last) in banned.iter().enumerate() {
+        assert!(lists.banned_behind(Some(*last)).map(|(subject, _)| subject).eq(banned[number + 1..].iter().copied()));
+    }
+    for (number, last) in grey.iter().enumerate() {
+        assert!(lists.greylisted_behind(Some(*last)).map(|(culprit, ..)| culprit).eq(grey[number + 1..].iter().copied()));
+    }
+    for (number, last) in keys.iter().enumerate() {
+        assert!(lists.keys(Some(*last)).eq(keys[number + 1..].iter().copied()), "behind {last:?}");
+    }
+}

@@ -262,7 +262,7 @@ impl Pool {
 
     /// Forgets identities that have had no link for long, unless they have a score, a note of the application, or are persistent.
     pub fn expire_peers(&mut self, now: Time) {
-        let is_kept = |peer: &PeerId| self.persistent_peers.contains(peer) || self.scores.score(now, peer).is_some();
+        let is_kept = |peer: &PeerId| self.persistent_peers.contains(peer) || self.scores.knows(peer);
         self.peers.expire(now, self.policy.peer_forgotten_after, is_kept);
     }
 

@@ -14,6 +14,7 @@ use crate::base::text::shown;
 use crate::base::time::Time;
 use crate::settings::check::Checked;
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::time::Duration;
 
 /// The best score, and with a minus the worst. One verdict moves it by at most as much.
@@ -369,8 +370,15 @@ impl Scores {
         });
     }
 
-    pub fn peers(&self) -> impl Iterator<Item = &PeerId> {
-        self.records.keys()
+    /// Something is remembered of that peer.
+    pub fn knows(&self, peer: &PeerId) -> bool {
+        self.records.contains_key(peer)
+    }
+
+    /// Of whom something is remembered, in their order: from the first on, or those behind that one.
+    pub fn peers_behind(&self, after: Option<PeerId>) -> impl Iterator<Item = &PeerId> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.records.range((from, Bound::Unbounded)).map(|(peer, _)| peer)
     }
 
     /// What is to be saved of a peer's score at `unix`: nothing of one that neither counts nor has led to anything.

@@ -15,7 +15,7 @@ pub trait Store: Send {
     /// Saves changes, all or none. When this returns, they outlive the program, and the machine if `is_durable`.
     ///
     /// # Errors
-    /// If none of them was saved. After `Damaged` everything else that was saved is gone, too.
+    /// If none of them was saved. After `Damaged` and `Lost` everything else that was saved is gone, too.
     fn save(&mut self, changes: &[Change], is_durable: bool) -> Result<(), StoreFault>;
 }
 
@@ -27,6 +27,8 @@ pub enum StoreFault {
     Io(String),
     #[error("it is damaged, and was put aside as {}; address book, lists and scores begin anew: {text}", .aside.display())]
     Damaged { aside: PathBuf, text: String },
+    #[error("what it had is gone: somebody has removed or emptied it")]
+    Lost,
     #[error("it has schema {has}, this version knows {knows}: run the newer version, or name another file")]
     Newer { has: u32, knows: u32 },
 }

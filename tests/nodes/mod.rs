@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "real nodes are waited for in real time")]
 
-use bowline::{Builder, Identity, LinkId, Node, generate_identity};
+use bowline::{Builder, Event, Identity, LinkId, Node, Notice, generate_identity};
 use std::time::{Duration, Instant};
 
 /// Nothing here waits longer, unless it is told to.
@@ -85,4 +85,15 @@ pub fn within(patience: Duration, what: &str, is_so: impl Fn() -> bool) {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The notices so far that `wanted` makes something of.
+pub fn notices<T>(node: &Node, wanted: impl Fn(Notice) -> Option<T>) -> Vec<T> {
+    let mut found = Vec::new();
+    while let Ok(event) = node.recv_timeout(Duration::ZERO) {
+        if let Event::Notice(notice) = event {
+            found.extend(wanted(notice));
+        }
+    }
+    found
 }

@@ -413,15 +413,8 @@ impl Policy for Bitcoin {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testbed::{after, at};
     use super::*;
-
-    fn at(group: u32, number: u32) -> At {
-        At(group << 16 | number)
-    }
-
-    fn after(seconds: u64) -> Time {
-        Time::ZERO + Duration::from_secs(seconds)
-    }
 
     fn book() -> (Bitcoin, Rng) {
         let mut rng = Rng::from_seed(1);

@@ -256,15 +256,8 @@ impl Policy for CometBft {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testbed::{after, at};
     use super::*;
-
-    fn at(group: u32, number: u32) -> At {
-        At(group << 16 | number)
-    }
-
-    fn after(seconds: u64) -> Time {
-        Time::ZERO + Duration::from_secs(seconds)
-    }
 
     fn book() -> (CometBft, Rng) {
         let mut rng = Rng::from_seed(1);

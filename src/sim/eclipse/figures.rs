@@ -39,6 +39,13 @@ impl Figures {
         self.share_squared += outcome.share() * outcome.share();
     }
 
+    /// It may be said that the node is eclipsed in at most that share of trials, and that the attackers hold at most that share of links: of the
+    /// former what was found, for 3,000 trials without a hit prove no less than 0.13 %; of the latter the upper bound.
+    pub fn is_within(&self, eclipsed_max: f64, share_max: f64) -> bool {
+        let (share, off) = self.mean_share();
+        self.eclipsed_share().0 <= eclipsed_max && share + off <= share_max
+    }
+
     /// The share of trials in which the node was eclipsed, and between which bounds its true value is (Wilson, 95 %).
     pub fn eclipsed_share(&self) -> (f64, f64, f64) {
         let (low, high) = wilson(self.eclipsed, self.trials);
@@ -110,5 +117,7 @@ mod tests {
         assert_eq!((figures.trials, figures.eclipsed, figures.lonely), (4, 1, 1));
         let (mean, off) = figures.mean_share();
         assert!((mean - 0.375).abs() < 1e-9 && (off - 1.96 * (0.171875_f64 / 4.0).sqrt()).abs() < 1e-9);
+        // Its upper bound is 0.782.
+        assert!(figures.is_within(0.25, 0.79) && !figures.is_within(0.25, 0.77) && !figures.is_within(0.24, 1.0));
     }
 }

@@ -139,14 +139,11 @@ impl Policy for Flat {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testbed::{self, after};
     use super::*;
 
     fn at(number: u32) -> At {
-        At(40 << 24 | number)
-    }
-
-    fn after(seconds: u64) -> Time {
-        Time::ZERO + Duration::from_secs(seconds)
+        testbed::at(40 << 8, number)
     }
 
     #[test]

@@ -6,3 +6,5 @@ pub mod figures;
 pub mod flat;
 pub mod model;
 pub mod ours;
+#[cfg(test)]
+mod testbed;

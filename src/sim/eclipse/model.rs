@@ -15,7 +15,7 @@ const HONEST_GROUPS: u32 = 600;
 const HOSTILE_FROM: u32 = 80 << 8;
 const HONEST_FROM: u32 = 40 << 8;
 /// What happens in between happens at once.
-const STEP: Duration = Duration::from_secs(600);
+pub const STEP: Duration = Duration::from_secs(600);
 const STEPS_A_DAY: u64 = 144;
 /// An honest node is up, and then down, for so long on average: half of the honest addresses answer at any time.
 const STAYS: u64 = 12 * 6;
@@ -27,10 +27,15 @@ const TOLD: usize = 20;
 const SEEDED: usize = 100;
 /// Links that the attackers keep to the node, at most; each from a group of its own (reliability reference, 3.6: 40 for 64 groups).
 const HOSTILE_LINKS: usize = 40;
-/// How long the attackers keep one of them before another of their addresses takes its place.
+/// How long the attackers keep one of them before another of their addresses takes its place: as long as the slowest of the books takes to
+/// find a link of use (CometBFT's, an hour), for they know the rules; a minute less would keep all of them out of its old table.
 const HOSTILE_STAY: Duration = Duration::from_secs(3_600);
 /// The attackers tell each of their addresses once, and again as long as they have not made so many tellings.
 const TELLINGS_MIN: usize = 4_000;
+/// With each of their addresses they tell one where nobody answers, of so many /16s that are nobody's: it costs them nothing, fills places,
+/// and keeps those that are told of later out (the trash of Heilman and others, 2015).
+const TRASH_FROM: u32 = 60 << 8;
+const TRASH_GROUPS: u64 = 4_096;
 /// Feelers in one step where there is one in two minutes (Bitcoin FEELER_INTERVAL).
 pub const FEELERS: usize = 5;
 /// Dials for links in one step, at most, and feelers of any kind.
@@ -202,8 +207,9 @@ impl<'a, P: Policy> Trial<'a, P> {
         }
         for _ in 0..tellings {
             let Some(teller) = self.random_link(|link| link.with.is_hostile()) else { break };
-            let at = self.next_hostile();
-            self.policy.learn(self.now, at, teller, self.rng);
+            for at in [self.next_hostile(), self.trash()] {
+                self.policy.learn(self.now, at, teller, self.rng);
+            }
         }
         for _ in 0..DIALS_A_STEP {
             if !self.dial() {
@@ -314,6 +320,11 @@ impl<'a, P: Policy> Trial<'a, P> {
         at
     }
 
+    fn trash(&mut self) -> At {
+        let group = TRASH_FROM + self.rng.below(TRASH_GROUPS) as u32;
+        At(group << 16 | self.rng.below(1 << 16) as u32)
+    }
+
     /// One dial for a link; false if none is wanted or possible.
     fn dial(&mut self) -> bool {
         let outbound = self.links.iter().filter(|link| link.direction == Direction::Outbound);
@@ -351,6 +362,8 @@ impl<'a, P: Policy> Trial<'a, P> {
         }
     }
 }
+
+const _: () = assert!(HONEST_FROM + HONEST_GROUPS <= TRASH_FROM && TRASH_FROM + TRASH_GROUPS as u32 <= HOSTILE_FROM);
 
 /// A hash that an attacker cannot foresee, for the books' places. In a model any good mixing does: its attackers do not try to break it
 /// (splitmix64's finalizer over each part).

@@ -1,7 +1,8 @@
 //! bowline's own address book and choice of whom to dial, as a node uses them: the production pool, with its links but without its workers. What
-//! the workers add is done here by the same numbers: the feelers, and the anchors after a restart. The model uses it.
+//! the workers add is done here by the same numbers: the feelers, and the anchors after a restart, which begins with the rows that a store
+//! would have. The model uses it.
 
-use super::model::{Answer, At, FEELERS, Policy};
+use super::model::{Answer, At, Policy, STEP};
 use crate::base::address::Address;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
@@ -10,6 +11,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::base::verdict::{Direction, Verdict};
 use crate::pool;
+use crate::pool::saved::Saved;
 use crate::pool::slots::{Purpose, Use};
 use crate::pool::table::Pool;
 use crate::settings::table::Settings;
@@ -24,6 +26,10 @@ const ROUND: Duration = Duration::from_secs(60);
 /// Half of the addresses are dead.
 const SPARE: usize = 4;
 const EXPIRE_EACH: Duration = Duration::from_secs(3_600);
+/// Feelers under way at once (`workers/feelers.rs`).
+const FEELERS_AT_ONCE: usize = 4;
+/// Seconds since 1970 when a trial begins.
+const UNIX: u64 = 1_800_000_000;
 
 /// The settings of a node, as far as the model's long steps allow: what paces dials and arrivals within a second is off.
 pub fn policy() -> pool::policy::Policy {
@@ -31,6 +37,8 @@ pub fn policy() -> pool::policy::Policy {
     let policy = pool::policy::Policy::from(&settings.check().expect("the defaults are valid"));
     pool::policy::Policy { dial_rate: u32::MAX, accept_rate: u32::MAX, accept_ip_burst: u32::MAX, ..policy }
 }
+
+const OWN: PeerId = PeerId::from_bytes([0xff; 32]);
 
 /// A pool with its links.
 #[derive(Debug)]
@@ -40,6 +48,11 @@ pub struct Ours {
     links: BTreeMap<At, LinkId>,
     /// Whom to dial next, as the last round chose, and when that was.
     round: (Time, Vec<At>),
+    /// Whom to dial before all others, the last one first.
+    anchors: Vec<At>,
+    /// Random feelers in a step, and feelers to what linked peers claim, as the settings allow.
+    feelers_max: usize,
+    claims_max: usize,
     expired_at: Time,
     /// Feelers of this step to addresses that linked peers claim: the others are counted without them.
     claims: usize,
@@ -50,7 +63,8 @@ pub struct Ours {
 impl Ours {
     pub fn new(policy: &pool::policy::Policy, rng: &mut Rng) -> Ours {
         let ids = LinkIds::default();
-        let mut pool = Pool::new(PeerId::from_bytes([0xff; 32]), policy.clone(), ids.clone());
+        let mut pool = Pool::new(OWN, policy.clone(), ids.clone());
+        let in_step = |period: Duration| (STEP.as_secs() / period.as_secs().max(1)) as usize;
         let mut key = [0; 16];
         rng.fill(&mut key);
         pool.set_book_key(key);
@@ -59,6 +73,10 @@ impl Ours {
             ids,
             links: BTreeMap::new(),
             round: (Time::ZERO, Vec::new()),
+            anchors: Vec::new(),
+            feelers_max: in_step(policy.feeler_period),
+            // Each dial may take as long as it has at most.
+            claims_max: FEELERS_AT_ONCE * in_step(policy.dial_deadline),
             expired_at: Time::ZERO,
             claims: 0,
             has_claims: false,
@@ -107,6 +125,9 @@ impl Policy for Ours {
     }
 
     fn outbound(&mut self, now: Time, links: &[At], rng: &mut Rng) -> Option<At> {
+        if let Some(anchor) = self.anchors.pop() {
+            return Some(anchor);
+        }
         // Maintenance does so each two minutes, and little changes by it in two days.
         if self.expired_at + EXPIRE_EACH <= now {
             self.expired_at = now;
@@ -124,14 +145,14 @@ impl Policy for Ours {
     /// First what linked peers claim of themselves, as soon as they do; then one in two minutes.
     fn feeler(&mut self, now: Time, made: usize, rng: &mut Rng) -> Option<At> {
         self.claims = self.claims.min(made);
-        if self.has_claims {
+        if self.has_claims && self.claims < self.claims_max {
             if let Some(claimed) = self.pool.whom_to_feel(now, rng).now.first() {
                 self.claims += 1;
                 return At::of(*claimed);
             }
             self.has_claims = false;
         }
-        (made < FEELERS + self.claims).then(|| self.pool.whom_of_feeler(now, rng))?.and_then(At::of)
+        (made < self.feelers_max + self.claims).then(|| self.pool.whom_of_feeler(now, rng))?.and_then(At::of)
     }
 
     fn tried(&mut self, now: Time, at: At, answer: Answer, rng: &mut Rng) -> bool {
@@ -171,12 +192,51 @@ impl Policy for Ours {
         }
     }
 
+    /// What a store would have is all that is left.
     fn restart(&mut self, now: Time, rng: &mut Rng) {
         let anchors = self.pool.anchors_now();
         for link in std::mem::take(&mut self.links).into_values() {
             self.close(now, link, CloseReason::Stopped, rng);
         }
-        // They are dialed before all others.
-        self.round = (now, anchors.into_iter().rev().filter_map(|anchor| At::of(anchor.at)).collect());
+        let unix = UNIX + now.since(Time::ZERO).as_secs();
+        let mut saved = Saved { anchors, key: Some(*self.pool.points().key()), saved_at: unix, ..Saved::default() };
+        self.pool.keys(None).for_each(|key| saved.take(self.pool.change_of(now, unix, key)));
+        self.pool = Pool::new(OWN, self.pool.policy().clone(), self.ids.clone());
+        self.pool.restore(now, unix, &saved);
+        self.anchors = saved.anchors.iter().rev().filter_map(|anchor| At::of(anchor.at)).collect();
+        (self.round, self.has_claims) = ((now, Vec::new()), false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testbed::{after, at};
+    use super::*;
+
+    /// A node that starts again knows what its store has, and nothing else: neither links nor budgets nor what waits.
+    #[test]
+    fn a_restart_leaves_the_rows_and_the_anchors_which_are_dialed_first() {
+        let (policy, mut rng) = (policy(), Rng::from_seed(1));
+        let mut ours = Ours::new(&policy, &mut rng);
+        for number in 0..200 {
+            ours.learn(after(600 + u64::from(number)), at((40 << 8) + number, 1), at((60 << 8) + number % 50, 1), &mut rng);
+        }
+        let mut links = Vec::new();
+        while links.len() < ours.outbound_max() {
+            let next = ours.outbound(after(1_000), &links, &mut rng).expect("200 are known");
+            assert!(ours.tried(after(1_000), next, Answer::Linked, &mut rng));
+            links.push(next);
+        }
+        ours.lasted(after(5_000), links[0], Direction::Outbound);
+        let known = |ours: &Ours| -> Vec<_> {
+            ours.pool.points().iter().map(|point| (point.at, point.proof, point.is_tried())).collect()
+        };
+        let (before, now) = (known(&ours), after(9_000));
+        ours.restart(now, &mut rng);
+        assert_eq!(known(&ours), before);
+        assert_eq!((ours.pool.slots().iter().count(), ours.links.len()), (0, 0));
+        let later = now + STEP;
+        let first: Vec<At> = (0..ours.anchors.len()).filter_map(|_| ours.outbound(later, &[], &mut rng)).collect();
+        assert!(!first.is_empty() && first.iter().all(|anchor| links.contains(anchor)), "{first:?}");
     }
 }
