@@ -48,7 +48,7 @@ pub const TESTS: &[Row] = &[
     ("pex: requests are abused", "who_breaks_a_rule_of_the_exchange_is_closed_and_listed_for_it"),
     ("pex: what seeds may be", "wrong_texts_say_what_is_wrong"),
     ("pex: seeds only when needed", "filling_up_troubles_no_seed_when_links_are_enough"),
-    ("pex: links soon after a seed has told", "sixty_nodes_that_start_cold_have_their_links_within_half_a_minute"),
+    ("pex: links soon after a seed has told", "forty_nodes_that_start_cold_have_their_links_within_half_a_minute"),
     ("pex: a seed crawls and lets go", "a_seed_crawls_its_book_and_lets_go_of_who_has_answered_and_who_does_not"),
     ("pex: a seed keeps persistent peers", "a_seed_keeps_its_persistent_peers"),
     ("pex: too many attempts", "sixteen_failures_make_an_address_bad_and_a_day_reinstates_it"),
