@@ -153,6 +153,15 @@ pub(super) fn of_event(event: &Event, is_honest: impl Fn(SocketAddr) -> bool) ->
     holds(!is_wronged, "nobody who follows the protocol is greylisted", || format!("{remote:?}: {reason}"))
 }
 
+/// Hosts whose links at other hosts mean less than those of the living.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    /// Programs that have died. Their system has told the other ends.
+    pub crashed: BTreeSet<PeerId>,
+    /// Who has lost its power so lately that other ends cannot all know of it yet.
+    pub dark: BTreeSet<PeerId>,
+}
+
 /// What takes time to be true: how long it has been otherwise.
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
@@ -162,8 +171,8 @@ pub(super) struct Pairs {
 
 impl Pairs {
     /// Two hosts have one link, or none, and both know of it; nobody has a link with a program that is dead. While the network is
-    /// disturbed, half links are not counted.
-    pub fn check(&mut self, now: Time, hosts: &[&Host], crashed: &BTreeSet<PeerId>, is_disturbed: bool) -> Result<(), Violation> {
+    /// disturbed, half links are not counted; nor are links with the former life of somebody who had lost its power: no stream tells of that.
+    pub fn check(&mut self, now: Time, hosts: &[&Host], gone: &Gone, is_disturbed: bool) -> Result<(), Violation> {
         let place: BTreeMap<PeerId, usize> = hosts.iter().enumerate().map(|(place, host)| (host.peer(), place)).collect();
         // Each link with who is at its other end; and who has one with whom. A large world has tens of thousands, looked at each second.
         let mut links = Vec::new();
@@ -190,9 +199,11 @@ impl Pairs {
             if is_second {
                 twice.insert((id, peer), *self.twice_since.get(&(id, peer)).unwrap_or(&now));
             }
+            let is_of_former_life =
+                |other: usize| gone.dark.contains(&peer) && hosts[one].world_time(slot.since) < hosts[other].started();
             let is_half = match other {
-                Some(other) => !linked[other * hosts.len() + one],
-                None => crashed.contains(&peer),
+                Some(other) => !linked[other * hosts.len() + one] && !is_of_former_life(other),
+                None => gone.crashed.contains(&peer),
             };
             if is_half && !is_disturbed {
                 half.insert((id, slot.link), *self.half_since.get(&(id, slot.link)).unwrap_or(&now));

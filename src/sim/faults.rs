@@ -22,7 +22,10 @@ impl World {
     pub fn go_dark(&mut self, id: HostId) {
         self.end_program(id);
         let mut rng = self.rng.fork("power");
-        self.seat(id).disk.lose_power(&mut rng);
+        let now = self.now();
+        let seat = self.seat(id);
+        seat.dark_at = Some(now);
+        seat.disk.lose_power(&mut rng);
         self.network.go_dark(id);
     }
 

@@ -1,6 +1,7 @@
 //! What becomes of a host's memory when its program, its power or its disk fails, and of its clock.
 
 use super::*;
+use crate::base::address::Address;
 use crate::base::peer::PeerId;
 use crate::pool::saved::Change;
 use crate::sim::disk::Faults;
@@ -135,4 +136,31 @@ fn a_wall_clock_steps_for_the_host_alone_and_outlives_a_restart() {
     world.step_clock(HOST, -7_200);
     let earlier = saved_at(&mut world);
     assert!((3_600 - 400..3_600).contains(&(first - earlier)), "{first}, {earlier}");
+}
+
+/// Who lost its power for a moment is back before anybody can have missed it: others mean to have links with it that it knows nothing of,
+/// until they say something to it. That breaks no rule, and they come back.
+#[test]
+fn who_loses_its_power_for_a_moment_breaks_no_rule() {
+    for (seed, away) in [(1, 0), (2, 3), (3, 20), (4, 60), (5, 89)] {
+        let mut world = World::new(seed, Weather::internet());
+        for number in 0..5_u8 {
+            let mut plan = Plan::new([50 + number, 1, 0, 1].into());
+            let settings = &mut plan.settings;
+            // They have nothing to say but pings.
+            (settings.pex_enabled, settings.discovery_period) = (false, Duration::from_secs(24 * 3_600));
+            settings.discovery_bootstrap = number == 0;
+            let first = Address::of(std::net::SocketAddr::from(([50, 1, 0, 1], 9_732)), None);
+            settings.discovery_persistent = if number > 0 { vec![first] } else { Vec::new() };
+            world.add(plan).expect("a valid plan");
+        }
+        run(&mut world, 100);
+        let links = |world: &World| world.host(HOST).map_or(0, |host| host.links().len());
+        assert_eq!(links(&world), 4);
+        world.go_dark(HOST);
+        run(&mut world, away);
+        world.start(HOST).expect("it can be started");
+        run(&mut world, 300);
+        assert_eq!(links(&world), 4, "{away} s");
+    }
 }

@@ -392,7 +392,8 @@ impl Host {
         self.rogue.as_ref().map_or(0, |rogue| rogue.raw_streams())
     }
 
-    fn world_time(&self, at: Time) -> Time {
+    /// What its clock says, by the world's.
+    pub(super) fn world_time(&self, at: Time) -> Time {
         self.started + at.since(Time::ZERO + PAST)
     }
 

@@ -16,7 +16,7 @@
 //! ```
 
 use super::agenda::Agenda;
-use super::checks::{self, Pairs, Violation};
+use super::checks::{self, Gone, Pairs, Violation};
 use super::desks::Asked;
 use super::disk::Disk;
 use super::global::{Global, LATE_MAX, Seen};
@@ -98,6 +98,8 @@ pub(super) struct Seat {
     pub(super) is_frozen: bool,
     pub(super) thawed_at: Option<Time>,
     pub(super) has_crashed: bool,
+    /// When it last lost its power.
+    pub(super) dark_at: Option<Time>,
     /// When each actor takes its next turn.
     pub(super) turns: Turns,
     pub(super) timers: Timers,
@@ -451,10 +453,14 @@ impl World {
             _ => {}
         }
         let is_unsettled = is_disturbed || now < self.settled_at;
-        let peer = |seat: &Seat| seat.plan.as_ref().filter(|_| seat.has_crashed).map(|(_, identity)| identity.id());
-        let crashed = self.seats.iter().filter_map(peer).collect();
+        let of = |is_so: fn(&Seat, Time) -> bool| {
+            let seats = self.seats.iter().filter(|seat| is_so(seat, now));
+            seats.filter_map(|seat| seat.plan.as_ref()).map(|(_, identity)| identity.id()).collect()
+        };
+        let crashed = of(|seat, _| seat.has_crashed);
+        let dark = of(|seat, now| seat.dark_at.is_some_and(|dark_at| now.since(dark_at) <= SETTLED_AFTER));
         let hosts: Vec<&Host> = self.seats.iter().filter_map(|seat| seat.host.as_deref()).collect();
-        self.pairs.check(now, &hosts, &crashed, is_unsettled)?;
+        self.pairs.check(now, &hosts, &Gone { crashed, dark }, is_unsettled)?;
         let all: Vec<Seen<'_>> = self.seats.iter().filter_map(|seat| seen(now, seat, &self.network)).collect();
         self.global.check(now, &all, is_unsettled)
     }

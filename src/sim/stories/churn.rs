@@ -17,9 +17,6 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_secs(5);
 const MEAN_LIFE: Duration = Duration::from_secs(30 * 60);
 const MEAN_AWAY: Duration = Duration::from_secs(2 * 60);
-/// Who has lost its power comes back no sooner: until then others may still mean to have a link with it, which the rules of the world take for
-/// a half one. A ping after 30 s, 60 s for its answer, 10 s for the news.
-const DARK_MIN: Duration = Duration::from_secs(100);
 /// How long the network lies in pieces.
 const PARTED: Duration = Duration::from_secs(5 * 60);
 /// Nodes that everybody is told of.
@@ -44,8 +41,9 @@ pub struct Churned {
     pub nodes: u16,
     pub deaths: usize,
     pub cuts: usize,
-    /// The longest that a living node had fewer working links with others than `pool.min`, or than there are nodes in its piece: a cut that
-    /// came or was healed meanwhile begins it anew, for until then it may be nobody's fault.
+    /// The longest that a living node had fewer working links with others than `pool.min`, or than there are nodes that it could have one
+    /// with: those in its piece, and for who came back into it, those that can be found from there. A cut that came or was healed meanwhile
+    /// begins it anew, for until then it may be nobody's fault.
     pub longest_short: Duration,
     /// The longest that one reached fewer others, over whatever way.
     pub longest_apart: Duration,
@@ -73,7 +71,7 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
         world.run_for(Duration::from_millis(rng.below(300)))?;
     }
     let mut tally = Tally { nodes, cut: Pieces::default(), ..Tally::default() };
-    let (begins, mut cuts, mut deaths, mut dark) = (world.now(), 0, 0, BTreeMap::new());
+    let (begins, mut cuts, mut deaths) = (world.now(), 0, 0);
     while world.now().since(begins) < lasts {
         world.run_for(LOOK)?;
         let age = world.now().since(begins);
@@ -88,7 +86,7 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
             ways.iter().for_each(|(from, to)| world.join(*from, *to));
             tally.begin_anew();
         }
-        deaths += live_and_die(&mut world, nodes, &mut dark, &mut tally.started, &mut rng)?;
+        deaths += live_and_die(&mut world, nodes, &mut tally.started, &mut rng)?;
         tally.look(&world);
     }
     let short_share = 100.0 * tally.short_looks as f64 / tally.looks.max(1) as f64;
@@ -97,14 +95,8 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
     Ok(Churned { nodes, deaths, cuts, longest_short, longest_apart: tally.apart.longest, short_share, worst, outcome })
 }
 
-/// Some of the living die, some of the dead come back, those in the `dark` not before their time. Gives how many died.
-fn live_and_die(
-    world: &mut World,
-    nodes: u16,
-    dark: &mut BTreeMap<HostId, Time>,
-    started: &mut BTreeSet<HostId>,
-    rng: &mut Rng,
-) -> Result<usize, Failure> {
+/// Some of the living die, some of the dead come back and are noted in `started`. Gives how many died.
+fn live_and_die(world: &mut World, nodes: u16, started: &mut BTreeSet<HostId>, rng: &mut Rng) -> Result<usize, Failure> {
     let mut deaths = 0;
     for id in (0..nodes).map(HostId) {
         let is_alive = world.host(id).is_some_and(|host| !host.has_ended());
@@ -113,19 +105,14 @@ fn live_and_die(
             continue;
         }
         if !is_alive {
-            if dark.get(&id).is_none_or(|until| *until <= world.now()) {
-                world.start(id)?;
-                started.insert(id);
-            }
+            world.start(id)?;
+            started.insert(id);
             continue;
         }
         deaths += 1;
         match rng.below(3) {
             0 => world.crash(id),
-            1 => {
-                dark.insert(id, world.now() + DARK_MIN);
-                world.go_dark(id);
-            }
+            1 => world.go_dark(id),
             _ => world.stop(id, Duration::from_secs(3)),
         }
     }
@@ -201,6 +188,23 @@ impl Tally {
         self.started.clear();
     }
 
+    /// How many living hosts one can find that has forgotten everybody: by the addresses that it knows, its seeds' first of all, by those that
+    /// these know, and so on, as far as the piece of the network reaches. Who came back into a piece whose seeds are dead or have forgotten
+    /// everybody, too, can find nobody else, by any rule: others must find it.
+    fn to_be_found(&self, world: &World, id: HostId) -> usize {
+        let mut found = BTreeSet::from([id]);
+        let mut asked = vec![id];
+        while let Some(host) = asked.pop().and_then(|id| world.host(id)) {
+            let knows = |number: u16| host.pool().points().get(at(number)).is_some();
+            let is_near =
+                |other: HostId| self.cut.carries(host.id(), other) && world.host(other).is_some_and(|other| !other.has_ended());
+            let near = (0..self.nodes).filter(|number| knows(*number)).map(HostId).filter(|other| is_near(*other));
+            let new: Vec<HostId> = near.filter(|other| found.insert(*other)).collect();
+            asked.extend(new);
+        }
+        found.len() - 1
+    }
+
     fn look(&mut self, world: &World) {
         let now = world.now();
         let graph = Graph::of(world, |_| true, |from, to| self.cut.carries(from, to));
@@ -210,13 +214,13 @@ impl Tally {
         let reach = graph.reach();
         for (place, id) in graph.hosts.iter().copied().enumerate() {
             let min = world.host(id).map_or(0, |host| host.settings().bounds().min as usize);
-            let wants = min.min(sizes[&piece(id)] - 1);
-            // Who came back into a piece without a seed can know nobody there.
-            let is_seed_near = |seed: &HostId| seed.number() < SEEDS && *seed != id && self.cut.carries(id, *seed);
-            let has_way_in = !self.started.contains(&id) || graph.hosts.iter().any(is_seed_near);
-            let is_short = has_way_in && graph.neighbours[place].len() < wants;
+            let mut wants = min.min(sizes[&piece(id)] - 1);
+            if self.started.contains(&id) && (graph.neighbours[place].len() < wants || reach[place] <= wants) {
+                wants = wants.min(self.to_be_found(world, id));
+            }
+            let is_short = graph.neighbours[place].len() < wants;
             self.short.note(now, id, is_short);
-            self.apart.note(now, id, has_way_in && reach[place] <= wants);
+            self.apart.note(now, id, reach[place] <= wants);
             self.looks += 1;
             self.short_looks += usize::from(is_short);
         }

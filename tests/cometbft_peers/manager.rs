@@ -1,0 +1,88 @@
+//! What Tendermint's PeerManager does, and what is wrong with it; what users of CometBFT reported of dialing and peers.
+
+use super::checklist::Row;
+
+/// `internal/p2p/peermanager.go`, v0.35.
+pub const MANAGER: &[Row] = &[
+    ("options that disagree are refused", "disagreeing_fields_are_named_with_their_values"),
+    ("a persistent peer must have a valid address", "wrong_values_say_what_would_be_right"),
+    ("Add: ourselves are refused", "addresses_that_nobody_could_dial_are_refused"),
+    ("Add: what is known is not new", "a_host_and_a_source_have_their_share_and_no_more"),
+    ("Add: a peer may own any number of addresses", "a_peer_has_eight_addresses_at_most"),
+    ("prune: the lowest go, not who is in use", "a_full_book_drops_the_worst_and_keeps_what_is_fixed_or_in_use"),
+    ("TryDialNext: nothing beyond the limits", "dials_stop_at_their_bounds_and_say_which"),
+    ("TryDialNext: the better first", "the_better_are_dialed_sooner_and_the_worse_have_a_chance"),
+    ("TryDialNext: not again before the delay", "sixteen_failures_make_an_address_bad_and_a_day_reinstates_it"),
+    ("TryDialNext: a cooldown after a disconnect", "an_address_whose_link_has_ended_rests_and_its_failures_are_forgotten"),
+    ("TryDialNext: no address of who is connected", "two_addresses_of_one_identity_are_dialed_one_after_the_other"),
+    (
+        "upgrade: a better one gets the place of a worse one",
+        "at_the_upper_threshold_a_link_without_a_role_goes_for_each_at_a_bounded_pace",
+    ),
+    ("upgrade: each place is claimed once", "dials_under_way_are_waited_for_before_anybody_goes"),
+    ("DialFailed: the place is free, the address waits", "a_dial_that_fails_frees_its_place_and_its_address_waits"),
+    ("DialFailed: somebody is woken when the delay is over", "the_next_round_comes_for_each_reason"),
+    ("Dialed: ourselves", "a_node_that_dials_itself_remembers_it"),
+    ("Dialed: who is connected already", "a_superfluous_dial_proves_the_address_of_the_link"),
+    ("Dialed: failures are forgotten", "an_address_whose_link_has_ended_rests_and_its_failures_are_forgotten"),
+    ("Accepted: ourselves", "our_own_key_is_never_a_peer"),
+    ("Accepted: beyond the limit", "links_never_exceed_the_maximum_however_many_come"),
+    (
+        "Accepted: failures of addresses are forgotten that nobody has dialed",
+        "who_comes_proves_none_of_the_addresses_said_to_be_his",
+    ),
+    ("Accepted: whoever is worse goes", "the_youngest_of_the_largest_group_goes"),
+    ("Ready: Up has the channels", "a_bound_channel_goes_to_its_own_queue_with_up_and_down"),
+    ("TryEvictNext: down to the limit, the lowest first", "surplus_links_of_low_scores_go_first"),
+    ("Disconnected: Down follows Up, always", "a_story_comes_in_order_and_links_take_turns"),
+    ("Disconnected: the dialer is woken", "a_node_that_fell_below_the_threshold_dials_until_the_target_though_dials_fail"),
+    ("Errored: the link ends", "verdicts_warn_then_disconnect_and_greylist_and_say_why"),
+    ("Advertise: neither the asker nor private ones", "private_peers_askers_and_the_unproven_are_not_advertised"),
+    ("Advertise: ourselves first (here the Hello says that)", "an_answer_has_neither_the_asker_nor_ourselves"),
+    ("Advertise: always the same best ones (v0.35.2)", "answers_are_sticky_limited_and_show_newcomers"),
+    ("Subscribe: who does not listen halts the manager", "stories_that_nobody_reads_are_bounded_by_number_and_by_bytes"),
+    (
+        "scores are bounded and persistent peers above them",
+        "a_verdict_disconnects_greylists_and_bans_but_not_whom_the_operator_trusts",
+    ),
+    ("failed dials count against the order", "who_gives_way_to_newcomers"),
+    ("the delay grows linearly where the text says it doubles", "the_delay_doubles_up_to_the_longest"),
+    ("peers and scores are persistent", "a_ban_an_address_and_a_peer_survive_a_restart_with_their_age"),
+    ("a new identity's own row is removed from the store", "our_own_address_in_a_store_is_not_taken_back"),
+    // Defects.
+    ("1. the jitter is drawn again at each look", "a_wait_is_drawn_once_and_not_at_each_look"),
+    ("2. a verdict leaves a stale order", "the_better_are_dialed_sooner_and_the_worse_have_a_chance"),
+    ("2. a verdict on somebody unknown panics (sei-chain #134)", "a_verdict_on_somebody_unknown_counts_when_he_comes"),
+    ("3. crossing dials refuse each other", "dials_from_both_sides_end_in_one_link"),
+    ("3. in every order", "crossing_dials_end_in_one_link_in_every_order"),
+    ("4. what is sent on Up is dropped", "what_is_sent_at_the_moment_of_up_arrives"),
+    ("5. who is refused believes that it is connected", "a_refused_peer_learns_the_motive_and_where_else_to_go"),
+];
+
+/// Issues of cometbft ("#") and tendermint ("tm") about dialing, exchange and peers.
+pub const ISSUES: &[Row] = &[
+    (
+        "#486, tm #2093, #9548: seeds break the outbound limit",
+        "a_seeds_answer_is_dialed_at_once_and_never_past_the_outbound_limit",
+    ),
+    ("#3519, #4377: after a day nobody reconnects", "a_persistent_peer_is_dialed_after_weeks_of_silence"),
+    ("#3520: the longest period misbehaves", "a_persistent_peer_is_dialed_after_weeks_of_silence"),
+    ("#3522, #5617: two loops dial a persistent peer", "the_operators_own_are_dialed_by_one_rule_and_once_at_a_time"),
+    ("#3697: two loops reconnect", "the_operators_own_are_dialed_by_one_rule_and_once_at_a_time"),
+    ("#3267: redialing costs much", "a_host_is_dialed_once_a_minute_and_a_prefix_three_times"),
+    ("#1304: persistent peers count against the outbound limit", "trusted_and_persistent_peers_have_places_beyond_the_limits"),
+    ("gaia #2347: 82 peers with a limit of 50", "links_never_exceed_the_maximum_however_many_come"),
+    ("#2524: an answer is larger than its channel allows", "an_answer_never_exceeds_its_limits"),
+    ("#1368, #2213: random disconnects", "cometbft_receive_a_slow_handler_does_not_hold_up_pongs"),
+    ("#3960, #3302, #5135: peers are removed in error", "when_nothing_answers_nobody_is_given_up"),
+    ("#5858: peers are removed in error while they are linked", "a_dial_beside_an_open_link_does_not_disconnect_its_address"),
+    ("#816, #1830: few peers are found", "few_places_keep_nobody_from_knowing_many_of_a_large_network"),
+    ("#2585: operators cannot ban", "a_ban_disconnects_at_once_and_is_silent"),
+    ("#4846: one /24 or an IPv6 lease fills the book", "many_addresses_in_one_group_give_no_more_chances"),
+    ("#4846: by sources that it makes up", "one_group_holds_a_32nd_of_the_new_table"),
+    ("#4846: measured", "our_book_keeps_honest_links_through_a_flood_and_a_restart"),
+    ("tm #1581: a seed is no way back", "seeds_are_dialed_only_when_nothing_else_is_left"),
+    ("tm #5332, #3265: the packet size is not negotiated", "a_peer_with_small_records_gets_small_records"),
+    ("celestia-core #2227: a peer without an address", "a_verdict_on_somebody_unknown_counts_when_he_comes"),
+    ("tm #7626: the tests of the exchange are flaky and off", "the_same_seed_gives_the_same_run_and_another_seed_another"),
+];
