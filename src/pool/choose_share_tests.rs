@@ -1,5 +1,6 @@
 //! Whose address to share, and with whom.
 
+use super::dialing::DialError;
 use super::policy::Policy;
 use super::slots::Purpose;
 use super::testbed::{Bench, at, peer, policy};
@@ -149,6 +150,15 @@ fn checks_are_spread_over_prefixes_and_none_is_lost() {
         bench.now = bench.now + Duration::from_secs(60);
         assert!(rounds < 60, "{left:?}");
     }
+    // Another dial uses up what a check was chosen for: it is chosen again when there is more.
+    let at = bench.pool.whom_to_check(bench.now, 1)[0];
+    let other = SocketAddr::new(at.ip(), 2);
+    bench.pool.claim_dial(bench.now, other, None, Purpose::Wanted).expect("nobody has dialed there for long");
+    let held = bench.pool.claim_dial(bench.now, at, None, Purpose::Feeler);
+    assert!(matches!(held, Err(DialError::TooFastThere(..))), "{held:?}");
+    assert!(!bench.pool.whom_to_check(bench.now, 8).contains(&at));
+    bench.now = bench.now + Duration::from_secs(60);
+    assert_eq!(bench.pool.whom_to_check(bench.now, 1), [at]);
 }
 
 #[test]

@@ -284,7 +284,8 @@ fn no_setting_of_ours_makes_an_offender_of_who_keeps_to_the_protocol() {
 
 #[test]
 fn no_setting_of_ours_makes_us_ask_faster_than_the_protocol_allows() {
-    let mut bench = Bench::new(Policy { pex_request_interval_min: Duration::ZERO, ..policy() });
+    let hasty = Policy { pex_request_interval_min: Duration::ZERO, pex_idle_period: Duration::from_millis(1), ..policy() };
+    let mut bench = Bench::new(hasty);
     let link = bench.outbound(ms(0), 1);
     let mut asked_at = Vec::new();
     for now in 0..2_000 {
