@@ -3,6 +3,7 @@
 
 use bowline::base::address::Address;
 use bowline::base::channel::{Channel, ChannelId};
+use bowline::base::limits::INTAKE_ENTRIES_MAX;
 use bowline::base::link_id::LinkId;
 use bowline::base::peer::PeerId;
 use bowline::base::reason::CloseReason;
@@ -54,7 +55,7 @@ fn what_is_not_configured_is_bounded_and_as_the_table_says() {
         assert_eq!(read.get(row.name), settings.get(row.name), "{}: the default has one value", row.name);
     }
     let policy = Policy::from(&settings.check().expect("the defaults are valid"));
-    let tables = [policy.points_max, policy.peers_max, policy.greylist_max, policy.dial_entries_max, policy.intake_entries_max];
+    let tables = [policy.points_max, policy.peers_max, policy.greylist_max, policy.dial_entries_max, INTAKE_ENTRIES_MAX];
     assert!(tables.iter().all(|most| (1..=1 << 17).contains(most)), "{tables:?}");
     let places = [policy.half_open_max, policy.half_open_per_ip, policy.dials_max, policy.bounds.max as usize];
     assert!(places.iter().all(|most| (1..=1 << 14).contains(most)), "{places:?}");
