@@ -23,7 +23,7 @@ pub struct Round {
 
 impl Node {
     /// Has a round of maintenance run now, and waits for its end: until links are in bounds, or nothing more can be done now. Of a round
-    /// that ends after `timeout`, `Notice::RoundEnded` tells.
+    /// that ends after `timeout`, `Notice::RoundEnded` tells. Of more than 64 that wait for dials the oldest ends as it stands.
     ///
     /// # Errors
     /// `Timeout`, `Busy` when 64 orders wait already, `Stopped`, `Failed`, or `State` before the start.

@@ -129,10 +129,15 @@ impl Pool {
 
     /// An unproven address whose supposed peer is connected, to be proven by a dial that refuses itself once the key is shown.
     /// First those that the peer itself claims, and those that have failed the least: lies must not keep the true ones waiting. What only
-    /// others say is felt once; then it is left to feelers at random times.
+    /// others say is felt once while the peer is linked; then it is left to feelers at random times.
     pub fn whom_to_feel(&self, now: Time, rng: &mut Rng) -> Candidates {
         let connected = self.connected();
-        let has_had_its_turn = |point: &Point| point.proof == Proof::Heard && point.last_dialed.is_some();
+        let linked_since: BTreeMap<PeerId, Time> =
+            self.slots.iter().filter(|slot| slot.is_link()).filter_map(|slot| Some((slot.peer?, slot.since))).collect();
+        let has_had_its_turn = |point: &Point| {
+            let since = point.peer.and_then(|peer| linked_since.get(&peer));
+            point.proof == Proof::Heard && point.last_dialed.is_some_and(|last| since.is_none_or(|since| last >= *since))
+        };
         let is_usable = |point: &&Point| {
             !point.is_fixed() && !has_had_its_turn(point) && self.use_of(now, point, &connected) == Some(Use::Feeler)
         };

@@ -120,7 +120,7 @@ fn a_feeler_goes_to_new_addresses_of_whom_nobody_is_linked() {
 #[test]
 fn what_a_peer_claims_is_felt_before_what_others_say_of_it_and_that_once() {
     let mut bench = Bench::new(policy());
-    bench.inbound(1);
+    let link = bench.inbound(1);
     let say = |bench: &mut Bench, number: u8, claimer: u8| {
         let address = Address::of(at(number), Some(peer(claimer)));
         bench.pool.learn_all(bench.now, [(&address, &[][..])].into_iter(), at(99), None);
@@ -145,6 +145,20 @@ fn what_a_peer_claims_is_felt_before_what_others_say_of_it_and_that_once() {
     bench.inbound(2);
     let next = bench.pool.whom_to_feel(bench.now, &mut bench.rng).now;
     assert_eq!(next, [at(2)]);
+    // With a new link of the peer it may be otherwise.
+    bench.close(link, CloseReason::Reset);
+    bench.now = bench.now + Duration::from_secs(60);
+    bench.inbound(1);
+    let first_due = |bench: &Bench| bench.pool.points().get(at(10)).map(|point| point.last_dialed);
+    let before = first_due(&bench);
+    for _ in 0..20 {
+        if let Some(to) = bench.pool.whom_to_feel(bench.now, &mut bench.rng).now.first().copied() {
+            let link = bench.pool.claim_dial(bench.now, to, None, Purpose::Feeler).expect("may dial");
+            bench.close(link, CloseReason::ConnectTimeout);
+        }
+        bench.now = bench.now + Duration::from_secs(600);
+    }
+    assert_ne!(first_due(&bench), before, "felt once more");
 }
 
 /// A large book is looked through under the lock: what costs little comes first.

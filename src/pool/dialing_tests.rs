@@ -109,6 +109,18 @@ fn after_every_outcome_of_a_dial_its_address_is_at_rest() {
 }
 
 #[test]
+fn the_first_wait_is_two_to_three_seconds_and_never_below_the_period_of_a_point() {
+    for (period, (least, most)) in [(0, (2, 3)), (60, (60, 60))] {
+        let period = Duration::from_secs(period);
+        let mut bench = Bench::new(Policy { dial_point_period: period, ..policy() });
+        let link = bench.dial(1, Purpose::Wanted).expect("may dial");
+        bench.close(link, CloseReason::ConnectTimeout);
+        let wait = bench.pool.points().get(at(1)).map(|point| point.next_dial.since(bench.now)).expect("known");
+        assert!(wait >= Duration::from_secs(least) && wait <= Duration::from_secs(most), "{wait:?}");
+    }
+}
+
+#[test]
 fn another_identity_than_sought_counts_as_a_failure_of_the_address() {
     let mut bench = Bench::new(policy());
     let link = bench.pool.claim_dial(bench.now, at(1), Some(peer(1)), Purpose::Wanted).expect("may dial");

@@ -342,10 +342,12 @@ impl Maintenance {
         let links = pool.counts().links();
         let has_roles = || pool.tallies(links).iter().all(|tally| tally.linked >= tally.wanted);
         // A seed node keeps no links.
-        let is_lacking = lacking(pool, self.is_filling, 0) > 0 && !pool.policy().is_seed_mode;
-        let is_kept = !is_lacking && links <= pool.policy().bounds.max_threshold as usize && has_roles();
+        let is_lacking = |is_filling| lacking(pool, is_filling, 0) > 0 && !pool.policy().is_seed_mode;
+        let bounds = pool.policy().bounds;
+        let is_kept = !is_lacking(self.is_filling) && links <= bounds.max_threshold as usize && has_roles();
         let ended = if is_kept || !is_under_way() { self.rounds.len() } else { self.rounds.len().saturating_sub(ORDERS_MAX) };
-        let is_stuck = found.is_stuck || is_lacking;
+        // Links above the threshold are in bounds, though they are to be more.
+        let is_stuck = found.is_stuck || is_lacking(links < bounds.min_threshold as usize);
         out.answers.extend(self.rounds.drain(..ended).map(|ticket| (ticket, Answered::Round { links, is_stuck })));
     }
 

@@ -319,7 +319,7 @@ fn what_several_name_keeps_its_place_until_the_last_lets_it_go() {
 }
 
 #[test]
-fn of_a_name_with_many_addresses_always_the_same_are_taken_and_those_in_use() {
+fn of_a_name_with_many_addresses_always_the_same_are_taken() {
     let mut bench = Bench::new(busy(), &["many.example:9732".parse().expect("a name")], &[]);
     let mut is_first = true;
     for turn in 0..12_u64 {
@@ -337,6 +337,26 @@ fn of_a_name_with_many_addresses_always_the_same_are_taken_and_those_in_use() {
         let persistent: Vec<SocketAddr> = bench.pool.points().fixed().map(|point| point.at).collect();
         assert_eq!(persistent, (1..=8).map(at).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn an_address_that_is_linked_keeps_its_place_though_its_name_has_moved() {
+    let mut bench = Bench::new(busy(), &["peer.example:9732".parse().expect("a name")], &[]);
+    let resolve = |bench: &mut Bench, now: Time, ticket: u64, addresses: Vec<SocketAddr>| {
+        let mut out = Outbox::default();
+        bench.machine.handle(now, Input::Done(Done::Resolved { ticket, addresses }), &mut bench.pool, &mut out);
+        dials(&out)
+    };
+    bench.wake(ms(0));
+    let dialed = resolve(&mut bench, ms(0), 1, vec![at(1)]);
+    bench.fail(ms(0), &dialed);
+    // It is asked for again, and answers meanwhile.
+    let out = bench.wake(ms(200_000));
+    assert_eq!((out.jobs.len(), dials(&out).len()), (1, 1));
+    bench.open(ms(200_000), dials(&out)[0].0, 1);
+    resolve(&mut bench, ms(200_000), 2, vec![at(2)]);
+    let persistent: Vec<SocketAddr> = bench.pool.points().fixed().map(|point| point.at).collect();
+    assert_eq!(persistent, [at(1), at(2)]);
 }
 
 /// Linked peers that claim addresses where nobody answers.
@@ -439,6 +459,21 @@ fn a_round_ends_when_links_are_in_bounds_whatever_is_under_way() {
     bench.inbound(ms(2), 125..126);
     assert!(bench.pool.counts().dialing > 0);
     assert_eq!(bench.wake(ms(3)).answers, [(1, Answered::Round { links: 36, is_stuck: false })]);
+}
+
+#[test]
+fn a_round_with_links_above_the_threshold_is_not_stuck_though_they_were_to_be_more() {
+    let mut policy = busy();
+    policy.bounds.outbound_target = 0;
+    let mut bench = Bench::new(policy, &[], &[]);
+    let round = |bench: &mut Bench, ticket: u64| {
+        let mut out = Outbox::default();
+        bench.machine.handle(ms(ticket), Input::Round { ticket }, &mut bench.pool, &mut out);
+        out.answers
+    };
+    assert_eq!(round(&mut bench, 1), [(1, Answered::Round { links: 0, is_stuck: true })]);
+    bench.inbound(ms(1), 100..125);
+    assert_eq!(round(&mut bench, 2), [(2, Answered::Round { links: 25, is_stuck: false })], "23 is the threshold, 36 the target");
 }
 
 #[test]
