@@ -42,6 +42,8 @@ pub const REACTOR: &[Row] = &[
     ("a seed lets go of who stays for 28 hours", "who_asks_a_seed_nothing_is_let_go_after_28_hours"),
     ("a seed keeps its persistent peers", "a_seed_keeps_its_persistent_peers"),
     ("a seed crawls one address after another", "a_seed_crawls_its_book_and_lets_go_of_who_has_answered_and_who_does_not"),
+    ("a seed crawls an address again too soon", "a_host_is_dialed_once_a_minute_and_a_prefix_three_times"),
+    ("a seed tells old and new ones", "the_bias_goes_from_old_addresses_to_new_ones"),
     ("a wrong identity never counts against an address", "another_identity_than_sought_counts_as_a_failure_of_the_address"),
     ("who is banned comes back inbound", "a_banned_address_is_turned_away_at_the_door_until_its_time_is_over"),
     ("who is not in the book cannot be banned", "who_was_never_seen_can_be_banned_and_stays_out"),

@@ -20,6 +20,7 @@ pub const POOL: &[Row] = &[
         "private_peers_askers_and_the_unproven_are_not_advertised",
     ),
     ("4.2 the last hundred events of each", "the_last_failures_of_an_identity_are_known_with_their_causes"),
+    ("4.2 addresses that turned out to be our own", "a_node_that_dials_itself_remembers_it"),
     ("4.3 metadata, score and history of peers", "known_peers_have_a_history_a_score_and_notes"),
     ("4.4 a full table of points drops the worst", "a_full_book_drops_the_worst_and_keeps_what_is_fixed_or_in_use"),
     ("4.4 a full table of peers", "a_full_table_forgets_who_was_away_longest_and_nobody_who_is_linked"),

@@ -18,6 +18,7 @@ pub const LIMITS: &[Row] = &[
     ("max_download_speed had the value of the other one", "rates_change_under_a_running_node_and_are_shown"),
     ("binary-chunks-size: what the file says is ignored", "every_setting_is_read"),
     ("binary-chunks-size: bytes, in eight bits", "a_peer_with_small_records_gets_small_records"),
+    ("read-buffer-size: bytes come in any pieces", "two_sessions_open_whatever_the_chunks"),
     ("queues by bytes, one message of any size fits", "a_queue_is_full_by_bytes_and_by_count_but_takes_one_message_of_any_size"),
     ("an incoming queue for the application", "a_slow_consumer_stops_its_channel_and_nothing_else"),
     ("memory of all queues together", "a_default_node_with_a_default_channel_stays_below_its_bound"),
@@ -68,6 +69,9 @@ pub const DEFECTS: &[Row] = &[
     ),
     ("dead connections live for 15 minutes", "a_ping_without_answer_ends_the_link"),
     ("a length above 32,767 was negative", "records_are_exactly_full_while_there_is_enough"),
+    ("descriptors and counters leak (2020)", "a_small_network_forms_gossips_and_leaves_nothing_behind"),
+    ("a new format of versions splits the network (2019)", "every_range_of_versions_is_judged_as_the_oracle_does"),
+    ("a stop waits for a connection that is gone (v24.3)", "no_stop_drains_longer_than_the_settings_say"),
     // What was left to do there.
     ("#6140: all candidates are dialed at once", "dials_stop_at_their_bounds_and_say_which"),
     ("#4679: simultaneous connections", "ten_that_all_dial_each_other_at_once_have_one_link_each"),

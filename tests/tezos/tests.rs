@@ -44,6 +44,10 @@ pub const TESTS: &[Row] = &[
     ("6.3 wrong ids on a clique", "another_identity_than_sought_counts_as_a_failure_of_the_address"),
     ("6.3 what is shown is what is so", "a_book_of_many_pages_is_shown_whole_while_links_come_and_go"),
     ("6.3 three nodes discover each other", "bootstrap_and_new_node_discover_each_other"),
+    (
+        "6.3 swap: links change hands (here at the limit, without a stranger's word)",
+        "at_the_limit_an_arrival_with_a_wanted_role_gets_a_place_now_and_then",
+    ),
     ("6.4 each client within 10 % of its share", "rates_from_64_kib_to_5_gb_are_met_and_shared"),
     ("6.4 garbage: one entry, whoever is trusted exempt", "only_proven_faults_are_greylisted"),
     ("6.4 who connects and leaves at once costs little", "a_storm_of_visitors_costs_each_the_same_and_then_there_is_peace"),
