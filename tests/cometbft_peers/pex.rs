@@ -20,7 +20,7 @@ pub const REACTOR: &[Row] = &[
     ("a seed's answer brings more requests (#4644)", "what_a_seed_tells_is_dialed_and_nobody_is_asked_for_more"),
     ("only bytes bound the addresses of an answer", "too_many_unknown_and_malformed_are_different_errors"),
     ("one outstanding request for each peer", "a_second_answer_to_one_request_is_unsolicited"),
-    ("who never answers is never asked again", "an_answer_after_the_timeout_is_late_and_not_unsolicited"),
+    ("who never answers is never asked again", "one_peer_that_never_answers_stops_no_exchange"),
     ("the first round waits where links exist", "the_first_round_is_held_back_when_links_exist_unless_addresses_are_learned"),
     ("a round each 30 s", "the_next_round_comes_for_each_reason"),
     ("a node with all its links asks nobody", "a_node_with_all_its_links_still_asks_while_its_book_is_short"),
