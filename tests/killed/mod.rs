@@ -1,5 +1,6 @@
 //! C1: a node that saves a book of 20,000 addresses is killed at any microsecond, again and again, and nothing is lost of what it was told is
 //! saved. The node is a process of its own: whichever test program plays the story runs itself as a child, of which only `child` runs.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use crate::nodes::builder;
 use bowline::{FileStore, Node, PointFilter, Store, Subject};
@@ -18,6 +19,8 @@ const SEATED: usize = 16_000;
 const CLASSES: usize = 10;
 /// Where the child finds its store.
 const FILE: &str = "BOWLINE_KILL_FILE";
+/// Saves of the first child, which show how long one takes.
+const FIRST: u64 = 5;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a node found in its store.
@@ -175,26 +178,52 @@ impl fmt::Display for Killed {
     }
 }
 
+impl std::ops::AddAssign for Killed {
+    fn add_assign(&mut self, other: Killed) {
+        self.kills += other.kills;
+        self.acked += other.acked;
+        self.untold += other.untold;
+        self.halves += other.halves;
+        self.took = self.took.max(other.took);
+    }
+}
+
+/// `kill` for several nodes at a time, each with a file of its own: most of the time they wait for their disk.
+pub fn kill_side_by_side(kills: u32, nodes: u32) -> Killed {
+    let share = |node: u32| kills * (node + 1) / nodes - kills * node / nodes;
+    std::thread::scope(|scope| {
+        let stories: Vec<_> = (0..nodes).map(|node| scope.spawn(move || kill(share(node), node.into()))).collect();
+        stories.into_iter().fold(Killed::default(), |mut sum, story| {
+            sum += story.join().expect("nothing is lost");
+            sum
+        })
+    })
+}
+
 /// Kills a node so often while it saves, and says what became of it.
 ///
 /// # Panics
 /// If anything that was acknowledged is lost, or something is found that was never saved.
-pub fn kill(kills: u32) -> Killed {
+pub fn kill(kills: u32, story: u64) -> Killed {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("store");
-    // How long a change and its save take here: the first child's, once it has filled its book.
+    // How long a change and its save take here: the shortest of the first child's, once it has filled its book.
     let mut child = start(&path);
-    let began = Instant::now();
-    child.lines.find(|line| line.starts_with("acked ")).expect("it saves");
-    let span = 3 * began.elapsed().as_micros() as u64;
-    let (acked, mut begun) = child.kill();
-    // The number that each class must have at least; the child's first save was read above.
-    let (mut sure, mut ban) = ([0; CLASSES], 1);
-    for number in std::iter::once(1).chain(acked) {
+    let mut next = || {
+        let began = Instant::now();
+        child.lines.find(|line| line.starts_with("acked ")).expect("it saves");
+        began.elapsed().as_micros() as u64
+    };
+    let span = 3 * (0..FIRST).map(|_| next()).min().unwrap_or(1).max(1);
+    let (acked, begun) = child.kill();
+    let mut begun = begun.max(FIRST);
+    // The number that each class must have at least; the first of the child's saves were read above.
+    let (mut sure, mut ban) = ([0; CLASSES], 0);
+    for number in (1..=FIRST).chain(acked) {
         (sure[class(number)], ban) = (number, number);
     }
-    begun = begun.max(1);
-    let (mut killed, mut seed, start_of_all) = (Killed { kills, ..Killed::default() }, 0x9e37_79b9_7f4a_7c15_u64, Instant::now());
+    let start_of_all = Instant::now();
+    let (mut killed, mut seed) = (Killed { kills, ..Killed::default() }, 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(story));
     for number in 0..=kills {
         let child = start(&path);
         let found = child.found;
