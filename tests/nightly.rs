@@ -4,7 +4,8 @@
 //! cargo test --release --test nightly -- --ignored --nocapture
 //! ```
 //!
-//! `docs/simulation.md` says what each run takes. `BOWLINE_TRIALS=n` makes the runs of the model shorter, `BOWLINE_SEED=s` gives them others.
+//! `docs/simulation.md` says what each run takes. `BOWLINE_TRIALS=n` makes the runs of the model shorter, `BOWLINE_GROUPS=g` leaves
+//! the cells of so many groups alone, `BOWLINE_SEED=s` gives them others.
 
 #![allow(clippy::disallowed_methods, reason = "each run says what it took")]
 
@@ -51,7 +52,10 @@ fn play<P: Policy>(attack: Attack, seed: u64, trials: u64, make: &(impl Fn(&mut 
 fn grid<P: Policy>(name: &str, make: impl Fn(&mut Rng) -> P + Sync) -> Vec<(Attack, Figures)> {
     let (trials, seed) = (number("BOWLINE_TRIALS", TRIALS), number("BOWLINE_SEED", 1));
     let mut cells = Vec::new();
-    for (groups, addresses) in GROUPS.into_iter().flat_map(|groups| ADDRESSES.map(|addresses| (groups, addresses))) {
+    // 0: all of them.
+    let only = number("BOWLINE_GROUPS", 0) as u32;
+    let groups = GROUPS.into_iter().filter(|groups| only == 0 || *groups == only);
+    for (groups, addresses) in groups.flat_map(|groups| ADDRESSES.map(|addresses| (groups, addresses))) {
         let (attack, start) = (Attack { groups, addresses }, Instant::now());
         let figures = play(attack, seed, trials, &make);
         let cost = start.elapsed().as_secs_f64() * 1_000.0 / trials as f64;
@@ -162,7 +166,7 @@ fn a_thousand_nodes_that_are_told_of_a_victim_are_no_weapon() {
 #[test]
 #[ignore = "nightly"]
 fn a_thousand_kills_of_a_node_that_saves_lose_nothing_acknowledged() {
-    println!("{}", killed::kill(number("BOWLINE_KILLS", 1_000) as u32));
+    println!("{}", killed::kill_side_by_side(number("BOWLINE_KILLS", 1_000) as u32, 6));
 }
 
 #[test]

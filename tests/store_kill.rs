@@ -10,5 +10,5 @@ const KILLS: u32 = 5;
 #[test]
 fn nothing_acknowledged_is_lost_when_the_program_is_killed() {
     let kills = std::env::var("BOWLINE_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(KILLS);
-    println!("{}", killed::kill(kills));
+    println!("{}", killed::kill(kills, 0));
 }

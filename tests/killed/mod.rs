@@ -1,5 +1,6 @@
 //! C1: a node that saves a book of 20,000 addresses is killed at any microsecond, again and again, and nothing is lost of what it was told is
 //! saved. The node is a process of its own: whichever test program plays the story runs itself as a child, of which only `child` runs.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use crate::nodes::builder;
 use bowline::{FileStore, Node, PointFilter, Store, Subject};
@@ -18,6 +19,8 @@ const SEATED: usize = 16_000;
 const CLASSES: usize = 10;
 /// Where the child finds its store.
 const FILE: &str = "BOWLINE_KILL_FILE";
+/// Saves of the first child, which show how long one takes.
+const FIRST: u64 = 5;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a node found in its store.
@@ -113,12 +116,14 @@ fn child() {
     let banned: Subject = "192.0.2.0/24".parse().expect("a prefix");
     for number in found.newest.max(found.ban) + 1.. {
         say(format!("begins {number}"));
+        let began = Instant::now();
         node.ban(banned, None, &number.to_string()).expect("there is room");
         for at in addresses.iter().filter(|at| class_of(**at) == class(number)) {
             node.set_point_metadata(&at.to_string(), &number.to_be_bytes()).expect("it is known");
         }
         node.save(PATIENCE).expect("there is room");
-        say(format!("acked {number}"));
+        // How long it took is known here alone: whoever reads may find several lines at once.
+        say(format!("acked {number} {}", began.elapsed().as_micros()));
     }
 }
 
@@ -138,14 +143,20 @@ fn start(path: &Path) -> Running {
     Running { child, lines: Box::new(lines), found }
 }
 
+/// A save that was acknowledged, and how many microseconds it took.
+fn read_acked(line: &str) -> Option<(u64, u64)> {
+    let (number, micros) = line.strip_prefix("acked ")?.split_once(' ')?;
+    Some((number.parse().ok()?, micros.parse().ok()?))
+}
+
 impl Running {
     /// Kills it, and gives the saves of which it was told that they are done, and the last that it began.
     fn kill(mut self) -> (Vec<u64>, u64) {
         self.child.kill().and_then(|()| self.child.wait()).expect("it was there");
         let (mut acked, mut begun) = (Vec::new(), 0);
         for line in self.lines {
-            if let Some(number) = line.strip_prefix("acked ") {
-                acked.extend(number.parse::<u64>());
+            if let Some((number, _)) = read_acked(&line) {
+                acked.push(number);
             } else if let Some(number) = line.strip_prefix("begins ") {
                 begun = number.parse().unwrap_or(begun);
             }
@@ -175,26 +186,51 @@ impl fmt::Display for Killed {
     }
 }
 
+impl std::ops::AddAssign for Killed {
+    fn add_assign(&mut self, other: Killed) {
+        self.kills += other.kills;
+        self.acked += other.acked;
+        self.untold += other.untold;
+        self.halves += other.halves;
+        self.took = self.took.max(other.took);
+    }
+}
+
+/// `kill` for several nodes at a time, each with a file of its own: most of the time they wait for their disk.
+pub fn kill_side_by_side(kills: u32, nodes: u32) -> Killed {
+    let share = |node: u32| kills * (node + 1) / nodes - kills * node / nodes;
+    std::thread::scope(|scope| {
+        let stories: Vec<_> = (0..nodes).map(|node| scope.spawn(move || kill(share(node), node.into()))).collect();
+        stories.into_iter().fold(Killed::default(), |mut sum, story| {
+            sum += story.join().expect("nothing is lost");
+            sum
+        })
+    })
+}
+
 /// Kills a node so often while it saves, and says what became of it.
 ///
 /// # Panics
 /// If anything that was acknowledged is lost, or something is found that was never saved.
-pub fn kill(kills: u32) -> Killed {
+pub fn kill(kills: u32, story: u64) -> Killed {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("store");
-    // How long a change and its save take here: the first child's, once it has filled its book.
+    // How long a change and its save take here: the middle one of the first child's, once it has filled its book.
     let mut child = start(&path);
-    let began = Instant::now();
-    child.lines.find(|line| line.starts_with("acked ")).expect("it saves");
-    let span = 3 * began.elapsed().as_micros() as u64;
-    let (acked, mut begun) = child.kill();
-    // The number that each class must have at least; the child's first save was read above.
-    let (mut sure, mut ban) = ([0; CLASSES], 1);
-    for number in std::iter::once(1).chain(acked) {
+    let saves = child.lines.by_ref().filter_map(|line| read_acked(&line)).map(|(_, micros)| micros);
+    let mut saves: Vec<u64> = saves.take(FIRST as usize).collect();
+    assert_eq!(saves.len(), FIRST as usize, "it saves");
+    saves.sort_unstable();
+    let span = 3 * saves[saves.len() / 2].max(1);
+    let (acked, begun) = child.kill();
+    let mut begun = begun.max(FIRST);
+    // The number that each class must have at least; the first of the child's saves were read above.
+    let (mut sure, mut ban) = ([0; CLASSES], 0);
+    for number in (1..=FIRST).chain(acked) {
         (sure[class(number)], ban) = (number, number);
     }
-    begun = begun.max(1);
-    let (mut killed, mut seed, start_of_all) = (Killed { kills, ..Killed::default() }, 0x9e37_79b9_7f4a_7c15_u64, Instant::now());
+    let start_of_all = Instant::now();
+    let (mut killed, mut seed) = (Killed { kills, ..Killed::default() }, 0x9e37_79b9_7f4a_7c15_u64.wrapping_add(story));
     for number in 0..=kills {
         let child = start(&path);
         let found = child.found;
