@@ -94,6 +94,7 @@ fn who_cannot_be_asked_is_named() {
     let refused = node.discover(link, PATIENCE).expect_err("it is private");
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
     assert!(matches!(node.ask_for_addresses(Some(link)), Err(Error::Refused(_))));
+    nodes::until("the other end shows it", || nodes::shows(&private, &node.id()));
     let back = private.peers().first().map(|peer| peer.link).expect("it is linked");
     assert!(matches!(private.discover(back, PATIENCE), Err(Error::Refused(_))), "it asks nobody");
     node.stop(Duration::ZERO).expect("stopped");

@@ -12,7 +12,7 @@ use bowline::{
     generate_identity,
 };
 use bytes::Bytes;
-use nodes::{BOOTSTRAP, address, identity, network, started};
+use nodes::{BOOTSTRAP, address, identity, network, started, until};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use wire::{PATIENCE, Wire, listen_addresses};
@@ -333,7 +333,7 @@ fn who_connects_by_address_alone_gets_the_link_that_the_peer_dialed() {
     // `a` does not know who is there before it has asked; the two keep one link.
     assert_eq!(a.connect(&address(&b), PATIENCE).expect("a link"), at_a);
     assert_eq!(b.connect(&address(&a), PATIENCE).expect("a link"), at_b);
-    assert_eq!((a.peers().len(), b.peers().len()), (1, 1));
+    until("one link is shown at both ends", || (a.peers().len(), b.peers().len()) == (1, 1));
 }
 
 #[test]

@@ -63,7 +63,7 @@ fn verdicts_warn_then_disconnect_and_greylist_and_say_why() {
         _ => None,
     });
     assert_eq!(warned, (peer.id(), -120, "slow\\nagain".to_owned()));
-    assert_eq!(judge.peers()[0].score, -120);
+    until("the link is shown with it", || judge.peers().first().is_some_and(|shown| shown.score == -120));
     assert_eq!(judge.find_peer(&peer.id()), Some(link), "a warning leaves the link alone");
     judge.report(peer.id(), -400, "a block that lies").expect("running");
     let reason = wait(&peer, |event| if let Event::Down(down) = event { Some(down.told) } else { None });

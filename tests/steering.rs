@@ -15,7 +15,7 @@ fn a_round_that_is_asked_for_is_waited_for() {
     node.start().expect("a free port");
     // The first round may end while the seed is being dialed by it; the one that was asked for ends after that dial.
     assert_eq!(node.maintain_and_wait(PATIENCE).expect("it ends"), Round { links: 1, is_stuck: false });
-    assert_eq!(node.peers().len(), 1);
+    until("the link is shown", || node.peers().len() == 1);
     seed.stop(Duration::from_secs(1)).expect("stops");
     until("the link is gone", || node.peers().is_empty());
     until("nobody is left to dial", || node.maintain_and_wait(PATIENCE).expect("it ends") == Round { links: 0, is_stuck: true });
@@ -92,8 +92,7 @@ fn persistent_peers_come_and_go() {
     let named = format!("{}@{}", friend.id(), address(&friend));
     assert!(node.add_persistent(&named).expect("an address"));
     assert!(!node.add_persistent(&named).expect("an address"), "it is already");
-    until("it is dialed", || node.find_peer(&friend.id()).is_some());
-    assert!(node.peers()[0].is_persistent);
+    until("it is dialed", || node.peers().first().is_some_and(|shown| shown.id == friend.id() && shown.is_persistent));
     let link = node.find_peer(&friend.id()).expect("linked");
     node.disconnect(link, CloseReason::Requested).expect("it is open");
     until("it is dialed again", || node.find_peer(&friend.id()).is_some_and(|again| again != link));

@@ -395,6 +395,8 @@ impl Node {
     }
 
     /// Who is connected: a published snapshot. No reader waits for a writer, nor a writer for a reader (`cargo bench --bench snapshots`).
+    /// A link that `connect` has returned is in it. What an event tells may be in it a moment later, when a worker has heard of it as well;
+    /// `find_peer` and `link` know it at once.
     pub fn peers(&self) -> Arc<[PeerInfo]> {
         self.0.running.get().map(|running| Arc::clone(&running.shared.published.read().peers)).unwrap_or_default()
     }

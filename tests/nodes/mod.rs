@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::disallowed_methods, reason = "real nodes are waited for in real time")]
 
-use bowline::{Builder, Event, Identity, LinkId, Node, Notice, generate_identity};
+use bowline::{Builder, Event, Identity, LinkId, Node, Notice, PeerId, generate_identity};
 use std::time::{Duration, Instant};
 
 /// Nothing here waits longer, unless it is told to.
@@ -68,11 +68,16 @@ pub fn address(node: &Node) -> String {
     node.listen_addresses()[0].to_string()
 }
 
-/// A link of `from` to `to`, open at both ends.
+/// A link of `from` to `to`, open at both ends, and shown there.
 pub fn connect(from: &Node, to: &Node) -> LinkId {
     let link = from.connect(&address(to), PATIENCE).expect("a link");
-    until("the other end is open", || to.find_peer(&from.id()).is_some());
+    until("the other end is open", || to.find_peer(&from.id()).is_some() && shows(to, &from.id()));
     link
+}
+
+/// Whether the snapshot of a node's links has one with the peer: it may come a moment after the event.
+pub fn shows(node: &Node, peer: &PeerId) -> bool {
+    node.peers().iter().any(|shown| shown.id == *peer)
 }
 
 pub fn until(what: &str, is_so: impl Fn() -> bool) {
