@@ -13,8 +13,8 @@ use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::Outbox;
-use crate::pool::lists::{By, Culprit, Entry, ListError, Lists, Standing};
-use crate::pool::pages::{PAGE, Page};
+use crate::pool::lists::{By, Culprit, Entry, ListError, Standing};
+use crate::pool::pages::Page;
 use crate::pool::slots::Use;
 use crate::pool::table::Pool;
 use std::net::IpAddr;
@@ -77,7 +77,7 @@ impl Node {
 
     /// Every ban, of the operator and for scores.
     pub fn bans(&self) -> Vec<ListInfo> {
-        self.listed(|lists, after| page(lists.banned_behind(after)))
+        self.pages(|now, pool, after| page(now, pool.lists().banned_behind(after)))
     }
 
     /// Trusts a peer, an address or a prefix, for so long or until it is taken back: it is not greylisted, not dropped, and gets a place
@@ -109,16 +109,14 @@ impl Node {
 
     /// Whom this node trusts.
     pub fn trusted(&self) -> Vec<ListInfo> {
-        self.listed(|lists, after| page(lists.trusted_behind(after)))
+        self.pages(|now, pool, after| page(now, pool.lists().trusted_behind(after)))
     }
 
     /// Whom the greylist keeps out now.
     pub fn greylist(&self) -> Vec<GreyInfo> {
         self.pages(|now, pool, after| {
-            let looked_at: Vec<_> = pool.lists().greylisted_behind(after).take(PAGE).collect();
-            let after = looked_at.last().filter(|_| looked_at.len() == PAGE).map(|(culprit, ..)| *culprit);
-            let current = looked_at.into_iter().filter(|(_, until, _)| now < *until);
-            Page { rows: current.map(|(culprit, until, offences)| GreyInfo { culprit, until, offences }).collect(), after }
+            let row = |(culprit, until, offences)| (now < until).then_some(GreyInfo { culprit, until, offences });
+            Page::of(pool.lists().greylisted_behind(after), |(culprit, ..)| *culprit, row)
         })
     }
 
@@ -163,15 +161,6 @@ impl Node {
         let now = shared.clock.now();
         if shared.pool.lock().note_use(now, link, Use::Verdict) { Ok(()) } else { Err(Error::NoLink(link)) }
     }
-
-    /// The current entries of a list of the operator's.
-    fn listed(&self, read: impl Fn(&Lists, Option<Subject>) -> Page<(Subject, Entry), Subject>) -> Vec<ListInfo> {
-        self.pages(|now, pool, after| {
-            let Page { mut rows, after } = read(pool.lists(), after);
-            rows.retain(|(_, entry)| is_current(now, entry));
-            Page { rows: rows.into_iter().map(info).collect(), after }
-        })
-    }
 }
 
 /// Changes the lists and carries out what follows.
@@ -197,13 +186,12 @@ fn is_current(now: Time, entry: &Entry) -> bool {
     entry.until.is_none_or(|until| now < until)
 }
 
-/// The first of those entries, as many as are looked at together.
-fn page<'a>(entries: impl Iterator<Item = (Subject, &'a Entry)>) -> Page<(Subject, Entry), Subject> {
-    let rows: Vec<_> = entries.take(PAGE).map(|(subject, entry)| (subject, entry.clone())).collect();
-    let after = rows.last().filter(|_| rows.len() == PAGE).map(|(subject, _)| *subject);
-    Page { rows, after }
+/// Those of the next entries of a list of the operator's that are current.
+fn page<'a>(now: Time, entries: impl Iterator<Item = (Subject, &'a Entry)>) -> Page<ListInfo, Subject> {
+    Page::of(entries, |(subject, _)| *subject, |(subject, entry)| is_current(now, entry).then(|| info(subject, entry)))
 }
 
-fn info((subject, entry): (Subject, Entry)) -> ListInfo {
-    ListInfo { subject, since: entry.since, until: entry.until, why: entry.why.into_string(), by: entry.by }
+fn info(subject: Subject, entry: &Entry) -> ListInfo {
+    let Entry { since, until, ref why, by, .. } = *entry;
+    ListInfo { subject, since, until, why: why.to_string(), by }
 }

@@ -8,15 +8,13 @@ use super::pump;
 use crate::base::reason::CloseReason;
 use crate::base::text::shown;
 use crate::pool::keeping::{Imported, Key};
+use crate::pool::pages::PAGE;
 use crate::pool::saved::{Change, Saved};
 use crate::pool::saved_json::{LINE_MAX, ROWS_MAX, head, key, read, read_head, row};
 use crossbeam_channel::bounded;
 use std::collections::BTreeSet;
 use std::io::{BufRead, Read, Write};
 use std::time::Duration;
-
-/// Rows for which the pool's lock is held once.
-const PAGE: usize = 256;
 
 /// Why an import was refused. Nothing of it was taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

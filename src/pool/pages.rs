@@ -124,6 +124,15 @@ pub struct Page<T, K> {
     pub after: Option<K>,
 }
 
+impl<T, K> Page<T, K> {
+    /// The next page of a table: its rows that are still to come, the key of each, and what is shown of it, if it is.
+    pub fn of<R>(table: impl Iterator<Item = R>, key: impl Fn(&R) -> K, row: impl FnMut(R) -> Option<T>) -> Page<T, K> {
+        let looked_at: Vec<R> = table.take(PAGE).collect();
+        let after = looked_at.last().filter(|_| looked_at.len() == PAGE).map(key);
+        Page { rows: looked_at.into_iter().filter_map(row).collect(), after }
+    }
+}
+
 /// Why an address was not added.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -162,10 +171,7 @@ pub enum Removal {
 impl Pool {
     /// The known addresses behind `after`, in their order: of the next 256, those that the filter wants.
     pub fn points_page(&self, after: Option<SocketAddr>, filter: &PointFilter) -> Page<PointInfo, SocketAddr> {
-        let looked_at: Vec<&Point> = self.points.behind(after).take(PAGE).collect();
-        let after = looked_at.last().filter(|_| looked_at.len() == PAGE).map(|point| point.at);
-        let rows = looked_at.into_iter().filter(|point| filter.fits(point)).map(PointInfo::of).collect();
-        Page { rows, after }
+        Page::of(self.points.behind(after), |point| point.at, |point| filter.fits(point).then(|| PointInfo::of(point)))
     }
 
     /// The operator's own addresses: persistent points, or seeds.
@@ -176,9 +182,7 @@ impl Pool {
 
     /// The known identities behind `after`, in their order: the next 256, with the scores of `now`.
     pub fn peers_page(&self, now: Time, after: Option<PeerId>) -> Page<KnownPeer, PeerId> {
-        let rows: Vec<KnownPeer> = self.peers.behind(after).take(PAGE).map(|(id, peer)| self.known_peer(now, id, peer)).collect();
-        let after = rows.last().filter(|_| rows.len() == PAGE).map(|known| known.id);
-        Page { rows, after }
+        Page::of(self.peers.behind(after), |(id, _)| **id, |(id, peer)| Some(self.known_peer(now, id, peer)))
     }
 
     fn known_peer(&self, now: Time, id: &PeerId, peer: &Peer) -> KnownPeer {

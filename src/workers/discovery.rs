@@ -155,6 +155,9 @@ impl Discovery {
             return self.queue.clear();
         }
         self.unmet.retain(|link| !self.met.contains_key(link));
+        if !is_cycle && self.unmet.is_empty() {
+            return;
+        }
         let may_be_asked = |slot: &&Slot| slot.is_open() && slot.hello.as_ref().is_some_and(|hello| !hello.is_private);
         let waiting: BTreeSet<LinkId> = self.queue.iter().chain(self.under_way.keys()).copied().collect();
         let listed = |slot: &&Slot| may_be_asked(slot) && !waiting.contains(&slot.link);

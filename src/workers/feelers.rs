@@ -36,17 +36,13 @@ impl Feelers {
         }
     }
 
-    /// Dials what somebody wants checked. What must wait for the pace of its host or of all dials is kept; what is not known any more is not
-    /// felt, or it would be known again.
+    /// Dials what somebody wants checked. What must wait for the pace of its host or of all dials is kept.
     fn check(&self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
         let (mut waiting, mut goes_on) = (Vec::new(), true);
         while goes_on
             && self.of_claims(pool) < FEELERS_OF_CLAIMS_MAX
             && let Some(at) = pool.take_check()
         {
-            if pool.points().get(at).is_none() {
-                continue;
-            }
             match pool.may_claim(now, at, None, Purpose::Feeler) {
                 Ok(()) => goes_on = dial(now, at, None, Purpose::Feeler, pool, out, found),
                 Err(error) => {

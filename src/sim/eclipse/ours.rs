@@ -4,6 +4,7 @@
 
 use super::model::{Answer, At, Policy, STEP};
 use crate::base::address::Address;
+use crate::base::limits::FEELERS_OF_CLAIMS_MAX;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
@@ -26,8 +27,6 @@ const ROUND: Duration = Duration::from_secs(60);
 /// Half of the addresses are dead.
 const SPARE: usize = 4;
 const EXPIRE_EACH: Duration = Duration::from_secs(3_600);
-/// Feelers under way at once (`workers/feelers.rs`).
-const FEELERS_AT_ONCE: usize = 4;
 /// Seconds since 1970 when a trial begins.
 const UNIX: u64 = 1_800_000_000;
 
@@ -76,7 +75,7 @@ impl Ours {
             anchors: Vec::new(),
             feelers_max: in_step(policy.feeler_period),
             // Each dial may take as long as it has at most.
-            claims_max: FEELERS_AT_ONCE * in_step(policy.dial_deadline),
+            claims_max: FEELERS_OF_CLAIMS_MAX * in_step(policy.dial_deadline),
             expired_at: Time::ZERO,
             claims: 0,
             has_claims: false,
