@@ -14,6 +14,7 @@ use crate::bus::command::Command;
 use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::pool::policy::Policy;
 use crate::pool::table::Pool;
+use crate::settings::check::Bounds;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -91,6 +92,29 @@ fn what_is_missing_is_dialed_in_parallel_up_to_the_target() {
     bench.learn(1..61);
     assert_eq!(dials(&bench.wake(ms(0))).len(), 10, "dial.rate");
     assert_eq!(bench.machine.deadline(), Some(ms(100)), "when the next dial may begin");
+}
+
+#[test]
+fn with_too_few_links_dials_that_nobody_answers_are_not_counted_on() {
+    let policy = busy();
+    let bounds = Bounds { min: 6, min_threshold: 7, min_target: 8, max_target: 22, outbound_target: 5, ..policy.bounds };
+    let mut bench = Bench::new(Policy { bounds, ..policy }, &[], &[]);
+    bench.learn(1..61);
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 8, "min_target");
+    assert_eq!(bench.machine.deadline(), Some(ms(2_000)), "when somebody should have answered");
+    assert!(dials(&bench.wake(ms(1_999))).is_empty());
+    assert_eq!(dials(&bench.wake(ms(2_000))).len(), 8, "as many again");
+    assert!(dials(&bench.wake(ms(4_000))).is_empty(), "dial.parallel_max are under way");
+    let mut bench = Bench::new(Policy { bounds: Bounds { max_target: 10, ..bounds }, ..busy() }, &[], &[]);
+    bench.learn(1..61);
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 8);
+    assert_eq!(dials(&bench.wake(ms(2_000))).len(), 2, "never past max_target, if all are answered late");
+    // With as many links as there must be, all count that are under way.
+    let mut bench = Bench::new(Policy { bounds, ..busy() }, &[], &[]);
+    bench.inbound(ms(0), 100..106);
+    bench.learn(1..61);
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 5, "outbound_target");
+    assert!(dials(&bench.wake(ms(2_000))).is_empty());
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl Roles {
         self.shortages.retain(|capability, _| quotas.iter().any(|one| one.capability == *capability));
         for one in &quotas {
             // A share is one of the links that there will be.
-            let links = round.pool.counts().links_and_dialing() + missing(round.pool, round.is_filling);
+            let links = round.pool.counts().links_and_dialing() + missing(round.now, round.pool, round.is_filling);
             let is_trying = round.dial_for(one, links);
             if round.is_dial_round && !is_trying && round.pool.tally(one, links).missing() > 0 {
                 round.pool.want_addresses();
