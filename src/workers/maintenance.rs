@@ -7,6 +7,7 @@
 
 use super::farewell;
 use super::feelers::Feelers;
+use super::filling;
 use super::machine::Machine;
 use super::names::Names;
 use super::roles::{self, Roles};
@@ -23,7 +24,7 @@ use crate::bus::command::Command;
 use crate::bus::outbox::{Answered, Done, Job, Measure, Notice, Outbox};
 use crate::pool::dialing::DialError;
 use crate::pool::saved::Anchor;
-use crate::pool::slots::{Phase, Purpose, Slot};
+use crate::pool::slots::{Phase, Purpose};
 use crate::pool::table::Pool;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -32,12 +33,6 @@ use std::time::Duration;
 const LOG: &str = "bowline::maintain";
 /// Outbound links to fewer groups of addresses may all be one party's (threat T28).
 const GROUPS_MIN: usize = 4;
-/// Candidates that are asked for, for each dial that is missing: some lead to a crowded host, or to a peer that is being dialed elsewhere
-/// (CometBFT tries so many).
-const CANDIDATES_PER_DIAL: usize = 3;
-/// While links are below `pool.min`, a dial that nobody has answered for so long is none to count on. Who is there answers within a round
-/// trip, or after the first SYN is repeated, after one second (RFC 6298).
-const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// It asks to be woken no sooner than this after a round, whatever is due; inputs and nudges have a round at once.
 const REST: Duration = Duration::from_millis(1);
 
@@ -190,7 +185,7 @@ impl Maintenance {
         }
         self.end_rounds(pool, out, &found);
         found.wait_for(pool.slots().next_deadline());
-        found.wait_for(hopeful_until(now, pool));
+        found.wait_for(filling::hopeful_until(now, pool));
         found.wait_for(Some(self.next_period.min(self.next_dials)));
         self.deadline = found.next_at.unwrap_or(self.next_period).max(now + REST);
     }
@@ -301,11 +296,12 @@ impl Maintenance {
             pool.want_addresses();
             out.nudge_exchange = true;
         }
-        let missing = missing(now, pool, self.is_filling);
+        filling::make_room(now, self.is_filling, &mut self.rng, pool, out);
+        let missing = filling::missing(now, pool, self.is_filling);
         if missing == 0 {
             return;
         }
-        let candidates = pool.whom_to_dial(now, missing * CANDIDATES_PER_DIAL, &mut self.rng);
+        let candidates = filling::candidates(now, missing, &mut self.rng, pool);
         found.wait_for(candidates.next_at);
         let is_dry = candidates.now.is_empty();
         let before = out.commands.len();
@@ -319,7 +315,7 @@ impl Maintenance {
             return;
         }
         let links = pool.counts().links();
-        if self::missing(now, pool, links < pool.policy().bounds.min_threshold as usize) == 0 {
+        if filling::missing(now, pool, links < pool.policy().bounds.min_threshold as usize) == 0 {
             // Links are enough, only not as many as they are filled up to: that is nothing to trouble a seed with.
             return;
         }
@@ -346,7 +342,7 @@ impl Maintenance {
         let links = pool.counts().links();
         let has_roles = || pool.tallies(links).iter().all(|tally| tally.linked >= tally.wanted);
         // A seed node keeps no links.
-        let is_lacking = |is_filling| lacking(pool, is_filling, 0) > 0 && !pool.policy().is_seed_mode;
+        let is_lacking = |is_filling| filling::lacking(pool, is_filling, 0) > 0 && !pool.policy().is_seed_mode;
         let bounds = pool.policy().bounds;
         let is_kept = !is_lacking(self.is_filling) && links <= bounds.max_threshold as usize && has_roles();
         let ended = if is_kept || !is_under_way() { self.rounds.len() } else { self.rounds.len().saturating_sub(ORDERS_MAX) };
@@ -392,50 +388,6 @@ impl Maintenance {
     fn log_stuck(&mut self, now: Time, out: &mut Outbox, text: impl FnOnce() -> String) {
         out.log.extend(self.stuck_lines.line(now, text).map(|line| (log::Level::Info, LOG, line)));
     }
-}
-
-/// Dials that are missing: up to `min_target` while links are filled up, up to `outbound_target` in any case. With too few links others are
-/// begun beside those that nobody answers, or a node whose most addresses are dead, or behind a cut, would wait for each; but all under way
-/// together never lead past `max_target`.
-pub(super) fn missing(now: Time, pool: &Pool, is_filling: bool) -> usize {
-    let dialing = pool.counts().dialing;
-    let hopeful =
-        if has_too_few(pool) { dials_since(pool).filter(|since| *since + ANSWERED_WITHIN > now).count() } else { dialing };
-    let free = places(pool, dialing).min(pool.policy().dials_max.saturating_sub(dialing));
-    lacking(pool, is_filling, hopeful).min(free)
-}
-
-/// When the first dial that is counted on now is no more, with too few links.
-fn hopeful_until(now: Time, pool: &Pool) -> Option<Time> {
-    has_too_few(pool).then(|| dials_since(pool).map(|since| since + ANSWERED_WITHIN).filter(|at| *at > now).min())?
-}
-
-fn has_too_few(pool: &Pool) -> bool {
-    pool.counts().links() < pool.policy().bounds.min as usize
-}
-
-/// Since when each dial for a link is under way.
-fn dials_since(pool: &Pool) -> impl Iterator<Item = Time> {
-    let is_dial =
-        |slot: &&Slot| slot.doomed.is_none() && matches!(slot.phase, Phase::Dialing | Phase::Recognised) && !slot.is_feeler();
-    pool.slots().iter().filter(is_dial).map(|slot| slot.since)
-}
-
-/// Links that are missing if so many dials become some.
-fn lacking(pool: &Pool, is_filling: bool, dialing: usize) -> usize {
-    let (bounds, counts) = (pool.policy().bounds, pool.counts());
-    let below = |target: u32, count: usize| (target as usize).saturating_sub(count);
-    let of_links = if is_filling { below(bounds.min_target, counts.links() + dialing) } else { 0 };
-    let of_outbound = below(bounds.outbound_target, counts.outbound + dialing);
-    of_links.max(of_outbound).min(places(pool, dialing))
-}
-
-/// Places that are left beside so many dials.
-fn places(pool: &Pool, dialing: usize) -> usize {
-    let (bounds, counts) = (pool.policy().bounds, pool.counts());
-    let outbound = (counts.outbound + dialing).saturating_sub(counts.extra_outbound);
-    let free = |most: u32, taken: usize| (most as usize).saturating_sub(taken);
-    free(bounds.max_target, counts.links() + dialing).min(free(bounds.outbound_max, outbound))
 }
 
 /// Claims a dial and orders it. False if no further one can begin now.

@@ -1,130 +1,21 @@
 //! Maintenance, step by step: what it dials, drops, asks and says.
 
 use super::machine::Machine;
-use super::maintenance::{Input, Maintenance};
+use super::maintenance::Input;
 use super::testbed::{at, hello_of, ms, peer, policy};
+use super::upkeep::{Bench, busy, dials};
 use crate::base::address::Address;
 use crate::base::limits::{FEELERS_OF_CLAIMS_MAX, ORDERS_MAX};
-use crate::base::link_id::{LinkId, LinkIds};
+use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
-use crate::base::rng::Rng;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::pool::policy::Policy;
-use crate::pool::table::Pool;
-use crate::settings::check::Bounds;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
-
-struct Bench {
-    pool: Pool,
-    ids: LinkIds,
-    rng: Rng,
-    machine: Maintenance,
-}
-
-impl Bench {
-    fn new(policy: Policy, persistent: &[Address], seeds: &[Address]) -> Bench {
-        let ids = LinkIds::default();
-        let pool = Pool::new(peer(0), policy, ids.clone());
-        let machine = Maintenance::new(Rng::from_seed(3), persistent, seeds);
-        Bench { pool, ids, rng: Rng::from_seed(2), machine }
-    }
-
-    fn wake(&mut self, now: Time) -> Outbox {
-        let mut out = Outbox::default();
-        self.machine.wake(now, &mut self.pool, &mut out);
-        out
-    }
-
-    fn learn(&mut self, numbers: std::ops::Range<usize>) {
-        for number in numbers {
-            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(99), None);
-        }
-    }
-
-    /// Links that others made with us.
-    fn inbound(&mut self, now: Time, numbers: std::ops::Range<usize>) {
-        for number in numbers {
-            let link = self.ids.next();
-            self.pool.claim_arrival(now, link, at(number)).expect("may come");
-            let hello = std::sync::Arc::new(crate::wire::hello::Hello::default());
-            self.pool.introduce(now, link, peer(number), &hello, &mut self.rng);
-            self.pool.open(now, link);
-        }
-    }
-
-    fn open(&mut self, now: Time, link: LinkId, number: usize) {
-        self.pool.recognise(now, link, peer(number));
-        self.pool.introduce(now, link, peer(number), &hello_of(number), &mut self.rng);
-        self.pool.open(now, link);
-    }
-
-    fn fail(&mut self, now: Time, dials: &[(LinkId, SocketAddr)]) {
-        for (link, _) in dials {
-            self.pool.close(now, *link, CloseReason::ConnectionRefused, None, &[], &mut self.rng);
-        }
-    }
-}
-
-fn dials(out: &Outbox) -> Vec<(LinkId, SocketAddr)> {
-    let dial = |command: &Command| if let Command::Dial { link, to, .. } = command { Some((*link, *to)) } else { None };
-    out.commands.iter().filter_map(dial).collect()
-}
-
-fn busy() -> Policy {
-    Policy { dial_rate: 1_000, accept_rate: 10_000, ..policy() }
-}
-
-#[test]
-fn what_is_missing_is_dialed_in_parallel_up_to_the_target() {
-    let mut bench = Bench::new(Policy { dials_max: 100, ..busy() }, &[], &[]);
-    bench.learn(1..61);
-    assert_eq!(dials(&bench.wake(ms(0))).len(), 36, "min_target");
-    assert!(dials(&bench.wake(ms(1))).is_empty(), "they are under way");
-    let mut bench = Bench::new(busy(), &[], &[]);
-    bench.learn(1..61);
-    assert_eq!(dials(&bench.wake(ms(0))).len(), 16, "dial.parallel_max");
-    let mut bench = Bench::new(policy(), &[], &[]);
-    bench.learn(1..61);
-    assert_eq!(dials(&bench.wake(ms(0))).len(), 10, "dial.rate");
-    assert_eq!(bench.machine.deadline(), Some(ms(100)), "when the next dial may begin");
-}
-
-#[test]
-fn with_too_few_links_dials_that_nobody_answers_are_not_counted_on() {
-    let policy = busy();
-    let bounds = Bounds { min: 6, min_threshold: 7, min_target: 8, max_target: 22, outbound_target: 5, ..policy.bounds };
-    let mut bench = Bench::new(Policy { bounds, ..policy }, &[], &[]);
-    bench.learn(1..61);
-    assert_eq!(dials(&bench.wake(ms(0))).len(), 8, "min_target");
-    assert_eq!(bench.machine.deadline(), Some(ms(2_000)), "when somebody should have answered");
-    assert!(dials(&bench.wake(ms(1_999))).is_empty());
-    assert_eq!(dials(&bench.wake(ms(2_000))).len(), 8, "as many again");
-    assert!(dials(&bench.wake(ms(4_000))).is_empty(), "dial.parallel_max are under way");
-    let mut bench = Bench::new(Policy { bounds: Bounds { max_target: 10, ..bounds }, ..busy() }, &[], &[]);
-    bench.learn(1..61);
-    assert_eq!(dials(&bench.wake(ms(0))).len(), 8);
-    assert_eq!(dials(&bench.wake(ms(2_000))).len(), 2, "never past max_target, if all are answered late");
-    // With as many links as there must be, all count that are under way.
-    let mut bench = Bench::new(Policy { bounds, ..busy() }, &[], &[]);
-    bench.inbound(ms(0), 100..106);
-    bench.learn(1..61);
-    assert_eq!(dials(&bench.wake(ms(0))).len(), 5, "outbound_target");
-    assert!(dials(&bench.wake(ms(2_000))).is_empty());
-}
-
-#[test]
-fn with_enough_links_only_the_outbound_target_is_kept() {
-    let mut bench = Bench::new(busy(), &[], &[]);
-    bench.inbound(ms(0), 100..130);
-    bench.learn(1..61);
-    assert_eq!(dials(&bench.wake(ms(0))).len(), 10);
-    assert!(dials(&bench.wake(ms(1))).is_empty());
-}
 
 #[test]
 fn the_first_round_is_held_back_when_links_exist_unless_addresses_are_learned() {

@@ -4,6 +4,7 @@ pub mod discovery;
 pub mod exchange;
 pub(crate) mod farewell;
 mod feelers;
+mod filling;
 pub mod machine;
 pub mod maintenance;
 mod names;
@@ -16,10 +17,14 @@ pub mod word;
 #[cfg(test)]
 mod dialing_tests;
 #[cfg(test)]
+mod filling_tests;
+#[cfg(test)]
 mod maintenance_tests;
 #[cfg(test)]
 mod roles_tests;
 #[cfg(test)]
 mod testbed;
+#[cfg(test)]
+mod upkeep;
 #[cfg(test)]
 mod world_tests;

@@ -2,7 +2,8 @@
 //! `pool.max_target`, has others asked when it knows nobody, and says when a quota cannot be met. Called in each round of maintenance, before
 //! other dials; the pool says who is wanted and who may go.
 
-use super::maintenance::{Findings, dial, missing};
+use super::filling::missing;
+use super::maintenance::{Findings, dial};
 use crate::base::quota::RoleQuota;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;

@@ -19,6 +19,8 @@ const MEAN_LIFE: Duration = Duration::from_secs(30 * 60);
 const MEAN_AWAY: Duration = Duration::from_secs(2 * 60);
 /// How long the network lies in pieces.
 const PARTED: Duration = Duration::from_secs(5 * 60);
+/// Nobody is to have too few others for longer (row S6 of the reference's test programme).
+pub const LONG: Duration = Duration::from_secs(120);
 /// Nodes that everybody is told of.
 const SEEDS: u16 = 3;
 
@@ -45,8 +47,12 @@ pub struct Churned {
     /// with: those in its piece, and for who came back into it, those that can be found from there. A cut that came or was healed meanwhile
     /// begins it anew, for until then it may be nobody's fault.
     pub longest_short: Duration,
-    /// The longest that one reached fewer others, over whatever way.
+    /// How often somebody had fewer working links for longer than `LONG`.
+    pub long_spells: usize,
+    /// The longest that one reached fewer others, over whatever way: the goal is stated for this.
     pub longest_apart: Duration,
+    /// The sum of all nodes' lives, in hours.
+    pub node_hours: f64,
     /// The share of all looks at nodes in which they were short, in percent.
     pub short_share: f64,
     /// The worst case of `longest_short`: who, until when.
@@ -89,10 +95,19 @@ pub fn churn(seed: u64, nodes: u16, lasts: Duration, cut_period: Duration) -> Re
         deaths += live_and_die(&mut world, nodes, &mut tally.started, &mut rng)?;
         tally.look(&world);
     }
-    let short_share = 100.0 * tally.short_looks as f64 / tally.looks.max(1) as f64;
-    let (longest_short, worst) = (tally.short.longest, tally.short.worst);
-    let outcome = outcome(&world, &Talk::default());
-    Ok(Churned { nodes, deaths, cuts, longest_short, longest_apart: tally.apart.longest, short_share, worst, outcome })
+    let (short, apart, looks) = (tally.short, tally.apart, tally.looks.max(1) as f64);
+    Ok(Churned {
+        nodes,
+        deaths,
+        cuts,
+        longest_short: short.longest,
+        long_spells: short.long,
+        longest_apart: apart.longest,
+        node_hours: looks * LOOK.as_secs_f64() / 3_600.0,
+        short_share: 100.0 * tally.short_looks as f64 / looks,
+        worst: short.worst,
+        outcome: outcome(&world, &Talk::default()),
+    })
 }
 
 /// Some of the living die, some of the dead come back and are noted in `started`. Gives how many died.
@@ -153,6 +168,8 @@ struct Lack {
     since: BTreeMap<HostId, Time>,
     longest: Duration,
     worst: Option<(HostId, Time)>,
+    /// How many lacks have lasted longer than `LONG`.
+    long: usize,
 }
 
 impl Lack {
@@ -165,6 +182,8 @@ impl Lack {
         if lasted > self.longest {
             (self.longest, self.worst) = (lasted, Some((id, now)));
         }
+        // Once for each: there is a look each `LOOK`.
+        self.long += usize::from(lasted > LONG && lasted <= LONG + LOOK);
     }
 }
 
