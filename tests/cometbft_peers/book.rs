@@ -86,7 +86,7 @@ pub const TESTS: &[Row] = &[
     ("v2: unsolicited", "a_second_answer_to_one_request_is_unsolicited"),
     ("v2: never sends more than a hundred", "an_answer_never_exceeds_its_limits"),
     ("v2: more than a hundred are an error", "too_many_unknown_and_malformed_are_different_errors"),
-    ("v2: a small store in a large network", "few_places_keep_nobody_from_knowing_many_of_a_large_network"),
+    ("v2: a small store in a large network", "few_places_keep_nobody_from_knowing_all_of_a_large_network"),
     ("v2: a large store in a small network", "many_places_are_no_trouble_in_a_small_network"),
     ("v2: a network grows", "a_network_that_grows_makes_its_newcomers_known"),
     ("v2: a legacy peer", "peers_without_bowline_addresses_are_asked_with_v1"),

@@ -76,7 +76,7 @@ pub const ISSUES: &[Row] = &[
     ("#1368, #2213: random disconnects", "cometbft_receive_a_slow_handler_does_not_hold_up_pongs"),
     ("#3960, #3302, #5135: peers are removed in error", "when_nothing_answers_nobody_is_given_up"),
     ("#5858: peers are removed in error while they are linked", "a_dial_beside_an_open_link_does_not_disconnect_its_address"),
-    ("#816, #1830: few peers are found", "few_places_keep_nobody_from_knowing_many_of_a_large_network"),
+    ("#816, #1830: few peers are found", "few_places_keep_nobody_from_knowing_all_of_a_large_network"),
     ("#2585: operators cannot ban", "a_ban_disconnects_at_once_and_is_silent"),
     ("#4846: one /24 or an IPv6 lease fills the book", "many_addresses_in_one_group_give_no_more_chances"),
     ("#4846: by sources that it makes up", "one_group_holds_a_32nd_of_the_new_table"),

@@ -18,6 +18,9 @@ use crate::wire::pex::PexMessage;
 use bytes::Bytes;
 use std::time::Duration;
 
+/// How long all may take to get to know the others: where places are few it is left to feelers, one in two minutes.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
+
 /// How a network begins in which the exchange is to make everybody known to everybody.
 #[derive(Clone, Copy, Debug)]
 pub struct Beginning {
@@ -65,9 +68,9 @@ pub fn get_to_know(seed: u64, Beginning { ring, later, places, known }: Beginnin
         let is_known = |number: &u16| HostId(*number) != host.id() && host.pool().points().get(at(*number)).is_some();
         (0..nodes).filter(is_known).count()
     };
-    if !world.run_while_not(Duration::from_secs(600), |world| world.hosts().all(|host| count(host) >= usize::from(known)))? {
+    if !world.run_while_not(LONGEST, |world| world.hosts().all(|host| count(host) >= usize::from(known)))? {
         let known: Vec<usize> = world.hosts().map(count).collect();
-        return Err(story(&world, format!("after ten minutes of exchange so many others are known: {known:?}")));
+        return Err(story(&world, format!("after {LONGEST:?} of exchange so many others are known: {known:?}")));
     }
     let known_after = world.now().since(begins);
     world.run_for(Duration::from_secs(120))?;
