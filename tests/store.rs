@@ -411,6 +411,7 @@ fn the_address_book_survives_and_is_a_way_in() {
     assert!(saved.peers.iter().any(|peer| peer.id == other.id()));
     stop(&node);
     let node = start(builder(&set), stranger);
+    assert!(node.stats().points_known >= 1, "what was stored is seen at once");
     until("it has dialed who it knew", || node.peers().len() == 1);
     stop(&node);
 }

@@ -145,6 +145,8 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         status: Arc::clone(status),
         storekeeper,
     });
+    // Readers and the door know what the store has brought before anybody can ask or arrive.
+    shared.work(|_, _, out| out.changed = true);
     let ports = Ports {
         commands: orders,
         reports: report,
