@@ -147,18 +147,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     });
     // Readers and the door know what the store has brought before anybody can ask or arrive.
     shared.work(|_, _, out| out.changed = true);
-    let ports = Ports {
-        commands: orders,
-        reports: report,
-        control,
-        bell: Arc::clone(&shared.bell),
-        routes: Arc::clone(&shared.routes),
-        roster: Arc::clone(&shared.roster),
-        counters: Arc::clone(&shared.counters),
-        door: Arc::clone(&shared.door),
-        ids: plan.ids.clone(),
-    };
-    let engine = engine(plan, limits, ports, local, listening.len());
+    let engine = engine(plan, limits, ports(plan, &shared, orders, report, control), local, listening.len());
     status.advance(NodeState::Running);
     set_aside.into_iter().for_each(|notice| shared.routes.main().notify(notice));
     let inboxes = Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges, store };
@@ -169,6 +158,21 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
             fail(&shared, format!("the system had no thread to give: {source}"));
             Err(Box::new((Error::System { what: "starting a thread", source }, None)))
         }
+    }
+}
+
+/// What the reactor speaks and listens to.
+fn ports(plan: &Plan, shared: &Shared, commands: Receiver<Command>, reports: Sender<Report>, control: Sender<Control>) -> Ports {
+    Ports {
+        commands,
+        reports,
+        control,
+        bell: Arc::clone(&shared.bell),
+        routes: Arc::clone(&shared.routes),
+        roster: Arc::clone(&shared.roster),
+        counters: Arc::clone(&shared.counters),
+        door: Arc::clone(&shared.door),
+        ids: plan.ids.clone(),
     }
 }
 

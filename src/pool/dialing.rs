@@ -117,8 +117,11 @@ impl Pool {
         let sought = self.refuse_second(to, expect, why)?;
         let counts = self.slots.counts();
         // Whoever makes us feel addresses must not keep us from dialing for links, nor the other way round.
-        let is_feeler = why == Purpose::Feeler;
-        let (dialing, max) = if is_feeler { (counts.feeling, FEELERS_MAX) } else { (counts.dialing, self.policy.dials_max) };
+        let (dialing, max) = match why {
+            Purpose::Feeler => (counts.feeling, FEELERS_MAX),
+            _ if why.is_operators() => (counts.dialing, self.policy.dials_max),
+            _ => (counts.dialing, self.policy.hearsay_dials_max()),
+        };
         if dialing >= max {
             return Err(DialError::TooManyDials { dialing, max });
         }

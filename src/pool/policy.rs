@@ -180,7 +180,7 @@ impl From<&Checked> for Policy {
             evict_age_min: s.pool_evict_age_min,
             is_trusted_only: s.pool_trusted_only,
             arrival_deadline: s.handshake_timeout + CLAIM_SLACK,
-            dial_deadline: s.dial_timeout + CLAIM_SLACK,
+            dial_deadline: s.dial_timeout + s.handshake_timeout + CLAIM_SLACK,
             dials_max: s.dial_parallel_max as usize,
             dial_rate: s.dial_rate,
             dial_point_period: s.dial_point_period,
@@ -235,6 +235,12 @@ impl Policy {
     /// The group of an address: one party is likely to hold all of it.
     pub fn group(&self, ip: IpAddr) -> Group {
         self.grouping.group(ip)
+    }
+
+    /// Of the dials at once, those that may go to addresses that the operator has not named: an eighth is left for persistent peers, seeds and
+    /// dials on request, which would else wait behind addresses where nobody answers.
+    pub fn hearsay_dials_max(&self) -> usize {
+        self.dials_max - self.dials_max / 8
     }
 
     /// Most inbound links: the places for outbound ones stay free.

@@ -220,9 +220,9 @@ settings! {
     "dial.period" dial_period: Duration = "30s", range("100ms", "24h"), "time", "CometBFT ensurePeersPeriod", "none";
     /// Address to dial from; empty: the system chooses.
     "dial.from" dial_from: Option<IpAddr> = "", ANY, "address", "bowline: hosts with several addresses", "none";
-    /// Dials under way at once; those that only see whether an address is true have 5 places of their own.
+    /// Dials under way at once, an eighth of them for seeds, persistent peers and dials on request alone; those that only see whether an address is true have 5 places of their own.
     "dial.parallel_max" dial_parallel_max: u32 = "16", range("1", "4096"), "dials", "bowline: 10/s for 1.6 s", "149 KiB each";
-    /// Time for a dial: connecting and the whole handshake.
+    /// Time for a dial to connect; then the handshake has `handshake.timeout`.
     "dial.timeout" dial_timeout: Duration = "10s", range("100ms", "10min"), "time", "Tezos connection-timeout", "none";
     /// Failures in a row that make an address bad; only then is it given up.
     "dial.attempts_max" dial_attempts_max: u32 = "16", range("1", "60"), "dials", "CometBFT maxAttemptsToDial", "none";

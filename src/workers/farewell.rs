@@ -71,8 +71,7 @@ pub(super) fn sweep(now: Time, rng: &mut Rng, pool: &mut Pool, out: &mut Outbox)
     }
 }
 
-/// Ends a place, and says so.
-pub(super) fn close(now: Time, link: LinkId, reason: CloseReason, rng: &mut Rng, pool: &mut Pool, out: &mut Outbox) {
+fn close(now: Time, link: LinkId, reason: CloseReason, rng: &mut Rng, pool: &mut Pool, out: &mut Outbox) {
     out.commands.push(Command::Close { link, reason });
     if let Some(closed) = pool.close(now, link, reason, None, &[], rng) {
         tell(&closed, reason, None, out);

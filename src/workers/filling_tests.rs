@@ -1,12 +1,11 @@
-//! Filling up: how many are dialed, which dials are counted on, and which make room.
+//! Filling up: how many are dialed, which dials are counted on, and for whom places are left.
 
 use super::machine::Machine;
 use super::testbed::{at, ms, peer, policy};
 use super::upkeep::{Bench, busy, dials};
-use crate::base::link_id::LinkId;
-use crate::bus::command::Command;
-use crate::bus::outbox::Outbox;
+use crate::base::address::Address;
 use crate::pool::policy::Policy;
+use crate::pool::slots::Purpose;
 use crate::settings::check::Bounds;
 use std::net::SocketAddr;
 
@@ -18,7 +17,7 @@ fn what_is_missing_is_dialed_in_parallel_up_to_the_target() {
     assert!(dials(&bench.wake(ms(1))).is_empty(), "they are under way");
     let mut bench = Bench::new(busy(), &[], &[]);
     bench.learn(1..61);
-    assert_eq!(dials(&bench.wake(ms(0))).len(), 16, "dial.parallel_max");
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 14, "of 16, dial.parallel_max");
     let mut bench = Bench::new(policy(), &[], &[]);
     bench.learn(1..61);
     assert_eq!(dials(&bench.wake(ms(0))).len(), 10, "dial.rate");
@@ -34,8 +33,8 @@ fn with_too_few_links_dials_that_nobody_answers_are_not_counted_on() {
     assert_eq!(dials(&bench.wake(ms(0))).len(), 8, "min_target");
     assert_eq!(bench.machine.deadline(), Some(ms(3_000)), "when somebody should have answered");
     assert!(dials(&bench.wake(ms(2_999))).is_empty());
-    assert_eq!(dials(&bench.wake(ms(3_000))).len(), 8, "as many again");
-    assert!(dials(&bench.wake(ms(5_999))).is_empty(), "dial.parallel_max are under way");
+    assert_eq!(dials(&bench.wake(ms(3_000))).len(), 6, "as many again, as far as dial.parallel_max allows");
+    assert!(dials(&bench.wake(ms(5_999))).is_empty(), "they are under way");
     // With as many links as there must be, all count that are under way.
     let mut bench = Bench::new(Policy { bounds, ..busy() }, &[], &[]);
     bench.inbound(ms(0), 100..106);
@@ -44,57 +43,71 @@ fn with_too_few_links_dials_that_nobody_answers_are_not_counted_on() {
     assert!(dials(&bench.wake(ms(3_000))).is_empty());
 }
 
-/// Closes that a round has ordered, by the addresses that were dialed.
-fn given_up(bench: &Bench, out: &Outbox, dialed: &[(LinkId, SocketAddr)]) -> Vec<SocketAddr> {
-    let closed = |link: LinkId| {
-        assert!(bench.pool.slots().get(link).is_none(), "its place is free");
-        dialed.iter().find(|(dial, _)| *dial == link).map(|(_, to)| *to)
-    };
-    let close = |command: &Command| if let Command::Close { link, .. } = command { closed(*link) } else { None };
-    out.commands.iter().filter_map(close).collect()
-}
-
 #[test]
-fn with_too_few_links_first_dials_make_room_for_addresses_that_have_not_failed_and_later_ones_have_their_time() {
-    let policy = busy();
-    let bounds = Bounds { min: 6, min_threshold: 7, min_target: 8, max_target: 8, outbound_target: 5, ..policy.bounds };
-    let mut bench = Bench::new(Policy { bounds, ..policy }, &[], &[]);
-    bench.learn(1..13);
-    let first = dials(&bench.wake(ms(0)));
-    assert_eq!(first.len(), 8, "min_target, and max_target");
-    let out = bench.wake(ms(2_999));
-    assert!(dials(&out).is_empty() && given_up(&bench, &out, &first).is_empty());
-    let out = bench.wake(ms(3_000));
-    let second = dials(&out);
-    assert_eq!(given_up(&bench, &out, &first).len(), 4, "as many as there are others");
-    assert_eq!(second.len(), 4);
-    assert!(second.iter().all(|(_, to)| first.iter().all(|(_, before)| before != to)), "{second:?} after {first:?}");
-    let counts = bench.pool.counts();
-    assert_eq!(counts.links_and_dialing(), 8, "never past max_target, if all are answered late");
-    // The four that were given up have failed once and are due again; nobody makes room for them.
-    let out = bench.wake(ms(6_000));
-    assert!(dials(&out).is_empty() && given_up(&bench, &out, &second).is_empty());
-    // Who has answered keeps its place, whatever others there are.
-    bench.pool.recognise(ms(6_000), second[0].0, peer(1));
-    bench.learn(20..40);
-    let out = bench.wake(ms(6_001));
-    let dialed: Vec<_> = first.iter().chain(&second).copied().collect();
-    let given_up = given_up(&bench, &out, &dialed);
-    assert_eq!((given_up.len(), dials(&out).len()), (7, 7));
-    assert!(!given_up.contains(&second[0].1));
-    assert!(dials(&out).iter().all(|(_, to)| (20..40).any(|number| at(number) == *to)), "those that failed come last");
-}
-
-#[test]
-fn with_enough_links_no_dial_makes_room() {
-    let policy = busy();
-    let bounds = Bounds { min: 6, min_threshold: 7, min_target: 8, max_target: 8, outbound_target: 5, ..policy.bounds };
-    let mut bench = Bench::new(Policy { bounds, ..policy }, &[], &[]);
-    bench.inbound(ms(0), 100..106);
+fn who_has_answered_is_counted_on_however_long_it_takes() {
+    let bounds = Bounds { min: 6, min_threshold: 7, min_target: 8, max_target: 22, outbound_target: 5, ..policy().bounds };
+    let mut bench = Bench::new(Policy { bounds, ..busy() }, &[], &[]);
     bench.learn(1..61);
-    assert_eq!(dials(&bench.wake(ms(0))).len(), 2);
-    let out = bench.wake(ms(9_000));
-    assert!(out.commands.is_empty(), "{:?}", out.commands);
+    let first = dials(&bench.wake(ms(0)));
+    for (number, (link, _)) in first.iter().enumerate().take(5) {
+        bench.pool.recognise(ms(1_000), *link, peer(100 + number));
+    }
+    assert_eq!(dials(&bench.wake(ms(3_000))).len(), 3, "for the three that nobody answers");
+}
+
+#[test]
+fn dials_beside_those_that_nobody_answers_never_lead_past_the_places() {
+    for (max_target, outbound_max) in [(10, 50), (22, 10)] {
+        let bounds =
+            Bounds { min: 6, min_threshold: 7, min_target: 8, max_target, outbound_target: 5, outbound_max, ..policy().bounds };
+        let mut bench = Bench::new(Policy { bounds, ..busy() }, &[], &[]);
+        bench.learn(1..61);
+        assert_eq!(dials(&bench.wake(ms(0))).len(), 8);
+        assert_eq!(dials(&bench.wake(ms(3_000))).len(), 2, "if all are answered late");
+    }
+}
+
+#[test]
+fn an_eighth_of_the_dials_is_left_to_whom_the_operator_names() {
+    let persistent = Address::of(at(200), None);
+    let mut bench = Bench::new(busy(), std::slice::from_ref(&persistent), &[]);
+    bench.learn(1..61);
+    let first = dials(&bench.wake(ms(0)));
+    assert_eq!(first.len(), 14, "of 16, with that to the persistent peer");
+    bench.fail(ms(0), &[*first.iter().find(|(_, to)| *to == at(200)).expect("it is dialed first")]);
+    // Nobody answers elsewhere: what is missing is dialed at once, and the persistent peer again in its time.
+    assert_eq!(dials(&bench.wake(ms(1))).len(), 1);
+    let again = dials(&bench.wake(ms(5_000)));
+    assert!(again.iter().any(|(_, to)| *to == at(200)), "{again:?}");
+    bench.pool.claim_dial(ms(5_000), at(201), None, Purpose::Asked { tag: None }).expect("a place is left for it");
+}
+
+/// Of an hour in which each dial ends after ten seconds and new addresses come every ten: how often the seed is dialed.
+fn seed_dials(persistent: &[Address], learns: bool) -> usize {
+    let mut bench = Bench::new(Policy { dial_rate: 10, ..busy() }, persistent, &[Address::of(at(250), None)]);
+    let (mut under_way, mut dialed, mut told) = (Vec::new(), 0, 1);
+    for second in 0..3_600 {
+        let now = ms(second * 1_000);
+        let (over, rest): (Vec<_>, Vec<_>) = under_way.into_iter().partition(|(since, _)| since + 10 <= second);
+        under_way = rest;
+        bench.fail(now, &over.into_iter().map(|(_, dial)| dial).collect::<Vec<_>>());
+        if learns && second % 10 == 0 && told < 240 {
+            bench.learn(told..told + 1);
+            told += 1;
+        }
+        let new = dials(&bench.wake(now));
+        dialed += new.iter().filter(|(_, to)| *to == at(250)).count();
+        under_way.extend(new.into_iter().map(|dial| (second, dial)));
+    }
+    dialed
+}
+
+#[test]
+fn no_hearsay_and_no_dead_peers_of_ones_own_keep_a_node_from_its_seeds() {
+    assert!(seed_dials(&[], true) >= 10, "an address each ten seconds");
+    let dead: Vec<Address> =
+        (300..340).map(|number| Address::of(SocketAddr::from(([11, 0, number as u8, 1], 9_732)), None)).collect();
+    assert!(seed_dials(&dead, false) >= 10, "forty persistent peers where nobody answers");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! proves claimed addresses. It claims and commands; what becomes of it comes back through welcome and a nudge.
 //!
 //! One round, in order: overdue places are closed; each period, what has expired goes; links above the bounds are dropped. Unless the node
-//! is paused: anchors and persistent points are dialed; then peers with roles that are wanted (`roles.rs`); then what is missing; seeds,
-//! when nothing else was left to dial; last, addresses that want proof (`feelers.rs`).
+//! is paused: anchors and persistent points are dialed; then peers with roles that are wanted (`roles.rs`); a seed, when links have been too few
+//! for long; then what is missing; seeds, when nothing else was left to dial; last, addresses that want proof (`feelers.rs`).
 
 use super::farewell;
 use super::feelers::Feelers;
@@ -33,6 +33,9 @@ use std::time::Duration;
 const LOG: &str = "bowline::maintain";
 /// Outbound links to fewer groups of addresses may all be one party's (threat T28).
 const GROUPS_MIN: usize = 4;
+/// Candidates that are asked for, for each dial that is missing: some lead to a crowded host, or to a peer that is being dialed elsewhere
+/// (CometBFT tries so many).
+pub(super) const CANDIDATES_PER_DIAL: usize = 3;
 /// It asks to be woken no sooner than this after a round, whatever is due; inputs and nudges have a round at once.
 const REST: Duration = Duration::from_millis(1);
 
@@ -65,6 +68,8 @@ pub struct Maintenance {
     next_dials: Time,
     /// The first round of dialing waits until then, unless addresses are learned; none: whether it does is to be seen yet.
     hold_until: Option<Time>,
+    /// When a seed is dialed though addresses are left; none: links are enough.
+    seed_at: Option<Time>,
     /// Rounds that callers wait for, the oldest first.
     rounds: VecDeque<u64>,
     deadline: Time,
@@ -84,6 +89,8 @@ pub(super) struct Findings {
     next_at: Option<Time>,
     /// Dials are missing or links are too many, and nothing can be done now.
     is_stuck: bool,
+    /// The pace of all dials keeps the next one waiting: there is more to come.
+    is_paced: bool,
 }
 
 impl Findings {
@@ -95,6 +102,7 @@ impl Findings {
     pub fn note(&mut self, error: DialError) -> bool {
         match error {
             DialError::TooFast(next_at) => {
+                self.is_paced = true;
                 self.wait_for(Some(next_at));
                 false
             }
@@ -123,6 +131,7 @@ impl Maintenance {
             next_period: Time::ZERO,
             next_dials: Time::ZERO,
             hold_until: None,
+            seed_at: None,
             rounds: VecDeque::new(),
             deadline: Time::ZERO,
             stuck_lines: Throttle::default(),
@@ -236,6 +245,7 @@ impl Maintenance {
         }
         let (rng, is_filling) = (&mut self.rng, self.is_filling);
         self.roles.round(&mut roles::Round { now, is_dial_round, is_filling, rng, pool, out, found });
+        self.dial_seed_in_need(now, pool, out, found);
         self.dial_missing(now, is_dial_round, pool, out, found);
         self.feelers.round(now, &mut self.rng, pool, out, found);
     }
@@ -289,6 +299,27 @@ impl Maintenance {
         }
     }
 
+    /// Whoever fills the book with places where nobody answers, a few at a time, must not keep the node from its seeds: with too few links for
+    /// a whole `dial.period` one is dialed, whatever addresses are left, and another each period.
+    fn dial_seed_in_need(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
+        if !filling::has_too_few(pool) {
+            self.seed_at = None;
+            return;
+        }
+        let period = pool.policy().dial_period;
+        let due = *self.seed_at.get_or_insert(now + period);
+        if now < due {
+            return found.wait_for(Some(due));
+        }
+        let (seeds, next_at) = pool.whom_of_own_to_dial(now, false, &mut self.rng);
+        found.wait_for(next_at);
+        if let Some((at, expect)) = seeds.first().copied()
+            && dial(now, at, expect, Purpose::Seed, pool, out, found)
+        {
+            self.seed_at = Some(now + period);
+        }
+    }
+
     fn dial_missing(&mut self, now: Time, is_dial_round: bool, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
         let is_short = pool.points().len() < pool.policy().points_short;
         if is_dial_round && is_short {
@@ -296,12 +327,11 @@ impl Maintenance {
             pool.want_addresses();
             out.nudge_exchange = true;
         }
-        filling::make_room(now, self.is_filling, &mut self.rng, pool, out);
         let missing = filling::missing(now, pool, self.is_filling);
         if missing == 0 {
             return;
         }
-        let candidates = filling::candidates(now, missing, &mut self.rng, pool);
+        let candidates = pool.whom_to_dial(now, missing * CANDIDATES_PER_DIAL, &mut self.rng);
         found.wait_for(candidates.next_at);
         let is_dry = candidates.now.is_empty();
         let before = out.commands.len();
@@ -311,7 +341,7 @@ impl Maintenance {
                 break;
             }
         }
-        if !is_dry || pool.counts().dialing > 0 {
+        if !is_dry || filling::has_hope(now, pool) {
             return;
         }
         let links = pool.counts().links();
@@ -335,7 +365,7 @@ impl Maintenance {
     }
 
     /// Rounds that were asked for end when the bounds are kept, whatever is under way, or when nothing more can be done: no dial for a
-    /// link is under way. Of more than `ORDERS_MAX` the oldest end: dials may follow upon one another for ever, where nobody answers.
+    /// link is under way, or waits for the pace of all dials. Of more than `ORDERS_MAX` the oldest end: dials may follow upon one another for ever, where nobody answers.
     fn end_rounds(&mut self, pool: &Pool, out: &mut Outbox, found: &Findings) {
         let is_for_link = |purpose: Option<Purpose>| purpose.is_some_and(Purpose::is_of_round);
         let is_under_way = || pool.slots().iter().any(|slot| is_for_link(slot.purpose) && slot.phase < Phase::Open);
@@ -345,7 +375,11 @@ impl Maintenance {
         let is_lacking = |is_filling| filling::lacking(pool, is_filling, 0) > 0 && !pool.policy().is_seed_mode;
         let bounds = pool.policy().bounds;
         let is_kept = !is_lacking(self.is_filling) && links <= bounds.max_threshold as usize && has_roles();
-        let ended = if is_kept || !is_under_way() { self.rounds.len() } else { self.rounds.len().saturating_sub(ORDERS_MAX) };
+        let ended = if is_kept || !is_under_way() && !found.is_paced {
+            self.rounds.len()
+        } else {
+            self.rounds.len().saturating_sub(ORDERS_MAX)
+        };
         // Links above the threshold are in bounds, though they are to be more.
         let is_stuck = found.is_stuck || is_lacking(links < bounds.min_threshold as usize);
         out.answers.extend(self.rounds.drain(..ended).map(|ticket| (ticket, Answered::Round { links, is_stuck })));

@@ -13,6 +13,7 @@ use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::pool::policy::Policy;
+use crate::settings::table::Settings;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -286,7 +287,7 @@ fn black_holes(bench: &mut Bench, numbers: std::ops::Range<usize>) {
 
 #[test]
 fn claims_where_nobody_answers_keep_no_dial_from_being_made() {
-    let mut bench = Bench::new(Policy { dials_max: 10, ..busy() }, &[], &[Address::of(at(1), None)]);
+    let mut bench = Bench::new(Policy { dials_max: 12, ..busy() }, &[], &[Address::of(at(1), None)]);
     black_holes(&mut bench, 100..120);
     bench.wake(ms(0));
     let now = ms(30_000);
@@ -296,7 +297,7 @@ fn claims_where_nobody_answers_keep_no_dial_from_being_made() {
     bench.fail(now, &first[..1]);
     bench.learn(2..50);
     let links = dials(&bench.wake(now));
-    assert_eq!((links.len(), bench.pool.counts().dialing), (10, 10), "outbound_target, and dial.parallel_max");
+    assert_eq!((links.len(), bench.pool.counts().dialing), (11, 11), "of 12, dial.parallel_max");
     assert!(links.iter().all(|(_, to)| (2..50).any(|number| at(number) == *to)), "{links:?}");
 }
 
@@ -308,7 +309,7 @@ fn claims_where_nobody_answers_keep_no_random_feeler_from_being_made() {
     black_holes(&mut bench, 100..140);
     bench.learn(2..50);
     let mut random = Vec::new();
-    for second in 30..60 {
+    for second in 30..150 {
         for (link, to) in dials(&bench.wake(ms(second * 1_000))) {
             // Claims: nobody ever answers.
             if (2..50).any(|number| at(number) == to) {
@@ -356,6 +357,28 @@ fn a_round_that_was_asked_for_ends_when_its_dials_have() {
     let ended = Answered::Round { links: 1, is_stuck: true };
     assert_eq!(bench.wake(ms(2)).answers, [(1, ended)]);
     assert!(bench.wake(ms(3)).answers.is_empty(), "told once");
+}
+
+#[test]
+fn a_round_waits_for_dials_that_only_their_pace_holds_back() {
+    let mut bench = Bench::new(Policy { dial_rate: 1, ..busy() }, &[], &[]);
+    bench.learn(1..3);
+    let mut out = Outbox::default();
+    bench.machine.handle(ms(0), Input::Round { ticket: 1 }, &mut bench.pool, &mut out);
+    bench.fail(ms(1), &dials(&out));
+    assert_eq!(bench.wake(ms(1)).answers, [], "the second may begin after a second");
+    let second = dials(&bench.wake(ms(1_000)));
+    assert_eq!(second.len(), 1);
+    bench.fail(ms(1_001), &second);
+    assert_eq!(bench.wake(ms(1_001)).answers, [(1, Answered::Round { links: 0, is_stuck: true })]);
+}
+
+#[test]
+fn a_claimed_dial_has_its_time_to_connect_and_that_of_its_handshake() {
+    let (dial, handshake) = (Duration::from_secs(1), Duration::from_secs(50));
+    let settings =
+        Settings { discovery_bootstrap: true, dial_timeout: dial, handshake_timeout: handshake, ..Settings::new("test") };
+    assert!(Policy::from(&settings.check().expect("they are valid")).dial_deadline > dial + handshake);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Seed mode: crawls the book, answers each inbound peer once, lets go. It keeps no links but persistent ones. `Crawl` is maintenance's part,
 //! which dials; `Serving` is exchange's, which answers and lets go. Other nodes never come here.
 
-use super::maintenance::{Findings, dial};
+use super::maintenance::{CANDIDATES_PER_DIAL, Findings, dial};
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
@@ -28,26 +28,33 @@ pub(super) struct Crawl {
 }
 
 impl Crawl {
-    /// Dials known addresses, as many as there are places for; without any, the seeds.
+    /// Dials known addresses, as many as there are places for, until all were crawled; then it rests for `seed.crawl_period`. Without any address,
+    /// the seeds.
     pub fn round(&mut self, now: Time, rng: &mut Rng, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
         if now < self.next {
             return found.wait_for(Some(self.next));
         }
-        self.next = now + pool.policy().crawl_period;
-        found.wait_for(Some(self.next));
+        let places = places(pool);
+        if places == 0 {
+            // The end of a dial or link calls for the next round.
+            return;
+        }
         let was_crawled = |at| {
             let last = pool.points().get(at).and_then(|point| point.last_dialed);
             last.is_some_and(|last| now.since(last) < BETWEEN_CRAWLS)
         };
-        let places = places(pool);
-        let due: Vec<_> = pool.whom_to_dial(now, places, rng).now.into_iter().filter(|at| !was_crawled(*at)).collect();
-        let is_dry = due.is_empty();
-        for at in due {
-            if !dial(now, at, None, Purpose::Crawl, pool, out, found) {
+        let due = pool.whom_to_dial(now, places * CANDIDATES_PER_DIAL, rng).now.into_iter();
+        let due: Vec<_> = due.filter(|at| !was_crawled(*at)).take(places).collect();
+        if due.is_empty() {
+            self.next = now + pool.policy().crawl_period;
+            found.wait_for(Some(self.next));
+        }
+        for at in &due {
+            if !dial(now, *at, None, Purpose::Crawl, pool, out, found) {
                 return;
             }
         }
-        if !is_dry || pool.counts().links_and_dialing() > 0 {
+        if !due.is_empty() || pool.counts().links_and_dialing() > 0 {
             return;
         }
         for (at, expect) in pool.whom_of_own_to_dial(now, false, rng).0.into_iter().take(places) {
@@ -63,7 +70,7 @@ fn places(pool: &Pool) -> usize {
     let (bounds, counts) = (pool.policy().bounds, pool.counts());
     let links = (bounds.max_target as usize).saturating_sub(counts.links_and_dialing());
     let outbound = (bounds.outbound_max as usize).saturating_sub(counts.outbound_and_dialing());
-    links.min(outbound).min(pool.policy().dials_max.saturating_sub(counts.dialing))
+    links.min(outbound).min(pool.policy().hearsay_dials_max().saturating_sub(counts.dialing))
 }
 
 /// Who was answered, and when each is let go.
@@ -183,6 +190,24 @@ mod tests {
             let dial = |command: &Command| if let Command::Dial { link, to, .. } = command { Some((*link, *to)) } else { None };
             out.commands.iter().filter_map(dial).collect()
         }
+    }
+
+    #[test]
+    fn a_crawl_goes_on_as_fast_as_the_pace_allows_and_rests_when_all_were_crawled() {
+        let mut bench = Bench::new(&[]);
+        for number in 1..101 {
+            bench.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(200), None);
+        }
+        let mut dialed = BTreeMap::new();
+        for step in 0..300 {
+            let now = ms(step * 100);
+            for (link, to) in bench.dials(now) {
+                assert_eq!(dialed.insert(to, now), None, "{to} was crawled twice");
+                bench.pool.close(now, link, CloseReason::ConnectionRefused, None, &[], &mut bench.rng);
+            }
+        }
+        let last = dialed.values().max().copied();
+        assert!(dialed.len() == 100 && last < Some(ms(12_000)), "{} addresses, the last at {last:?}: 10 a second", dialed.len());
     }
 
     fn answers(out: &Outbox) -> usize {
