@@ -3,11 +3,10 @@
 //! its own, when its life line is cut.
 
 use super::shared::Shared;
-use crate::base::limits::SAVE_ROWS_MAX;
 use crate::base::text::{panic_text, shown};
 use crate::bus::outbox::Notice;
 use crate::pool::saved::Change;
-use crate::pool::store::{Store, StoreFault};
+use crate::pool::store::{After, Keeping, Store, StoreFault};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -56,8 +55,9 @@ impl Storekeeper {
 }
 
 /// The thread's life.
-pub fn run(store: Box<dyn Store>, inbox: &Receiver<Order>, life: &Receiver<Infallible>, shared: &Arc<Shared>) {
-    let mut keeping = Keeping { store, is_durable: true };
+pub fn run(mut store: Box<dyn Store>, inbox: &Receiver<Order>, life: &Receiver<Infallible>, shared: &Arc<Shared>) {
+    let mut keeping = Keeping::default();
+    let mut save = |is_durable| save(&mut *store, &mut keeping, is_durable, shared);
     loop {
         let first = select! {
             recv(inbox) -> order => order.ok(),
@@ -65,55 +65,36 @@ pub fn run(store: Box<dyn Store>, inbox: &Receiver<Order>, life: &Receiver<Infal
         };
         let Some(first) = first else { break };
         let orders: Vec<Order> = std::iter::once(first).chain(inbox.try_iter()).collect();
-        let result = keeping.save(orders.iter().any(|order| order.is_durable), shared);
+        let result = save(orders.iter().any(|order| order.is_durable));
         orders.into_iter().for_each(|order| (order.reply)(result.clone()));
     }
-    let result = keeping.save(true, shared);
+    let result = save(true);
     if let Err(text) = &result {
         log::error!(target: "bowline::store", "what has changed since the last save is lost: {text}");
     }
     inbox.try_iter().for_each(|order| (order.reply)(result.clone()));
 }
 
-/// A store, and whether all that it has taken outlives the machine.
-struct Keeping {
-    store: Box<dyn Store>,
-    is_durable: bool,
-}
-
-impl Keeping {
-    /// Saves what has changed, in pieces; changes that come meanwhile may wait for the next time. A store that turns out to be damaged, or to
-    /// have lost what it had, is empty then: once, everything is saved anew.
-    fn save(&mut self, is_durable: bool, shared: &Shared) -> Result<(), String> {
-        let Err(fault) = self.save_all(is_durable, shared) else { return Ok(()) };
-        match &fault {
-            StoreFault::Damaged { aside, text } => {
-                shared.routes.main().notify(Notice::StoreSetAside { path: aside.clone(), text: text.clone() });
-            }
-            StoreFault::Lost => {}
-            _ => return Err(fault.to_string()),
+/// Saves what has changed.
+fn save(store: &mut dyn Store, keeping: &mut Keeping, is_durable: bool, shared: &Shared) -> Result<(), String> {
+    let now = shared.clock.now();
+    let unix = shared.clock.unix_seconds(now);
+    keeping.begin();
+    loop {
+        let piece = keeping.piece(now, unix, is_durable, &mut shared.pool.lock());
+        let Some(piece) = piece else { return Ok(()) };
+        let result = contained(store, &piece, is_durable);
+        if let Err(fault @ (StoreFault::Damaged { .. } | StoreFault::Lost)) = &result {
+            log::error!(target: "bowline::store", "the store, of which all that is known is saved anew: {fault}");
         }
-        log::error!(target: "bowline::store", "the store, of which all that is known is saved anew: {fault}");
-        shared.pool.lock().keep_all();
-        self.save_all(is_durable, shared).map_err(|fault| fault.to_string())
-    }
-
-    fn save_all(&mut self, is_durable: bool, shared: &Shared) -> Result<(), StoreFault> {
-        let now = shared.clock.now();
-        let unix = shared.clock.unix_seconds(now);
-        loop {
-            let changes = shared.pool.lock().take_changes(now, unix, SAVE_ROWS_MAX);
-            if changes.is_empty() && (self.is_durable || !is_durable) {
-                return Ok(());
-            }
-            if let Err(fault) = contained(&mut *self.store, &changes, is_durable) {
-                shared.pool.lock().keep_changes(&changes);
-                return Err(fault);
-            }
-            self.is_durable = is_durable;
-            if changes.len() < SAVE_ROWS_MAX {
-                return Ok(());
-            }
+        if let Err(StoreFault::Damaged { aside, text }) = &result {
+            shared.routes.main().notify(Notice::StoreSetAside { path: aside.clone(), text: text.clone() });
+        }
+        let after = keeping.saved(&piece, is_durable, result, &mut shared.pool.lock());
+        match after {
+            After::More => {}
+            After::Done => return Ok(()),
+            After::Failed(text) => return Err(text),
         }
     }
 }

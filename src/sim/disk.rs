@@ -1,5 +1,5 @@
 //! The disk of a simulated host: a journal in memory of what was saved, and what can go wrong with it. It knows no clock: a slow disk only
-//! says how slow it is, and `world.rs` ends the write when its time has come. The host writes and reads; tests and stories break it.
+//! says how slow it is, and `world.rs` ends the write when its time has come. It is the `Store` of its host; tests and stories break it.
 //!
 //! It keeps the promise of a journal, no more: a write is there as a whole or not at all; one that was not durable may be gone when the power
 //! was, and with it all behind it; the last one may be torn, and is dropped when somebody reads.
@@ -7,6 +7,7 @@
 use crate::base::rng::Rng;
 use crate::pool::saved::{Change, Saved};
 use crate::pool::saved_json::entry;
+use crate::pool::store::{Store, StoreFault};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -75,10 +76,10 @@ impl<R> Disk<R> {
     /// Saves rows, all or none. A durable write outlives the power, and so does all before it.
     ///
     /// # Errors
-    /// If none of them was saved.
+    /// If none of them was saved. After `Damaged` nothing else is there, either.
     pub fn write(&mut self, rows: Vec<R>, is_durable: bool) -> Result<(), DiskError> {
         self.call()?;
-        self.cut_torn();
+        self.look()?;
         let used: usize = self.journal.iter().map(|entry| entry.rows.len()).sum();
         if self.faults.rows_max.is_some_and(|max| used + rows.len() > max) {
             return Err(DiskError::Full);
@@ -96,11 +97,7 @@ impl<R> Disk<R> {
     /// If it cannot be read. `Damaged` is told once: the next call finds an empty disk.
     pub fn read(&mut self) -> Result<impl Iterator<Item = &[R]>, DiskError> {
         self.call()?;
-        if std::mem::take(&mut self.is_damaged) {
-            self.journal.clear();
-            return Err(DiskError::Damaged);
-        }
-        self.cut_torn();
+        self.look()?;
         Ok(self.journal.iter().map(|entry| &entry.rows[..]))
     }
 
@@ -124,9 +121,19 @@ impl<R> Disk<R> {
         }
     }
 
-    /// Bits of it turn: whoever reads next finds it damaged.
+    /// Bits of it turn: whoever reads or writes next finds it damaged.
     pub fn damage(&mut self) {
         self.is_damaged = true;
+    }
+
+    /// Who comes first after some damage is told of it; what is torn is dropped.
+    fn look(&mut self) -> Result<(), DiskError> {
+        if std::mem::take(&mut self.is_damaged) {
+            self.journal.clear();
+            return Err(DiskError::Damaged);
+        }
+        self.cut_torn();
+        Ok(())
     }
 
     fn cut_torn(&mut self) {
@@ -134,28 +141,31 @@ impl<R> Disk<R> {
     }
 }
 
-impl Disk {
-    /// What the host finds when it starts. What is damaged was put aside: it starts without.
-    ///
-    /// # Errors
-    /// If it cannot be read.
-    pub fn load(&mut self) -> Result<Saved, DiskError> {
+impl Store for Disk {
+    fn load(&mut self) -> Result<Saved, StoreFault> {
         let mut rows = BTreeMap::new();
-        match self.read() {
-            Ok(writes) => {
-                for change in writes.flatten() {
-                    match entry(change) {
-                        (key, Some(_)) => rows.insert(key, change.clone()),
-                        (key, None) => rows.remove(&key),
-                    };
-                }
-            }
-            Err(DiskError::Damaged) => {}
-            Err(error) => return Err(error),
+        for change in self.read()?.flatten() {
+            match entry(change) {
+                (key, Some(_)) => rows.insert(key, change.clone()),
+                (key, None) => rows.remove(&key),
+            };
         }
         let mut saved = Saved::default();
         rows.into_values().for_each(|change| saved.take(change));
         Ok(saved)
+    }
+
+    fn save(&mut self, changes: &[Change], is_durable: bool) -> Result<(), StoreFault> {
+        Ok(self.write(changes.to_vec(), is_durable)?)
+    }
+}
+
+impl From<DiskError> for StoreFault {
+    fn from(error: DiskError) -> StoreFault {
+        match error {
+            DiskError::Damaged => StoreFault::Damaged { aside: "set aside".into(), text: error.to_string() },
+            DiskError::Full | DiskError::Failed(_) => StoreFault::Io(error.to_string()),
+        }
     }
 }
 

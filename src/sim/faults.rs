@@ -5,9 +5,10 @@ use super::disk::Disk;
 use super::host::Actor;
 use super::net::HostId;
 use super::trace::What;
-use super::world::{Happening, SETTLED_AFTER, Turns, World, Writing};
+use super::world::{Happening, SETTLED_AFTER, Save, Turns, World};
 use crate::base::link_id::LinkId;
 use crate::bus::outbox::Done;
+use crate::pool::store::{After, Store};
 use std::net::IpAddr;
 
 impl World {
@@ -34,10 +35,10 @@ impl World {
         let seat = self.seat(id);
         seat.host = None;
         seat.dies_at_write = None;
-        if let Some(writing) = seat.writing.pop_front() {
-            seat.disk.tear(writing.rows, &mut rng);
+        seat.saves.clear();
+        if let Some(rows) = seat.writing.take() {
+            seat.disk.tear(rows, &mut rng);
         }
-        seat.writing.clear();
     }
 
     /// The program of a host dies in the middle of its `k`-th write from now, 1 being the next.
@@ -111,14 +112,25 @@ impl World {
         self.network.note(id, What::ClockStepped, LinkId::NONE, seconds.unsigned_abs());
     }
 
-    /// A host begins to save what has changed.
+    /// A host is to save what has changed, when it has saved what it was asked for before.
     pub(super) fn save(&mut self, id: HostId, ticket: u64, is_durable: bool) {
+        let seat = self.seat(id);
+        seat.saves.push_back(Save { ticket, is_durable });
+        if seat.saves.len() == 1 {
+            seat.keeping.begin();
+            self.write(id);
+        }
+    }
+
+    /// The next piece of a save goes to the disk.
+    fn write(&mut self, id: HostId) {
         let now = self.now();
         let seat = self.seat(id);
-        let Some(host) = &mut seat.host else { return };
-        let rows = host.pool.take_changes(host.clock(now), host.unix_seconds(now), usize::MAX);
+        let (Some(host), Some(save)) = (&mut seat.host, seat.saves.front()) else { return };
+        let piece = seat.keeping.piece(host.clock(now), host.unix_seconds(now), save.is_durable, &mut host.pool);
+        let Some(piece) = piece else { return self.end_save(id, Ok(())) };
+        seat.writing = Some(piece);
         let (start, delay) = (seat.starts, seat.disk.faults.delay);
-        seat.writing.push_back(Writing { ticket, is_durable, rows });
         let left = seat.dies_at_write.map(|left| left - 1);
         seat.dies_at_write = left;
         if left == Some(0) {
@@ -133,15 +145,26 @@ impl World {
         if seat.starts != start {
             return;
         }
-        let (Some(host), Some(Writing { ticket, is_durable, rows })) = (&mut seat.host, seat.writing.pop_front()) else { return };
-        let count = rows.len() as u64;
-        let result = seat.disk.write(rows.clone(), is_durable).map_err(|error| error.to_string());
-        let is_saved = result.is_ok();
-        if !is_saved {
-            host.pool.keep_changes(&rows);
+        let (Some(host), Some(save), Some(piece)) = (&mut seat.host, seat.saves.front(), seat.writing.take()) else { return };
+        let result = seat.disk.save(&piece, save.is_durable);
+        let what = if result.is_ok() { What::Saved } else { What::NotSaved };
+        let after = seat.keeping.saved(&piece, save.is_durable, result, &mut host.pool);
+        self.network.note(id, what, LinkId::NONE, piece.len() as u64);
+        match after {
+            After::More => self.write(id),
+            After::Done => self.end_save(id, Ok(())),
+            After::Failed(text) => self.end_save(id, Err(text)),
         }
+    }
+
+    fn end_save(&mut self, id: HostId, result: Result<(), String>) {
+        let seat = self.seat(id);
+        let (Some(host), Some(Save { ticket, .. })) = (&mut seat.host, seat.saves.pop_front()) else { return };
         host.finish(Actor::Maintenance, Done::Saved { ticket, result });
-        self.network.note(id, if is_saved { What::Saved } else { What::NotSaved }, LinkId::NONE, count);
+        if !seat.saves.is_empty() {
+            seat.keeping.begin();
+            self.write(id);
+        }
         self.plan_turns(id);
     }
 }

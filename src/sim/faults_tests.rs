@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::base::address::Address;
+use crate::base::limits::SAVE_ROWS_MAX;
 use crate::base::peer::PeerId;
 use crate::pool::saved::Change;
 use crate::sim::disk::Faults;
@@ -115,6 +116,82 @@ fn a_damaged_disk_is_put_aside_and_one_that_cannot_be_read_is_named() {
     let error = world.start(HOST).expect_err("it cannot read what it saved");
     assert!(error.to_string().contains("cannot be read"), "{error}");
     world.start(HOST).expect("the next time it can");
+}
+
+#[test]
+fn a_disk_that_is_found_damaged_by_a_write_gets_everything_again() {
+    let mut world = world(Faults::default());
+    report(&mut world, -20);
+    run(&mut world, 130);
+    world.disk(HOST).damage();
+    world
+        .call(HOST, |host: &mut Host, now| host.pool.report(now, PeerId::from_bytes([8; 32]), -20, "it lied"))
+        .expect("it lives");
+    run(&mut world, 130);
+    let kept: Vec<usize> = world.disk(HOST).read().expect("it can be read").map(scores).collect();
+    assert_eq!(kept, [2], "also what was saved before");
+}
+
+#[test]
+fn a_save_is_written_in_pieces_and_a_crash_between_them_keeps_those_before() {
+    let mut world = world(Faults::default());
+    let strangers = SAVE_ROWS_MAX + 500;
+    let reports = |host: &mut Host, now| {
+        for number in 0..strangers as u32 {
+            let mut bytes = [7; 32];
+            bytes[..4].copy_from_slice(&number.to_be_bytes());
+            host.pool.report(now, PeerId::from_bytes(bytes), -20, "it lied");
+        }
+    };
+    world.call(HOST, reports).expect("it lives");
+    world.crash_at_write(HOST, 2);
+    run(&mut world, 130);
+    assert!(world.host(HOST).is_none(), "it died in its second piece");
+    let kept: Vec<usize> = world.disk(HOST).read().expect("it can be read").map(<[Change]>::len).collect();
+    // A piece has the key of the book and the anchors beside its rows.
+    assert!(kept.len() == 1 && (SAVE_ROWS_MAX..SAVE_ROWS_MAX + 10).contains(&kept[0]), "{kept:?}");
+}
+
+#[test]
+fn what_has_changed_since_the_last_save_is_saved_when_a_host_stops() {
+    let mut world = world(Faults::default());
+    report(&mut world, -20);
+    world.stop(HOST, Duration::from_secs(1));
+    run(&mut world, 10);
+    world.start(HOST).expect("it can be started");
+    assert!(remembers(&world));
+}
+
+#[test]
+fn at_whichever_write_a_host_dies_it_finds_the_others_again_without_a_seed() {
+    for k in 1..=3 {
+        let mut world = World::new(k, Weather::rough());
+        for number in 0..6 {
+            let mut plan = Plan::new([50, 1 + number, 0, 1].into());
+            plan.settings.store_path = "on its disk".to_owned();
+            plan.settings.discovery_bootstrap = number == 0;
+            if number > 0 {
+                plan.settings.discovery_seeds = vec![Address::of("50.1.0.1:9732".parse().expect("an address"), None)];
+            }
+            world.add(plan).expect("a valid plan");
+        }
+        run(&mut world, 150);
+        let victim = HostId(3);
+        world.crash_at_write(victim, k);
+        for _ in 0..10 {
+            // Something changes in each period.
+            if world.host(victim).is_some() {
+                world.call(victim, |host: &mut Host, now| host.pool.report(now, STRANGER, -1, "it lied")).expect("it lives");
+                run(&mut world, 60);
+            }
+        }
+        assert!(world.host(victim).is_none(), "{k}: it never came to its write {k}");
+        world.crash(HOST);
+        world.start(victim).expect("it can be started");
+        run(&mut world, 120);
+        let links = world.host(victim).map_or(0, |host| host.links().len());
+        assert_eq!(links, 4, "{k}: all who live");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use super::checks::Story;
 use super::desks::Desk;
-use super::disk::{Disk, DiskError};
+use super::disk::Disk;
 use super::net::{HostId, Network};
 use super::rogue::{Conduct, Rogue};
 use super::trace::What;
@@ -29,6 +29,7 @@ use crate::pool::dialing::DialError;
 use crate::pool::policy::Policy;
 use crate::pool::saved::Saved;
 use crate::pool::slots::Purpose;
+use crate::pool::store::StoreFault;
 use crate::pool::table::Pool;
 use crate::reactor::engine::{Engine, Next, Ports};
 use crate::reactor::limits::Limits;
@@ -94,7 +95,7 @@ pub enum StartError {
     #[error(transparent)]
     Profile(#[from] LocalError),
     #[error("what it has saved cannot be read: {0}")]
-    Disk(DiskError),
+    Store(StoreFault),
     #[error("it cannot listen at {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
     #[error("{0} was started already")]

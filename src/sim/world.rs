@@ -39,8 +39,9 @@ use crate::crypto::identity::{Draft, Identity};
 use crate::crypto::keys::SecretKey;
 use crate::crypto::sodium;
 use crate::pool::dialing::DialError;
-use crate::pool::saved::Change;
+use crate::pool::saved::{Change, Saved};
 use crate::pool::slots::Purpose;
+use crate::pool::store::{Keeping, Store, StoreFault};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -80,11 +81,11 @@ pub(super) type Turns = [Option<(Time, Wish)>; Actor::ALL.len()];
 /// has follows them when its time comes, instead of piling up.
 pub(super) type Timers = [Option<Time>; Actor::ALL.len()];
 
-/// A write that is under way.
-pub(super) struct Writing {
+/// A save that was asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Save {
     pub ticket: u64,
     pub is_durable: bool,
-    pub rows: Vec<Change>,
 }
 
 /// What the world knows of a host, alive or not.
@@ -106,10 +107,20 @@ pub(super) struct Seat {
     /// Seconds by which its wall clock is ahead.
     pub(super) clock_ahead: i64,
     pub(super) disk: Disk,
-    /// What its program is writing to the disk, oldest first.
-    pub(super) writing: VecDeque<Writing>,
+    /// Saves that its program was asked for, the first of which is under way, and the piece of it that is being written.
+    pub(super) saves: VecDeque<Save>,
+    pub(super) writing: Option<Vec<Change>>,
+    pub(super) keeping: Keeping,
     /// It dies in the middle of the so many-th write from now.
     pub(super) dies_at_write: Option<u64>,
+}
+
+/// What a host finds when it starts. What is damaged was put aside: it starts without.
+fn load(store: &mut impl Store) -> Result<Saved, StartError> {
+    match store.load() {
+        Err(StoreFault::Damaged { .. }) => Ok(Saved::default()),
+        loaded => loaded.map_err(StartError::Store),
+    }
 }
 
 /// What the hosts of a world meet each other with.
@@ -239,7 +250,7 @@ impl World {
         }
         let (plan, identity) = seat.plan.as_ref().ok_or(StartError::Bare(id))?;
         self.network.come_back(id);
-        let saved = if plan.settings.store_path.is_empty() { None } else { Some(seat.disk.load().map_err(StartError::Disk)?) };
+        let saved = if plan.settings.store_path.is_empty() { None } else { Some(load(&mut seat.disk)?) };
         let host = Host::start(id, plan, identity, rng, &mut self.network);
         if host.is_err() {
             // The addresses at which it could listen are free again.
@@ -252,7 +263,7 @@ impl World {
         }
         seat.host = Some(host);
         seat.starts += 1;
-        seat.writing.clear();
+        seat.keeping = Keeping::default();
         (seat.is_frozen, seat.has_crashed, seat.turns) = (false, false, Turns::default());
         self.network.note(id, What::Started, LinkId::NONE, 0);
         self.plan_turns(id);
@@ -389,6 +400,10 @@ impl World {
         if let Some(host) = &mut self.seat(id).host {
             host.stop(deadline);
             self.network.note(id, What::Stopped, LinkId::NONE, nanos(drain));
+            if self.seat(id).plan.as_ref().is_some_and(|(plan, _)| !plan.settings.store_path.is_empty()) {
+                // The last one, for which nobody waits.
+                self.save(id, 0, true);
+            }
             self.plan_turns(id);
         }
     }
