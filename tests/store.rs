@@ -289,11 +289,46 @@ fn a_file_of_another_format_is_refused_and_left_as_it_is() {
 
 /// Writes the schema as a later version would.
 fn set_schema(path: &Path, schema: &str) {
+    set_row(path, "schema", schema);
+}
+
+/// Writes a row past the store.
+fn set_row(path: &Path, key: &str, row: &str) {
     let table = redb::TableDefinition::<&str, &str>::new("rows");
     let database = redb::Database::open(path).expect("a store");
     let transaction = database.begin_write().expect("nobody else writes");
-    transaction.open_table(table).expect("a table").insert("schema", schema).expect("written");
+    transaction.open_table(table).expect("a table").insert(key, row).expect("written");
     transaction.commit().expect("written");
+}
+
+/// The file is whole: what one row says costs neither the bans nor the book.
+#[test]
+fn a_row_that_cannot_be_read_costs_itself_alone_and_is_told_of() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    written(&path);
+    let at = point(7, 0).at;
+    set_row(&path, &format!("point {at}"), "{\"row\":\"point\"}");
+    set_row(&path, "point 8.8.8.8:0", "{\"row\":\"point\",\"at\":\"8.8.8.8:0\"}");
+    let saved = FileStore::new(&path).load().expect("the file is whole");
+    let mut without = expected();
+    without.points.retain(|point| point.at != at);
+    without.unread = saved.unread.clone();
+    assert_eq!((saved.unread.count, saved.unread.first.len()), (2, 2));
+    assert_eq!(saved, without);
+
+    let node = start(builder(&[("store.path", path.to_str().expect("a name"))]), identity());
+    let told =
+        notices(&node, |notice| if let Notice::RowsUnread { count, first } = notice { Some((count, first)) } else { None });
+    let [(2, first)] = &told[..] else { panic!("told {told:?}") };
+    assert!(first.starts_with(&format!("row 'point {at}': 'at' is missing")), "{first}");
+    assert_eq!((node.bans().len(), folder.names()), (1, vec!["store".to_owned()]), "nothing was put aside");
+    stop(&node);
+    // What is saved under the same key takes its place.
+    let mut store = FileStore::new(&path);
+    assert_eq!(store.load().expect("whole").unread.count, 2);
+    store.save(&[Change::Point(point(7, 8))], true).expect("there is room");
+    assert_eq!(store.load().expect("whole").unread.count, 1);
 }
 
 fn builder(more: &[(&str, &str)]) -> Builder {

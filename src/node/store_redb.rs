@@ -1,12 +1,13 @@
 //! The store in a file: rows as lines of text under their keys, in one table of redb. The only file that names redb. It verifies the whole
-//! file before it trusts it, puts a damaged one aside, and leaves that of a later version as it is. `running.rs` opens it.
+//! file before it trusts it, puts a damaged one aside, and leaves that of a later version as it is. In a whole file a row that cannot be read
+//! costs itself alone. `running.rs` opens it.
 
 use super::clock::Clock;
 use super::identity_file::folder_of;
 use crate::base::limits::STORE_CACHE_BYTES;
 use crate::base::text::{panic_text, shown};
 use crate::pool::saved::{Change, Saved};
-use crate::pool::saved_json::{ROWS_MAX, SCHEMA, entry, key as key_of, read};
+use crate::pool::saved_json::{ROWS_MAX, SCHEMA, entry, take};
 use crate::pool::store::{Store, StoreFault};
 use redb::{
     Builder, Database, DatabaseError, Durability, Error, ReadTransaction, ReadableDatabase, StorageError, TableDefinition,
@@ -248,15 +249,9 @@ pub(super) fn read_all(transaction: &ReadTransaction) -> Result<Saved, Fault> {
         if number > ROWS_MAX {
             return Err(Fault::Damaged(format!("more than {ROWS_MAX} rows")));
         }
-        if key.value() == SCHEMA_KEY {
-            continue;
+        if key.value() != SCHEMA_KEY {
+            take(&mut saved, key.value(), row.value());
         }
-        let damaged = |text: String| Fault::Damaged(format!("row '{}': {text}", shown(key.value())));
-        let change = read(row.value()).map_err(damaged)?;
-        if key_of(&change) != key.value() {
-            return Err(damaged("it stands under another's key".to_owned()));
-        }
-        saved.take(change);
     }
     Ok(saved)
 }

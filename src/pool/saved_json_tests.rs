@@ -3,7 +3,7 @@
 use super::lists::By;
 use super::points::{Proof, Source};
 use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint, SavedScore};
-use super::saved_json::{LINE_MAX, entry, read, row};
+use super::saved_json::{LINE_MAX, entry, read, row, take};
 use super::score::{SCORE_MAX, Stage};
 use crate::base::limits::{CAPABILITIES_MAX, FAILURES_MAX, METADATA_BYTES_MAX};
 use crate::base::peer::PeerId;
@@ -192,6 +192,49 @@ fn what_is_no_row_says_what_is_wrong_with_it() {
         let error = read(&line).expect_err(&line);
         assert!(error.contains(expected), "{line}: {error}");
     }
+}
+
+/// Whoever tells of an address, its row can be read: also from a /16 whose first /24 is special, as 192.0.0.0/16.
+#[test]
+fn a_row_may_come_from_any_group() {
+    let [Change::Point(point), ..] = first_rows(PeerId::from_bytes([1; 32]), "8.0.2.1:8333".parse().expect("an address")) else {
+        panic!("a point")
+    };
+    let mut groups: Vec<Group> = (0..=u16::MAX).map(|number| Group::V4(number.to_be_bytes())).collect();
+    let special = ["10.1.2.3", "192.0.0.9", "64:ff9b:1::1", "::1", "2001:470:f000::1", "2002:c000:4e09::1"];
+    groups.extend(special.map(|text| Group::of(text.parse().expect("an address"))));
+    for group in groups {
+        let change = Change::Point(SavedPoint { source: Source::Group(group), ..point.clone() });
+        assert_eq!(read(&row(&change).expect("it is kept")), Ok(change));
+    }
+}
+
+#[test]
+fn a_row_that_cannot_be_read_costs_itself_alone() {
+    let id = "ab".repeat(32);
+    let ban = Change::List(SavedList {
+        list: OnList::Banned,
+        subject: "198.51.100.0/24".parse().expect("a prefix"),
+        since: 1,
+        until: None,
+        why: Box::default(),
+        by: By::Operator,
+        offences: 0,
+    });
+    let (key, line) = entry(&ban);
+    let line = line.expect("it is kept");
+    let mut saved = Saved::default();
+    take(&mut saved, "point 8.8.8.8:0", "{}");
+    take(&mut saved, &key, &line);
+    take(&mut saved, &format!("greylisted {id}"), &line);
+    assert_eq!(saved.lists.len(), 1);
+    assert_eq!(
+        saved.unread.first,
+        ["row 'point 8.8.8.8:0': 'row' is missing".to_owned(), format!("row 'greylisted {id}': it stands under another's key")]
+    );
+    (0..100).for_each(|number| take(&mut saved, &format!("\n{number}"), "x"));
+    assert_eq!((saved.unread.count, saved.unread.first.len()), (102, 16));
+    assert!(saved.unread.first.iter().all(|text| !text.contains('\n')), "it reaches a log");
 }
 
 /// Names of members and values are what files hold: whoever changes one has changed the schema.
