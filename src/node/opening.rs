@@ -3,7 +3,7 @@
 
 use super::error::Error;
 use super::node::Plan;
-use super::storekeeper::{Order, Storekeeper};
+use super::storekeeper::{Order, Storekeeper, contained};
 use crate::base::address::Address;
 use crate::bus::outbox::Notice;
 use crate::pool::points::dialable;
@@ -70,7 +70,7 @@ fn give_back(plan: &Plan, store: Option<Box<dyn Store>>, error: Error) -> Error 
 
 /// What was saved; nothing after damage, which is to be told, as are rows that could not be read.
 fn load(store: &mut dyn Store, path: &Path) -> Result<(Saved, Option<Notice>), StoreFault> {
-    match store.load() {
+    match contained(|| store.load()) {
         Ok(saved) => {
             let notice = tell_unread(&saved.unread, path);
             Ok((saved, notice))
@@ -97,19 +97,30 @@ fn tell_unread(unread: &Unread, path: &Path) -> Option<Notice> {
     Some(Notice::RowsUnread { count: unread.count, first })
 }
 
-/// Gives the pool what was saved. What comes back: the store with its orders, for the storekeeper's thread; its desk; and what to tell.
+/// Gives the pool what was saved, and then whom the settings trust: a ban stands above them. What comes back: the store with its orders, for
+/// the storekeeper's thread; its desk; and what to tell.
 #[allow(clippy::type_complexity, reason = "three things for three places of one caller")]
 pub fn restore(
     plan: &Plan,
     opened: Option<Opened>,
     pool: &mut Pool,
 ) -> (Option<(Box<dyn Store>, Receiver<Order>)>, Storekeeper, Option<Notice>) {
-    let Some(Opened { store, saved, notice }) = opened else { return (None, Storekeeper::default(), None) };
     let now = plan.clock.now();
-    pool.keep();
-    pool.restore(now, plan.clock.unix_seconds(now), &saved);
-    let (storekeeper, orders) = Storekeeper::new();
-    (Some((store, orders)), storekeeper, notice)
+    let restored = match opened {
+        None => (None, Storekeeper::default(), None),
+        Some(Opened { store, saved, notice }) => {
+            pool.keep();
+            pool.restore(now, plan.clock.unix_seconds(now), &saved);
+            let (storekeeper, orders) = Storekeeper::new();
+            (Some((store, orders)), storekeeper, notice)
+        }
+    };
+    for subject in &plan.settings.lists_trusted {
+        if let Err(error) = pool.lists_mut().trust_configured(now, *subject) {
+            log::warn!(target: LOG, "{subject} of lists.trusted is not trusted: {error}");
+        }
+    }
+    restored
 }
 
 #[cfg(feature = "store")]

@@ -13,9 +13,9 @@ use redb::{
     Builder, Database, DatabaseError, Durability, Error, ReadTransaction, ReadableDatabase, StorageError, TableDefinition,
     TableError,
 };
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
@@ -83,6 +83,10 @@ impl FileStore {
         }
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.path).map_err(io)?;
+        if is_new {
+            // There may be an empty one with another mode.
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
+        }
         let mut database = Builder::new().set_cache_size(STORE_CACHE_BYTES).create_file(file)?;
         if is_new {
             // The name of the file must outlive the machine as its rows do.

@@ -6,7 +6,6 @@ use super::shared::Shared;
 use crate::base::limits::SAVE_ROWS_MAX;
 use crate::base::text::{panic_text, shown};
 use crate::bus::outbox::Notice;
-use crate::pool::saved::Change;
 use crate::pool::store::{Store, StoreFault};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::convert::Infallible;
@@ -106,7 +105,7 @@ impl Keeping {
             if changes.is_empty() && (self.is_durable || !is_durable) {
                 return Ok(());
             }
-            if let Err(fault) = contained(&mut *self.store, &changes, is_durable) {
+            if let Err(fault) = contained(|| self.store.save(&changes, is_durable)) {
                 shared.pool.lock().keep_changes(&changes);
                 return Err(fault);
             }
@@ -118,8 +117,8 @@ impl Keeping {
     }
 }
 
-/// An application's store may panic: that is a save that failed.
-fn contained(store: &mut dyn Store, changes: &[Change], is_durable: bool) -> Result<(), StoreFault> {
-    let result = catch_unwind(AssertUnwindSafe(|| store.save(changes, is_durable)));
+/// An application's store may panic: that is a load or save that failed.
+pub fn contained<T>(work: impl FnOnce() -> Result<T, StoreFault>) -> Result<T, StoreFault> {
+    let result = catch_unwind(AssertUnwindSafe(work));
     result.unwrap_or_else(|panic| Err(StoreFault::Io(format!("the store panicked: {}", shown(&panic_text(&*panic))))))
 }
