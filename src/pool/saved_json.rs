@@ -2,7 +2,7 @@
 //! the schema stands for exactly these members: a reader refuses those that it does not know.
 
 use super::json::{Line, Value, parse};
-use super::lists::By;
+use super::lists::{By, Culprit};
 use super::points::{Proof, Source};
 use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint, SavedScore};
 use super::score::{SCORE_MAX, Stage};
@@ -156,15 +156,7 @@ pub fn read(line: &str) -> Result<Change, String> {
             failures: row.failures("failures", FAILURES_MAX)?,
             metadata: row.metadata()?,
         }),
-        "list" => Change::List(SavedList {
-            list: row.named("list", &[OnList::Banned, OnList::Trusted, OnList::Greylisted], |list| list.name())?,
-            subject: row.parsed("subject")?,
-            since: row.number("since")?,
-            until: row.maybe("until", Value::into_number)?,
-            why: row.maybe("why", why)?.unwrap_or_default(),
-            by: row.named("by", &[By::Operator, By::Score], |by| by.name())?,
-            offences: row.maybe("offences", Value::into_number)?.unwrap_or_default(),
-        }),
+        "list" => Change::List(read_list(&mut row)?),
         "score" => Change::Score(SavedScore {
             peer: row.parsed("peer")?,
             thousandths: row.needed("thousandths", thousandths)?,
@@ -188,6 +180,22 @@ pub fn take(saved: &mut Saved, stored: &str, row: &str) {
         Ok(change) => saved.take(change),
         Err(text) => saved.unread.note(stored, &text),
     }
+}
+
+fn read_list(row: &mut Members) -> Result<SavedList, String> {
+    let entry = SavedList {
+        list: row.named("list", &[OnList::Banned, OnList::Trusted, OnList::Greylisted], |list| list.name())?,
+        subject: row.parsed("subject")?,
+        since: row.number("since")?,
+        until: row.maybe("until", Value::into_number)?,
+        why: row.maybe("why", why)?.unwrap_or_default(),
+        by: row.named("by", &[By::Operator, By::Score], |by| by.name())?,
+        offences: row.maybe("offences", Value::into_number)?.unwrap_or_default(),
+    };
+    if entry.list == OnList::Greylisted && Culprit::of(&entry.subject).is_none() {
+        return Err(format!("'{}' on the greylist, which has peer ids and single addresses: ban the prefix", entry.subject));
+    }
+    Ok(entry)
 }
 
 fn read_point(row: &mut Members) -> Result<SavedPoint, String> {

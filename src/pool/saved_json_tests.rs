@@ -1,6 +1,6 @@
 //! Rows as text: every row is read back as it was, and what is no row says why.
 
-use super::lists::By;
+use super::lists::{By, Culprit};
 use super::points::{Proof, Source};
 use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint, SavedScore};
 use super::saved_json::{LINE_MAX, entry, read, row, take};
@@ -98,14 +98,11 @@ fn on_list() -> impl Strategy<Value = OnList> {
 fn listed() -> impl Strategy<Value = SavedList> {
     let by = prop_oneof![Just(By::Operator), Just(By::Score)];
     (on_list(), subject(), any::<u64>(), option::of(any::<u64>()), "[ -~]{0,64}…?", by, any::<u32>()).prop_map(
-        |(list, subject, since, until, why, by, offences)| SavedList {
-            list,
-            subject,
-            since,
-            until,
-            why: why.into(),
-            by,
-            offences,
+        |(list, subject, since, until, why, by, offences)| {
+            // The greylist has no prefixes.
+            let is_odd = list == OnList::Greylisted && Culprit::of(&subject).is_none();
+            let list = if is_odd { OnList::Trusted } else { list };
+            SavedList { list, subject, since, until, why: why.into(), by, offences }
         },
     )
 }
@@ -186,6 +183,10 @@ fn what_is_no_row_says_what_is_wrong_with_it() {
         (r#"{"row":"point","at":"192.0.2.1:1","capabilities":[["",1]]}"#.to_owned(), "is no name of a capability"),
         (r#"{"row":"point","at":"192.0.2.1:1","capabilities":[["a"]]}"#.to_owned(), "1 values where two are expected"),
         (r#"{"row":"list","list":"banned","subject":"192.0.2.0/33"}"#.to_owned(), "is neither a peer id"),
+        (
+            r#"{"row":"list","list":"greylisted","subject":"192.0.2.0/24","since":1,"by":"score"}"#.to_owned(),
+            "'192.0.2.0/24' on the greylist, which has peer ids and single addresses",
+        ),
         (format!(r#"{{"row":"meta","key":"{id}"}}"#), "32 bytes, at most 16 are kept"),
         (format!(r#"{{"row":"point","x":"{}"}}"#, "a".repeat(LINE_MAX)), "a row has at most 16384"),
     ] {
