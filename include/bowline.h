@@ -484,6 +484,11 @@ enum bowline_event_kind
      * what was wrong with it, as text.
      */
     BOWLINE_EV_STORE_SET_ASIDE = 23,
+    /**
+     * Some rows of the store could not be read, and are missing; all others were: tag = how many, data = one of them and what is wrong
+     * with it, as text.
+     */
+    BOWLINE_EV_STORE_ROWS_UNREAD = 24,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -107,7 +107,7 @@ pub use pool::pages::{AddError, KnownPeer, PointFilter, PointInfo, StateKind};
 pub use pool::peers::PeerInfo;
 pub use pool::points::{Proof, Source, State};
 pub use pool::quotas::RoleTally;
-pub use pool::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint, SavedScore};
+pub use pool::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint, SavedScore, Unread};
 pub use pool::score::{Cause, Score, Stage, weight as score_weight};
 pub use pool::select::How;
 pub use pool::store::{Store, StoreFault};

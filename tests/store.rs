@@ -4,8 +4,9 @@
 mod nodes;
 
 use bowline::{
-    Anchor, Builder, By, Change, CloseReason, Error, FileStore, Identity, ImportError, Imported, MemoryStore, Node, Notice,
-    OnList, PeerId, PointFilter, Proof, Saved, SavedList, SavedPeer, SavedPoint, SavedScore, Source, Stage, Store, StoreFault,
+    Anchor, Builder, By, Change, CloseReason, DialError, Error, FileStore, Identity, ImportError, Imported, MemoryStore, Node,
+    Notice, OnList, PeerId, PointFilter, Proof, Saved, SavedList, SavedPeer, SavedPoint, SavedScore, Source, Stage, Store,
+    StoreFault,
 };
 use nodes::{BOOTSTRAP, ONE_LINK, identity, network, notices};
 use std::ffi::OsStr;
@@ -160,11 +161,14 @@ fn places_where_no_file_can_be_are_named_and_nothing_is_made() {
 fn an_empty_file_is_a_new_store_and_a_link_is_followed() {
     let folder = Folder::new();
     fs::write(folder.path("empty"), "").expect("written");
+    fs::set_permissions(folder.path("empty"), fs::Permissions::from_mode(0o644)).expect("it is ours");
     symlink(folder.path("empty"), folder.path("link")).expect("a link");
     let mut store = FileStore::new(folder.path("link"));
     assert_eq!(store.load(), Ok(Saved::default()));
     store.save(&rows(), true).expect("there is room");
     drop(store);
+    let mode = fs::metadata(folder.path("empty")).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "for its owner alone");
     assert_eq!(FileStore::new(folder.path("empty")).load(), Ok(expected()));
     // A damaged one is put aside where it is; the link stays, and works on.
     fs::write(folder.path("empty"), "no store").expect("written");
@@ -289,11 +293,46 @@ fn a_file_of_another_format_is_refused_and_left_as_it_is() {
 
 /// Writes the schema as a later version would.
 fn set_schema(path: &Path, schema: &str) {
+    set_row(path, "schema", schema);
+}
+
+/// Writes a row past the store.
+fn set_row(path: &Path, key: &str, row: &str) {
     let table = redb::TableDefinition::<&str, &str>::new("rows");
     let database = redb::Database::open(path).expect("a store");
     let transaction = database.begin_write().expect("nobody else writes");
-    transaction.open_table(table).expect("a table").insert("schema", schema).expect("written");
+    transaction.open_table(table).expect("a table").insert(key, row).expect("written");
     transaction.commit().expect("written");
+}
+
+/// The file is whole: what one row says costs neither the bans nor the book.
+#[test]
+fn a_row_that_cannot_be_read_costs_itself_alone_and_is_told_of() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    written(&path);
+    let at = point(7, 0).at;
+    set_row(&path, &format!("point {at}"), "{\"row\":\"point\"}");
+    set_row(&path, "point 8.8.8.8:0", "{\"row\":\"point\",\"at\":\"8.8.8.8:0\"}");
+    let saved = FileStore::new(&path).load().expect("the file is whole");
+    let mut without = expected();
+    without.points.retain(|point| point.at != at);
+    without.unread = saved.unread.clone();
+    assert_eq!((saved.unread.count, saved.unread.first.len()), (2, 2));
+    assert_eq!(saved, without);
+
+    let node = start(builder(&[("store.path", path.to_str().expect("a name"))]), identity());
+    let told =
+        notices(&node, |notice| if let Notice::RowsUnread { count, first } = notice { Some((count, first)) } else { None });
+    let [(2, first)] = &told[..] else { panic!("told {told:?}") };
+    assert!(first.starts_with(&format!("row 'point {at}': 'at' is missing")), "{first}");
+    assert_eq!((node.bans().len(), folder.names()), (1, vec!["store".to_owned()]), "nothing was put aside");
+    stop(&node);
+    // What is saved under the same key takes its place.
+    let mut store = FileStore::new(&path);
+    assert_eq!(store.load().expect("whole").unread.count, 2);
+    store.save(&[Change::Point(point(7, 8))], true).expect("there is room");
+    assert_eq!(store.load().expect("whole").unread.count, 1);
 }
 
 fn builder(more: &[(&str, &str)]) -> Builder {
@@ -377,6 +416,40 @@ fn a_ban_survives_a_restart_and_so_does_its_end() {
     assert_eq!(peek(&path).expect("it was saved").lists, []);
     stop(&node);
     assert_eq!(start(builder(&set), identity()).bans(), []);
+}
+
+/// What the operator orders on a running node stands above the settings that it starts with.
+#[test]
+fn a_ban_of_somebody_in_lists_trusted_survives_a_restart() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let [net, other] = ["192.0.2.0/24", "198.51.100.7"].map(|text| text.parse().expect("a subject"));
+    let trusted = format!("{net},{other}");
+    let set = [("store.path", path.to_str().expect("a name")), ("lists.trusted", &*trusted)];
+    let node = start(builder(&set), identity());
+    node.ban(net, None, "spam").expect("there is room");
+    stop(&node);
+    let node = start(builder(&set), identity());
+    assert_eq!(node.bans().iter().map(|ban| ban.subject).collect::<Vec<_>>(), [net]);
+    assert_eq!(node.trusted().iter().map(|trust| trust.subject).collect::<Vec<_>>(), [other]);
+    stop(&node);
+    let lists = FileStore::new(&path).load().expect("whole").lists;
+    assert_eq!(lists.iter().map(|entry| (entry.list, entry.subject)).collect::<Vec<_>>(), [(OnList::Banned, net)]);
+}
+
+#[test]
+fn a_dial_to_where_nobody_can_be_is_refused_by_name_and_leaves_nothing_in_the_store() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    let node = start(builder(&[("store.path", path.to_str().expect("a name"))]), identity());
+    for text in ["127.0.0.1:0", "8.8.8.8:0", "0.0.0.0:9", "224.0.0.1:9"] {
+        let to = text.parse().expect("an address");
+        let refused = node.dial(to, None, 1);
+        assert!(matches!(refused, Err(Error::Dial(DialError::NotDialable(named))) if named == to), "{refused:?}");
+    }
+    stop(&node);
+    let saved = FileStore::new(&path).load().expect("whole");
+    assert_eq!((saved.points, saved.unread.count), (Vec::new(), 0));
 }
 
 #[test]

@@ -107,12 +107,15 @@ fn a_store_that_loses_what_it_has_while_a_node_runs_gets_all_of_it_again() {
 
 #[test]
 fn a_store_that_cannot_be_loaded_keeps_a_node_from_starting_until_it_can() {
-    let store = Faulty::default();
-    store.faults.store(1, Ordering::Relaxed);
-    let node = builder(&[]).store(Box::new(store)).build().expect("valid settings");
-    assert!(matches!(node.start(), Err(Error::Store { fault: StoreFault::Io(_), .. })));
-    node.start().expect("it can be loaded now");
-    node.save(PATIENCE).expect("there is nothing to save");
+    for (panics, says) in [(false, "no space left"), (true, "the store panicked: on purpose")] {
+        let store = Faulty { panics, ..Faulty::default() };
+        store.faults.store(1, Ordering::Relaxed);
+        let node = builder(&[]).store(Box::new(store)).build().expect("valid settings");
+        let refused = node.start();
+        assert!(matches!(&refused, Err(Error::Store { fault: StoreFault::Io(text), .. }) if text == says), "{refused:?}");
+        node.start().expect("it can be loaded now");
+        node.save(PATIENCE).expect("there is nothing to save");
+    }
 }
 
 /// A store that hangs.

@@ -1,8 +1,10 @@
 //! Where a peer is: address rules and groups. An address is a `SocketAddr`; it never resolves names.
 //! The pool groups and judges addresses with it, the session puts a group into a cookie.
 
+use ipnet::IpNet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 /// An IPv4-mapped IPv6 address as the IPv4 address that it is; every address is made canonical where it enters.
 pub fn canonical(ip: IpAddr) -> IpAddr {
@@ -82,6 +84,29 @@ impl fmt::Display for Group {
             Group::V6Leased([a, b, c, d, e]) => write!(f, "{:x}:{:x}:{:x}::/36", pair(*a, *b), pair(*c, *d), pair(*e, 0)),
             Group::As(number) => write!(f, "AS{number}"),
         }
+    }
+}
+
+/// A text that is no group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a group is AS and a number, or a prefix of 16, 24, 32 or 36 bits as it is shown")]
+pub struct GroupError;
+
+impl FromStr for Group {
+    type Err = GroupError;
+    /// Reads what `Display` writes. The length alone says which kind it is: what is special lies within greater prefixes that are not.
+    fn from_str(text: &str) -> Result<Group, GroupError> {
+        let group = match text.strip_prefix("AS") {
+            Some(number) => number.parse().ok().map(Group::As),
+            None => match text.parse() {
+                Ok(IpNet::V4(net)) if net.prefix_len() == 16 => Some(Group::V4(first(net.addr().octets()))),
+                Ok(IpNet::V4(net)) if net.prefix_len() == 24 => Some(Group::V4Local(first(net.addr().octets()))),
+                Ok(IpNet::V6(net)) if net.prefix_len() == 32 => Some(Group::V6(first(net.addr().octets()))),
+                Ok(IpNet::V6(net)) if net.prefix_len() == 36 => Some(Group::V6Leased(first(net.addr().octets()))),
+                _ => None,
+            },
+        };
+        group.filter(|group| group.to_string() == text).ok_or(GroupError)
     }
 }
 
@@ -217,6 +242,48 @@ mod tests {
             counts[2] += 1;
         }
         assert_eq!(counts, [3, 11, 13], "all 27 rows");
+    }
+
+    /// All of IPv4 by /16 and what is special in it by /24; of IPv6 samples of each kind, and what only carries IPv4.
+    #[test]
+    fn every_group_is_read_back_from_its_text() {
+        let read_back = |group: Group| assert_eq!(group.to_string().parse(), Ok(group));
+        for [a, b] in (0..=u16::MAX).map(u16::to_be_bytes) {
+            read_back(Group::V4([a, b]));
+            for c in [0, 1, 2, 99, 100, 113, 255] {
+                read_back(Group::of(Ipv4Addr::new(a, b, c, 9).into()));
+            }
+        }
+        for text in [
+            "::",
+            "::1",
+            "::5:6",
+            "64:ff9b::192.0.78.9",
+            "64:ff9b:1::1",
+            "::ffff:0:192.0.78.9",
+            "100::1",
+            "1:2::3",
+            "2001::1",
+            "2001:0:c000:204::1",
+            "2001:db8::1",
+            "2001:470::1",
+            "2001:470:1000::1",
+            "2001:470:f000::1",
+            "2002:c000:4e09::1",
+            "2606:4700::1111",
+            "fe80::1",
+            "ffff:ffff:ffff::",
+        ] {
+            read_back(Group::of(ip(text)));
+        }
+        for number in [0, 1, u32::MAX] {
+            read_back(Group::As(number));
+        }
+        for text in
+            ["", "AS", "AS-1", "AS+1", "AS01", "8.8.0.0", "8.8.1.0/16", "8.8.0.0/17", "2001:470:f80::/36", "2001:DB8::/32", "x"]
+        {
+            assert_eq!(text.parse::<Group>(), Err(GroupError), "{text}");
+        }
     }
 
     #[test]

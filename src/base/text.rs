@@ -8,6 +8,11 @@ pub const SHOWN_MAX: usize = 64;
 
 /// `text` with everything but printable ASCII escaped, cut to `SHOWN_MAX` characters of output.
 pub fn shown(text: &str) -> String {
+    shown_within(text, SHOWN_MAX)
+}
+
+/// The same, cut to `most` characters.
+pub fn shown_within(text: &str, most: usize) -> String {
     let mut out = String::new();
     for c in text.chars() {
         let mut piece = String::new();
@@ -16,7 +21,7 @@ pub fn shown(text: &str) -> String {
         } else {
             piece.extend(c.escape_default());
         }
-        if out.len() + piece.len() > SHOWN_MAX {
+        if out.len() + piece.len() > most {
             out.push('…');
             break;
         }

@@ -76,6 +76,8 @@ pub enum Notice {
     StoreFailed { text: String },
     /// The store was damaged: it was put aside, and address book, lists and scores have begun anew.
     StoreSetAside { path: PathBuf, text: String },
+    /// So many rows of the store could not be read, and are missing: `first` names one and says why; the log names more. All others were.
+    RowsUnread { count: usize, first: String },
 }
 
 /// What became of what a caller asked a worker for.

@@ -66,6 +66,7 @@ const fn of_file(fault: FileFault) -> bowline_result {
 const fn of_dial(error: &DialError) -> bowline_result {
     match error {
         DialError::Stopping => BOWLINE_E_STOPPED,
+        DialError::NotDialable(_) => BOWLINE_E_INVALID,
         DialError::OwnAddress(_) => BOWLINE_E_SELF,
         DialError::Banned(_) => BOWLINE_E_BANNED,
         DialError::Greylisted(_) => BOWLINE_E_GREYLISTED,

@@ -87,6 +87,9 @@ pub enum bowline_event_kind {
     /// The file of store.path was damaged and was put aside; address book, lists and scores have begun anew: data = where it is now, and
     /// what was wrong with it, as text.
     BOWLINE_EV_STORE_SET_ASIDE = 23,
+    /// Some rows of the store could not be read, and are missing; all others were: tag = how many, data = one of them and what is wrong
+    /// with it, as text.
+    BOWLINE_EV_STORE_ROWS_UNREAD = 24,
 }
 
 /// Kind of the event that ends a round of maintenance.
@@ -284,6 +287,9 @@ fn of_notice(notice: Notice) -> bowline_event {
         Notice::StoreFailed { text } => bowline_event::new(K::BOWLINE_EV_STORE_FAILED).with_text(&text),
         Notice::StoreSetAside { path, text } => {
             bowline_event::new(K::BOWLINE_EV_STORE_SET_ASIDE).with_text(&format!("{}: {text}", path.display()))
+        }
+        Notice::RowsUnread { count, first } => {
+            bowline_event { tag: count as u64, ..bowline_event::new(K::BOWLINE_EV_STORE_ROWS_UNREAD).with_text(&first) }
         }
         // The header gets a name for it together with the call that asks for a round.
         Notice::RoundEnded { ticket, links, .. } => {

@@ -98,7 +98,8 @@ impl Builder {
     }
 
     /// Keeps address book, lists and scores in a store of the application's own, instead of a file (`store.path`). The first node of this
-    /// builder that starts takes it. Its own thread calls the store; a panic in it is contained, and is a save that failed.
+    /// builder that starts takes it: `start` loads it, and then one thread of its own saves to it. A panic in it is contained, and is a
+    /// load or a save that failed.
     pub fn store(mut self, store: Box<dyn Store>) -> Builder {
         self.store = Some(Arc::new(Lock::new(Some(store))));
         self

@@ -3,12 +3,12 @@
 
 use super::error::Error;
 use super::node::Plan;
-use super::storekeeper::{Order, Storekeeper};
+use super::storekeeper::{Order, Storekeeper, contained};
 use crate::base::address::Address;
 use crate::bus::outbox::Notice;
 use crate::pool::points::dialable;
 use crate::pool::policy::Policy;
-use crate::pool::saved::{Saved, SavedPoint};
+use crate::pool::saved::{Saved, SavedPoint, Unread};
 use crate::pool::store::{Store, StoreFault};
 use crate::pool::table::Pool;
 use crate::settings::table::Settings;
@@ -21,7 +21,8 @@ const LOG: &str = "bowline::store";
 pub struct Opened {
     store: Box<dyn Store>,
     saved: Saved,
-    set_aside: Option<Notice>,
+    /// What the application is to hear of it.
+    notice: Option<Notice>,
 }
 
 /// Opens the store and loads it, if there is one.
@@ -34,7 +35,7 @@ pub fn open(plan: &Plan) -> Result<Option<Opened>, Error> {
     let is_given = given.is_some();
     let opened = match given.or_else(|| file_at(&path)) {
         Some(mut store) => match load(&mut *store, &path) {
-            Ok((saved, set_aside)) => Some(Opened { store, saved, set_aside }),
+            Ok((saved, notice)) => Some(Opened { store, saved, notice }),
             Err(fault) => return Err(give_back(plan, is_given.then_some(store), Error::Store { path, fault })),
         },
         None => {
@@ -67,10 +68,13 @@ fn give_back(plan: &Plan, store: Option<Box<dyn Store>>, error: Error) -> Error 
     error
 }
 
-/// What was saved; nothing after damage, which is to be told.
+/// What was saved; nothing after damage, which is to be told, as are rows that could not be read.
 fn load(store: &mut dyn Store, path: &Path) -> Result<(Saved, Option<Notice>), StoreFault> {
-    match store.load() {
-        Ok(saved) => Ok((saved, None)),
+    match contained(|| store.load()) {
+        Ok(saved) => {
+            let notice = tell_unread(&saved.unread, path);
+            Ok((saved, notice))
+        }
         Err(StoreFault::Damaged { aside, text }) => {
             let fault = StoreFault::Damaged { aside: aside.clone(), text: text.clone() };
             log::error!(target: LOG, "the store {}: {fault}", path.display());
@@ -80,19 +84,43 @@ fn load(store: &mut dyn Store, path: &Path) -> Result<(Saved, Option<Notice>), S
     }
 }
 
-/// Gives the pool what was saved. What comes back: the store with its orders, for the storekeeper's thread; its desk; and what to tell.
+/// Says which rows could not be read, if there are any.
+fn tell_unread(unread: &Unread, path: &Path) -> Option<Notice> {
+    for text in &unread.first {
+        log::error!(target: LOG, "the store {}: {text}; the others were read", path.display());
+    }
+    let more = unread.count.saturating_sub(unread.first.len());
+    if more > 0 {
+        log::error!(target: LOG, "the store {}: {more} more rows could not be read", path.display());
+    }
+    let first = unread.first.first()?.clone();
+    Some(Notice::RowsUnread { count: unread.count, first })
+}
+
+/// Gives the pool what was saved, and then whom the settings trust: a ban stands above them. What comes back: the store with its orders, for
+/// the storekeeper's thread; its desk; and what to tell.
 #[allow(clippy::type_complexity, reason = "three things for three places of one caller")]
 pub fn restore(
     plan: &Plan,
     opened: Option<Opened>,
     pool: &mut Pool,
 ) -> (Option<(Box<dyn Store>, Receiver<Order>)>, Storekeeper, Option<Notice>) {
-    let Some(Opened { store, saved, set_aside }) = opened else { return (None, Storekeeper::default(), None) };
     let now = plan.clock.now();
-    pool.keep();
-    pool.restore(now, plan.clock.unix_seconds(now), &saved);
-    let (storekeeper, orders) = Storekeeper::new();
-    (Some((store, orders)), storekeeper, set_aside)
+    let restored = match opened {
+        None => (None, Storekeeper::default(), None),
+        Some(Opened { store, saved, notice }) => {
+            pool.keep();
+            pool.restore(now, plan.clock.unix_seconds(now), &saved);
+            let (storekeeper, orders) = Storekeeper::new();
+            (Some((store, orders)), storekeeper, notice)
+        }
+    };
+    for subject in &plan.settings.lists_trusted {
+        if let Err(error) = pool.lists_mut().trust_configured(now, *subject) {
+            log::warn!(target: LOG, "{subject} of lists.trusted is not trusted: {error}");
+        }
+    }
+    restored
 }
 
 #[cfg(feature = "store")]

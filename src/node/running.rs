@@ -100,11 +100,8 @@ pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
 /// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back; unless some
 /// threads were there already: then the node has failed, and its queues are closed.
 pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Option<Routes>)>> {
-    let (net, listening, local) = match prepare(plan) {
-        Ok(prepared) => prepared,
-        Err(error) => return Err(Box::new((error, Some(routes)))),
-    };
-    let opened = match opening::open(plan) {
+    let opened = prepare(plan).and_then(|prepared| Ok((prepared, opening::open(plan)?)));
+    let ((net, listening, local), opened) = match opened {
         Ok(opened) => opened,
         Err(error) => return Err(Box::new((error, Some(routes)))),
     };
@@ -118,7 +115,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let (exchange, exchange_orders) = bounded(ORDERS_MAX);
     let rng = policy_rng();
     let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
-    let (store, storekeeper, set_aside) = opening::restore(plan, opened, &mut machines.pool);
+    let (store, storekeeper, notice) = opening::restore(plan, opened, &mut machines.pool);
     let shared = Arc::new(Shared {
         own: plan.identity.id(),
         live: Mutex::new(plan.settings.clone()),
@@ -149,7 +146,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     shared.work(|_, _, out| out.changed = true);
     let engine = engine(plan, limits, ports(plan, &shared, orders, report, control), local, listening.len());
     status.advance(NodeState::Running);
-    set_aside.into_iter().for_each(|notice| shared.routes.main().notify(notice));
+    notice.into_iter().for_each(|notice| shared.routes.main().notify(notice));
     let inboxes = Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges, store };
     match spawn_all(&shared, machines.workers, engine, net, inboxes) {
         Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),

@@ -3,7 +3,7 @@
 
 use crate::bus::sync::Lock;
 use crate::pool::saved::{Change, Saved};
-use crate::pool::saved_json::{entry, read};
+use crate::pool::saved_json::{entry, take};
 use crate::pool::store::{Store, StoreFault};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +15,8 @@ pub struct MemoryStore(Arc<Lock<BTreeMap<String, String>>>);
 impl Store for MemoryStore {
     fn load(&mut self) -> Result<Saved, StoreFault> {
         let mut saved = Saved::default();
-        for row in self.0.lock().values() {
-            saved.take(read(row).map_err(StoreFault::Io)?);
+        for (key, row) in self.0.lock().iter() {
+            take(&mut saved, key, row);
         }
         Ok(saved)
     }

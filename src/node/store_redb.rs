@@ -1,20 +1,21 @@
 //! The store in a file: rows as lines of text under their keys, in one table of redb. The only file that names redb. It verifies the whole
-//! file before it trusts it, puts a damaged one aside, and leaves that of a later version as it is. `running.rs` opens it.
+//! file before it trusts it, puts a damaged one aside, and leaves that of a later version as it is. In a whole file a row that cannot be read
+//! costs itself alone. `running.rs` opens it.
 
 use super::clock::Clock;
 use super::identity_file::folder_of;
 use crate::base::limits::STORE_CACHE_BYTES;
 use crate::base::text::{panic_text, shown};
 use crate::pool::saved::{Change, Saved};
-use crate::pool::saved_json::{ROWS_MAX, SCHEMA, entry, key as key_of, read};
+use crate::pool::saved_json::{ROWS_MAX, SCHEMA, entry, take};
 use crate::pool::store::{Store, StoreFault};
 use redb::{
     Builder, Database, DatabaseError, Durability, Error, ReadTransaction, ReadableDatabase, StorageError, TableDefinition,
     TableError,
 };
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
@@ -82,6 +83,10 @@ impl FileStore {
         }
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&self.path).map_err(io)?;
+        if is_new {
+            // There may be an empty one with another mode.
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(io)?;
+        }
         let mut database = Builder::new().set_cache_size(STORE_CACHE_BYTES).create_file(file)?;
         if is_new {
             // The name of the file must outlive the machine as its rows do.
@@ -248,15 +253,9 @@ pub(super) fn read_all(transaction: &ReadTransaction) -> Result<Saved, Fault> {
         if number > ROWS_MAX {
             return Err(Fault::Damaged(format!("more than {ROWS_MAX} rows")));
         }
-        if key.value() == SCHEMA_KEY {
-            continue;
+        if key.value() != SCHEMA_KEY {
+            take(&mut saved, key.value(), row.value());
         }
-        let damaged = |text: String| Fault::Damaged(format!("row '{}': {text}", shown(key.value())));
-        let change = read(row.value()).map_err(damaged)?;
-        if key_of(&change) != key.value() {
-            return Err(damaged("it stands under another's key".to_owned()));
-        }
-        saved.take(change);
     }
     Ok(saved)
 }

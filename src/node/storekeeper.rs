@@ -5,7 +5,6 @@
 use super::shared::Shared;
 use crate::base::text::{panic_text, shown};
 use crate::bus::outbox::Notice;
-use crate::pool::saved::Change;
 use crate::pool::store::{After, Keeping, Store, StoreFault};
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use std::convert::Infallible;
@@ -83,7 +82,7 @@ fn save(store: &mut dyn Store, keeping: &mut Keeping, is_durable: bool, shared: 
     loop {
         let piece = keeping.piece(now, unix, is_durable, &mut shared.pool.lock());
         let Some(piece) = piece else { return Ok(()) };
-        let result = contained(store, &piece, is_durable);
+        let result = contained(|| store.save(&piece, is_durable));
         if let Err(fault @ (StoreFault::Damaged { .. } | StoreFault::Lost)) = &result {
             log::error!(target: "bowline::store", "the store, of which all that is known is saved anew: {fault}");
         }
@@ -99,8 +98,8 @@ fn save(store: &mut dyn Store, keeping: &mut Keeping, is_durable: bool, shared: 
     }
 }
 
-/// An application's store may panic: that is a save that failed.
-fn contained(store: &mut dyn Store, changes: &[Change], is_durable: bool) -> Result<(), StoreFault> {
-    let result = catch_unwind(AssertUnwindSafe(|| store.save(changes, is_durable)));
+/// An application's store may panic: that is a load or save that failed.
+pub fn contained<T>(work: impl FnOnce() -> Result<T, StoreFault>) -> Result<T, StoreFault> {
+    let result = catch_unwind(AssertUnwindSafe(work));
     result.unwrap_or_else(|panic| Err(StoreFault::Io(format!("the store panicked: {}", shown(&panic_text(&*panic))))))
 }

@@ -44,11 +44,6 @@ pub fn machines(plan: &Plan, own: Vec<Address>, rng: &Rng) -> Machines {
     pool.set_book_key(key);
     pool.set_own_addresses(own);
     pool.set_own_versions(plan.hello.application_versions.clone());
-    for subject in &settings.lists_trusted {
-        pool.lists_mut()
-            .trust_configured(plan.clock.now(), *subject)
-            .expect("nobody is banned yet, and the settings name fewer than there is room for");
-    }
     let workers = Workers {
         welcome: Welcome::new(rng.fork("welcome")),
         exchange: Exchange::new(rng.fork("exchange")),

@@ -214,7 +214,7 @@ impl Book {
 
     /// Who told of an address, as bytes. A special address counts as told by itself: all nodes of a private network are in few groups, and would
     /// have few places.
-    fn source(&self, at: SocketAddr, source: Source) -> Vec<u8> {
+    pub(super) fn source(&self, at: SocketAddr, source: Source) -> Vec<u8> {
         match source {
             _ if !is_global(at.ip()) => buckets::to_bytes(at).to_vec(),
             Source::Own => self.group(at).to_vec(),

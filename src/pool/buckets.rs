@@ -93,8 +93,16 @@ impl Buckets {
 
     /// The bucket of an address in `group` that `source` has told of.
     pub fn new_bucket(&self, group: &[u8], source: &[u8]) -> u16 {
-        let one = short(&self.key, &[b"n", group, source]) % NEW_PER_SOURCE;
-        (short(&self.key, &[b"N", source, &one.to_be_bytes()]) % NEW_BUCKETS as u64) as u16
+        self.nth_of_source(source, short(&self.key, &[b"n", group, source]) % NEW_PER_SOURCE)
+    }
+
+    /// All buckets of the new table that a source can fill.
+    pub fn of_source(&self, source: &[u8]) -> impl Iterator<Item = u16> {
+        (0..NEW_PER_SOURCE).map(|nth| self.nth_of_source(source, nth))
+    }
+
+    fn nth_of_source(&self, source: &[u8], nth: u64) -> u16 {
+        (short(&self.key, &[b"N", source, &nth.to_be_bytes()]) % NEW_BUCKETS as u64) as u16
     }
 
     /// The bucket of a tried address in `group`.

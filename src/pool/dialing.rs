@@ -3,7 +3,7 @@
 
 use super::lists::Standing;
 use super::pace::Allowance;
-use super::points::{Point, canonical_socket};
+use super::points::{Point, canonical_socket, is_reachable};
 use super::saved::Anchor;
 use super::slots::{Purpose, Slot};
 use super::table::Pool;
@@ -23,6 +23,8 @@ use std::net::{IpAddr, SocketAddr};
 pub enum DialError {
     #[error("the node is stopping")]
     Stopping,
+    #[error("nobody can be dialed at {0}: its port is 0, or its host is unspecified, multicast or broadcast")]
+    NotDialable(SocketAddr),
     #[error("{0} is this node's own address")]
     OwnAddress(SocketAddr),
     #[error("{0} or its peer is banned: lift the ban first")]
@@ -48,7 +50,7 @@ pub enum DialError {
 }
 
 impl Pool {
-    /// Claims a place for a dial and takes its link id. In order: not paused; not ourselves; lists; no second dial to the address or for
+    /// Claims a place for a dial and takes its link id. In order: not paused; an address that can be dialed; not ourselves; lists; no second dial to the address or for
     /// the identity; places and paces. The caller sends `Command::Dial` with the id next.
     ///
     /// # Errors
@@ -100,6 +102,9 @@ impl Pool {
         }
         if self.is_paused && !matches!(why, Purpose::Asked { .. }) {
             return Err(DialError::Paused);
+        }
+        if !is_reachable(to) {
+            return Err(DialError::NotDialable(to));
         }
         if self.points.is_self(to) || expect == Some(self.own) {
             return Err(DialError::OwnAddress(to));

@@ -2,7 +2,7 @@
 
 use super::dialing::DialError;
 use super::lists::Culprit;
-use super::points::State;
+use super::points::{State, canonical_socket};
 use super::policy::Policy;
 use super::slots::{Counts, Purpose};
 use super::testbed::{Bench, at, peer, policy, small};
@@ -31,6 +31,31 @@ fn dials_stop_at_their_bounds_and_say_which() {
     assert_eq!(bench.dial(9, Purpose::Wanted), Err(DialError::OwnAddress(at(9))));
     bench.pool.stop();
     assert_eq!(bench.dial(10, Purpose::Wanted), Err(DialError::Stopping));
+}
+
+/// Nor is it known, or saved, from then on.
+#[test]
+fn where_nobody_can_be_is_not_dialed_whoever_asks() {
+    let mut bench = Bench::new(policy());
+    bench.pool.keep();
+    for text in [
+        "8.8.8.8:0",
+        "0.0.0.0:9",
+        "255.255.255.255:9",
+        "224.0.0.1:9",
+        "[::]:9",
+        "[ff02::1]:9",
+        "[::ffff:8.8.8.8]:0",
+        "[::ffff:0.0.0.0]:9",
+    ] {
+        let to = text.parse().expect("an address");
+        let refused = Err(DialError::NotDialable(canonical_socket(to)));
+        for why in [Purpose::Asked { tag: Some(1) }, Purpose::Persistent, Purpose::Wanted] {
+            assert_eq!(bench.pool.claim_dial(bench.now, to, None, why), refused, "{text}");
+            assert_eq!(bench.pool.may_claim(bench.now, to, Some(peer(1)), why).err(), refused.err(), "{text}");
+        }
+    }
+    assert!(bench.pool.points().is_empty() && !bench.pool.has_changes() && bench.pool.slots().iter().next().is_none());
 }
 
 #[test]

@@ -2,18 +2,20 @@
 //! whatever the clocks said meanwhile, nobody is kept out for longer than the rules say, and nothing is younger than now. They touch no store.
 
 use super::book::Book;
-use super::lists::{By, Culprit, Entry, time_of};
+use super::buckets::Seat;
+use super::lists::{By, Culprit, Entry, ListError, time_of};
 use super::peers::Peer;
 use super::points::{Point, State, dialable};
 use super::policy::Policy;
 use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint};
 use super::score::Stage;
 use super::table::Pool;
-use crate::base::limits::{PEERS_MAX, POINTS_MAX, SCORES_MAX};
+use crate::base::limits::{NEW_BUCKETS, PEERS_MAX, POINTS_MAX, SCORES_MAX};
 use crate::base::peer::PeerId;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -47,6 +49,33 @@ pub struct Imported {
     pub peers: usize,
     pub lists: usize,
     pub scores: usize,
+    /// Rows that have found no place: nobody who is known goes for them.
+    pub without_place: usize,
+    /// Entries of lists of whose subject the opposite is said here, which stands: bans of whom the operator or the settings trust, and
+    /// trust in whom is banned.
+    pub contradicted: usize,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    New,
+    /// Known already, over, or of no use to this node.
+    Left,
+    NoPlace,
+    Contradicted,
+}
+
+impl Imported {
+    /// Counts a row of which that became.
+    fn count(&mut self, taken: Taken, kind: impl FnOnce(&mut Imported) -> &mut usize) {
+        match taken {
+            Taken::New => *kind(self) += 1,
+            Taken::Left => {}
+            Taken::NoPlace => self.without_place += 1,
+            Taken::Contradicted => self.contradicted += 1,
+        }
+    }
 }
 
 impl std::ops::AddAssign for Imported {
@@ -55,6 +84,8 @@ impl std::ops::AddAssign for Imported {
         self.peers += more.peers;
         self.lists += more.lists;
         self.scores += more.scores;
+        self.without_place += more.without_place;
+        self.contradicted += more.contradicted;
     }
 }
 
@@ -107,7 +138,16 @@ impl Pool {
 
     /// Takes what has changed, at most so many rows and what goes with them; `unix` is now in seconds since 1970.
     pub fn take_changes(&mut self, now: Time, unix: u64, max: usize) -> Vec<Change> {
-        let mut keys: Vec<Key> = self.lists.marks.take(max).into_iter().map(|(list, subject)| Key::List(list, subject)).collect();
+        let entries = self.lists.marks.take(max);
+        for (list, subject) in &entries {
+            // What a score has led to is saved with it: whether its ban was served or lifted.
+            if let (OnList::Banned, Subject::Peer(peer)) = (list, subject)
+                && self.scores.knows(peer)
+            {
+                self.scores.marks.note(*peer);
+            }
+        }
+        let mut keys: Vec<Key> = entries.into_iter().map(|(list, subject)| Key::List(list, subject)).collect();
         keys.extend(self.scores.marks.take(max - keys.len()).into_iter().map(Key::Score));
         keys.extend(self.points.marks.take(max - keys.len()).into_iter().map(Key::Point));
         keys.extend(self.peers.marks.take(max - keys.len()).into_iter().map(Key::Peer));
@@ -205,7 +245,7 @@ impl Pool {
         // Ages of addresses and peers are those of the time that the node ran: after a long absence, or by a clock that is wrong for once, all
         // would be too old to be kept.
         let absent = Duration::from_secs(unix.saturating_sub(saved.saved_at)).saturating_sub(ABSENT_MAX);
-        self.take_in(Now { now, unix }, Now { now, unix: unix - absent.as_secs() }, saved);
+        self.take_in(Now { now, unix }, Now { now, unix: unix - absent.as_secs() }, saved, true);
         self.set_anchors(saved.anchors.clone());
         // All that was taken is as it was saved.
         self.lists.is_urgent = false;
@@ -227,79 +267,130 @@ impl Pool {
     /// Takes rows of another node, or of another time. What is known already stays as it is.
     pub fn import(&mut self, now: Time, unix: u64, saved: &Saved) -> Imported {
         let clock = Now { now, unix };
-        let imported = self.take_in(clock, clock, saved);
+        let imported = self.take_in(clock, clock, saved, false);
         self.has_fresh_points |= imported.points > 0;
         imported
     }
 
-    /// `age_clock` tells the ages of addresses and peers.
-    fn take_in(&mut self, clock: Now, age_clock: Now, saved: &Saved) -> Imported {
+    /// `age_clock` tells the ages of addresses and peers. `is_own`: all of it was in these tables before.
+    fn take_in(&mut self, clock: Now, age_clock: Now, saved: &Saved, is_own: bool) -> Imported {
         let Now { now, unix } = clock;
-        let lists = saved.lists.iter().filter(|entry| self.import_entry(clock, entry)).count();
-        let mut imported = Imported { lists, ..Imported::default() };
+        let mut imported = Imported::default();
+        let mut banned = BTreeSet::new();
+        for entry in &saved.lists {
+            imported.count(self.take_entry(clock, entry, is_own), |counts| &mut counts.lists);
+            if let (OnList::Banned, Subject::Peer(peer)) = (entry.list, entry.subject) {
+                banned.insert(peer);
+            }
+        }
         // The best first: they have the better claim on a place.
         let mut points: Vec<&SavedPoint> = saved.points.iter().filter(|saved| saved.peer != Some(self.own)).collect();
         points.sort_by_key(|saved| Reverse((saved.is_tried, saved.proof)));
         for saved in points {
             let point = known_point(saved, age_clock);
-            imported.points += usize::from(self.points.restore(now, point, saved.is_tried, &self.policy));
+            let taken = self.points.restore(point, saved.is_tried, is_own, &self.policy);
+            imported.count(taken, |counts| &mut counts.points);
         }
         for saved in saved.peers.iter().filter(|saved| saved.id != self.own) {
-            imported.peers += usize::from(self.peers.restore(saved.id, known_peer(saved, age_clock), &self.policy));
+            let is_known = self.peers.get(&saved.id).is_some();
+            let is_new = self.peers.restore(saved.id, known_peer(saved, age_clock), &self.policy);
+            imported.count(taken(is_known, is_new), |counts| &mut counts.peers);
         }
         for saved in saved.scores.iter().filter(|saved| saved.peer != self.own) {
             let age = Duration::from_secs(unix.saturating_sub(saved.at));
-            // One that is not on the list any more has ended meanwhile.
-            let ban_ends = self.lists.ban_of(now, &saved.peer).unwrap_or_else(|| (saved.stage == Stage::Banned).then_some(now));
-            imported.scores += usize::from(self.scores.restore(now, age, saved, ban_ends));
+            // One that is not on the list any more has ended meanwhile; one that was not saved either, somebody has lifted.
+            let has_ended = saved.stage == Stage::Banned && banned.contains(&saved.peer);
+            let ban_ends = self.lists.ban_of(now, &saved.peer).unwrap_or_else(|| has_ended.then_some(now));
+            let is_known = self.scores.knows(&saved.peer);
+            let is_new = self.scores.restore(now, age, saved, ban_ends);
+            imported.count(taken(is_known, is_new), |counts| &mut counts.scores);
         }
         imported
     }
 
-    /// One entry of a list: true if it is on it now and was not before. What a score has led to lasts no longer than a fresh one would.
-    fn import_entry(&mut self, clock: Now, saved: &SavedList) -> bool {
+    /// One entry of a list. What a score has led to lasts no longer than a fresh one would.
+    fn take_entry(&mut self, clock: Now, saved: &SavedList, is_own: bool) -> Taken {
         let is_known = |list: OnList| self.lists.row(clock.now, list, &saved.subject, |_| 0).is_some();
-        let is_trusted = saved.list == OnList::Banned && is_known(OnList::Trusted);
-        if is_known(saved.list) || is_trusted || saved.subject == Subject::Peer(self.own) {
-            return false;
+        if is_known(saved.list) || saved.subject == Subject::Peer(self.own) {
+            return Taken::Left;
         }
-        if saved.list == OnList::Greylisted {
-            let Some(culprit) = Culprit::of(&saved.subject) else { return false };
+        if saved.list == OnList::Banned && is_known(OnList::Trusted) {
+            return Taken::Contradicted;
+        }
+        let entry = (saved.list != OnList::Greylisted).then(|| self.known_entry(clock, saved));
+        if entry.as_ref().and_then(|entry| entry.until).is_some_and(|until| until <= clock.now) {
+            return Taken::Left;
+        }
+        if !is_own && !self.lists.has_room_for(saved.list, &saved.subject) {
+            return Taken::NoPlace;
+        }
+        let Some(entry) = entry else {
+            let Some(culprit) = Culprit::of(&saved.subject) else { return Taken::Left };
             let longest = clock.now + time_of(saved.offences, &self.policy);
             let until = saved.until.map_or(longest, |until| clock.at(until).min(longest));
             self.lists.keep_grey(culprit, until, saved.offences);
-            return true;
+            return Taken::New;
+        };
+        let result = match saved.list {
+            OnList::Banned => self.lists.ban(saved.subject, entry),
+            _ => self.lists.keep_trust(clock.now, saved.subject, entry),
+        };
+        match result {
+            Ok(()) => Taken::New,
+            Err(ListError::Banned) => Taken::Contradicted,
+            Err(_) => Taken::NoPlace,
         }
+    }
+
+    /// An entry of the operator's lists as it was saved.
+    fn known_entry(&self, clock: Now, saved: &SavedList) -> Entry {
         let ban_time = self.scores.rules().ban_time;
         let longest = (saved.by == By::Score && !ban_time.is_zero()).then(|| clock.now + ban_time);
         // Nor does any last longer than it was to, whatever the clocks say.
         let lasts = |until: u64| clock.now + Duration::from_secs(until.saturating_sub(saved.since));
         let until = saved.until.map(|until| clock.at(until).min(lasts(until)).min(longest.unwrap_or(Time::MAX)));
-        if until.is_some_and(|until| until <= clock.now) {
-            return false;
-        }
-        let entry = Entry { since: clock.past(saved.since), until, why: saved.why.clone(), by: saved.by, is_configured: false };
-        match saved.list {
-            OnList::Banned => self.lists.ban(saved.subject, entry).is_ok(),
-            _ => self.lists.keep_trust(clock.now, saved.subject, entry).is_ok(),
-        }
+        Entry { since: clock.past(saved.since), until, why: saved.why.clone(), by: saved.by, is_configured: false }
+    }
+}
+
+fn taken(was_known: bool, is_new: bool) -> Taken {
+    match (was_known, is_new) {
+        (true, _) => Taken::Left,
+        (false, true) => Taken::New,
+        (false, false) => Taken::NoPlace,
     }
 }
 
 impl Book {
-    /// Takes back an address that was saved, or comes from elsewhere, with a place in the table that it was in, or else in the new one. True if
-    /// it is there now and was not before.
-    pub(super) fn restore(&mut self, now: Time, mut point: Point, was_tried: bool, policy: &Policy) -> bool {
+    /// Takes back an address that was saved, or comes from elsewhere, with a place in the table that it was in, or else in the new one. Nobody
+    /// who is there loses his.
+    pub(super) fn restore(&mut self, mut point: Point, was_tried: bool, is_own: bool, policy: &Policy) -> Taken {
         let is_wanted = dialable(&point.address(), policy) == Some(point.at) && !self.is_self(point.at);
-        if !is_wanted || self.get(point.at).is_some() || !self.make_room(policy) {
-            return false;
+        if !is_wanted || self.get(point.at).is_some() {
+            return Taken::Left;
         }
-        let is_seated = was_tried && self.seat_tried(&mut point) || self.seat(now, &mut point, policy, false);
-        let is_taken = is_seated || !point.wants_place();
-        if is_taken {
-            self.insert(point);
+        let has_place = !point.wants_place() || was_tried && self.seat_tried(&mut point) || self.seat_back(&mut point, is_own);
+        if !has_place || self.len() >= policy.points_max {
+            point.places.iter().for_each(|place| self.buckets.free(place));
+            return Taken::NoPlace;
         }
-        is_taken
+        self.insert(point);
+        Taken::New
+    }
+
+    /// Takes a free place of the new table: of the address's own bucket, else of another that its source can reach. One that was in this book
+    /// may have had its place by another source: for it any will do.
+    fn seat_back(&mut self, point: &mut Point, is_own: bool) -> bool {
+        let source = self.source(point.at, point.source);
+        let own = self.buckets.new_bucket(&self.group(point.at), &source);
+        let any = (0..NEW_BUCKETS as u16).filter(|_| is_own);
+        let mut buckets = std::iter::once(own).chain(self.buckets.of_source(&source)).chain(any);
+        let free = |bucket| if let Seat::Free(place) = self.buckets.seek(bucket, point.at) { Some(place) } else { None };
+        let Some(place) = buckets.find_map(free) else { return false };
+        drop(buckets);
+        self.buckets.put(place, point.at);
+        point.places.add(place);
+        true
     }
 }
 
@@ -332,7 +423,8 @@ fn known_peer(saved: &SavedPeer, clock: Now) -> Peer {
     known
 }
 
-/// A saved address, idle. One that was bad is so for as long as it had left; any other may be dialed at once.
+/// A saved address, idle. One that was bad is so for as long as it had left, and is then judged as if the node had run; any other may be
+/// dialed at once.
 fn known_point(saved: &SavedPoint, clock: Now) -> Point {
     let mut point = Point::new(clock.past(saved.last_heard), saved.at, saved.source);
     point.peer = saved.peer;
@@ -348,8 +440,8 @@ fn known_point(saved: &SavedPoint, clock: Now) -> Point {
     point.last_failure = saved.last_failure.map(|(at, reason)| (clock.past(at), reason));
     point.reinstated = saved.reinstated;
     point.metadata = saved.metadata.clone();
-    if let Some(until) = saved.bad_until.map(|until| clock.at(until)).filter(|until| *until > clock.now) {
-        point.state = State::Bad { until };
+    if let Some(until) = saved.bad_until {
+        point.state = State::Bad { until: clock.at(until) };
     }
     point
 }

@@ -1,22 +1,27 @@
 //! What outlives a restart: what a store has is what the pool has, whatever happens to either, and what comes back has its age.
 
 use super::keeping::{Imported, Key};
-use super::lists::{By, Culprit, Standing};
+use super::lists::{By, Culprit, ListError, Standing};
 use super::points::{Offer, Point, Proof, Source, State};
+use super::policy::Policy;
 use super::saved::{Change, Saved};
 use super::saved_json::{entry, read, row};
+use super::score::{Rules, Stage};
 use super::slots::Purpose;
 use super::table::Pool;
 use super::testbed::{Bench, at, peer, policy};
 use super::tried::Promotion;
 use crate::base::address::Address;
-use crate::base::limits::BUCKET;
+use crate::base::limits::{BUCKET, POINTS_MAX};
 use crate::base::point::Group;
 use crate::base::reason::CloseReason;
+use crate::base::rng::Rng;
+use crate::base::subject::Subject;
 use crate::base::time::Time;
 use crate::wire::hello::Capability;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const HOUR: u64 = 3_600;
@@ -256,7 +261,7 @@ fn an_import_adds_what_is_news_and_changes_nothing_that_is_known() {
     to.pool.report(to.now, peer(1), -10, "slow");
     let before = row(&to.pool.change_of(to.now, UNIX, Key::Point(at(1))));
     let imported = to.pool.import(to.now, UNIX, &rows);
-    assert_eq!(imported, Imported { points: 4, peers: 0, lists: 1, scores: 0 });
+    assert_eq!(imported, Imported { points: 4, lists: 1, ..Imported::default() });
     assert_eq!(row(&to.pool.change_of(to.now, UNIX, Key::Point(at(1)))), before);
     assert_eq!(to.pool.scores().value(to.now, &peer(1)), -10);
     assert!(to.pool.take_urgent(), "a ban is saved at once");
@@ -333,4 +338,178 @@ fn trust_by_the_settings_is_never_saved_and_by_the_operator_is() {
     let saved = bench.pool.take_changes(bench.now, UNIX, 100);
     let trusted = saved.iter().filter_map(|change| if let Change::List(entry) = change { Some(entry.subject) } else { None });
     assert_eq!(trusted.collect::<Vec<_>>(), [said]);
+}
+
+/// Else a restart would let in whom the operator has banned, and forget it.
+#[test]
+fn a_ban_stands_above_trust_by_the_settings_after_a_restart_and_against_an_import() {
+    let mut bench = Bench::new(policy());
+    bench.now = after(0);
+    bench.pool.keep();
+    let who = Subject::Peer(peer(1));
+    bench.pool.lists_mut().trust_configured(after(0), who).expect("nobody is banned");
+    bench.pool.ban(after(0), who, None, "spam").expect("there is room");
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(after(0), UNIX, 100));
+    let mut again = restored(&store, UNIX);
+    assert_eq!(again.pool.lists_mut().trust_configured(after(0), who), Err(ListError::Banned));
+    let standing = |bench: &Bench| bench.pool.lists().standing(after(0), None, Some(&peer(1)));
+    assert_eq!(standing(&again), Standing::Banned);
+    save(&mut store, &again.pool.take_changes(after(0), UNIX, 100));
+    assert!(store.contains_key(&format!("banned {}", peer(1))), "{store:?}");
+
+    // An import says neither the one nor the other against what is said here, and tells of it.
+    let contradicted = Imported { contradicted: 1, ..Imported::default() };
+    let mut other = Bench::new(policy());
+    other.pool.lists_mut().trust_configured(other.now, who).expect("nobody is banned");
+    assert_eq!(other.pool.import(after(0), UNIX, &load(&store)), contradicted);
+    assert_eq!(standing(&other), Standing::Trusted);
+    other.pool.lists_mut().untrust(&who);
+    other.pool.lists_mut().trust(after(0), who, None).expect("nobody is banned");
+    assert_eq!(again.pool.import(after(0), UNIX, &load(&all(&other.pool, after(0), UNIX))), contradicted);
+    assert_eq!(standing(&again), Standing::Banned);
+}
+
+/// The ban beats it only while it lasts.
+#[test]
+fn trust_within_a_prefix_that_was_banned_later_survives_a_restart_and_an_import() {
+    let mut bench = Bench::new(policy());
+    bench.now = after(0);
+    bench.pool.keep();
+    let [trusted, banned] = ["10.1.0.0/16", "10.0.0.0/8"].map(|text| text.parse().expect("a prefix"));
+    bench.pool.lists_mut().trust(after(0), trusted, None).expect("not banned");
+    bench.pool.ban(after(0), banned, Some(after(HOUR)), "spam").expect("there is room");
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(after(0), UNIX, 100));
+    let mut again = restored(&store, UNIX);
+    save(&mut store, &again.pool.take_changes(after(0), UNIX, 100));
+    let mut imported = Bench::new(policy());
+    imported.now = after(0);
+    let rows = load(&all(&again.pool, after(0), UNIX));
+    assert_eq!(imported.pool.import(after(0), UNIX, &rows), Imported { lists: 2, ..Imported::default() });
+    for bench in [&bench, &again, &imported] {
+        let standing = |now| bench.pool.lists().standing(now, Some(at(1).ip()), None);
+        assert_eq!([after(0), after(HOUR)].map(standing), [Standing::Banned, Standing::Trusted]);
+    }
+    assert!(store.contains_key("trusted 10.1.0.0/16"), "{store:?}");
+    assert_eq!(again.pool.lists_mut().trust(after(0), trusted, None), Err(ListError::Banned), "it is not said anew");
+}
+
+#[test]
+fn an_import_into_full_tables_costs_nobody_his_place_and_says_so() {
+    let small = Policy { points_max: 64, greylist_max: 2, ..policy() };
+    let mut bench = Bench::new(small);
+    bench.now = after(0);
+    (1..=64).for_each(|number| learn(&mut bench, number, Proof::Heard));
+    let policy = bench.pool.policy().clone();
+    for number in 1..=2 {
+        bench.pool.lists_mut().greylist(after(0), Culprit::Peer(peer(number)), &policy);
+    }
+    let before = all(&bench.pool, after(0), UNIX);
+    assert_eq!(before.len(), 66);
+    let mut other = Bench::new(policy);
+    other.now = after(0);
+    (60..=74).for_each(|number| learn(&mut other, number, Proof::Dialed));
+    other.pool.lists_mut().keep_grey(Culprit::Peer(peer(3)), after(9), 1);
+    let rows = load(&all(&other.pool, after(0), UNIX));
+    assert_eq!(bench.pool.import(after(0), UNIX, &rows), Imported { without_place: 10 + 1, ..Imported::default() });
+    assert_eq!(all(&bench.pool, after(0), UNIX), before);
+    bench.pool.points().check_invariants(bench.pool.policy());
+}
+
+/// Whoever was banned for a score, and how that ended, is known after a restart: lifted, it is not repeated; served, it may be.
+#[test]
+fn a_ban_for_a_score_that_was_lifted_stays_lifted_after_a_restart() {
+    let policy = Policy { score: Rules { ban_time: Duration::from_secs(HOUR), ..policy().score }, ..policy() };
+    for (is_lifted, restarts) in [(true, false), (true, true), (false, false), (false, true)] {
+        let mut bench = Bench::new(policy.clone());
+        bench.pool.keep();
+        let mut store = Store::new();
+        bench.pool.report(after(0), peer(1), -900, "lies");
+        save(&mut store, &bench.pool.take_changes(after(0), UNIX, 100));
+        let now = if is_lifted { after(1) } else { after(HOUR) };
+        if is_lifted {
+            assert!(bench.pool.lists_mut().unban(&Subject::Peer(peer(1))));
+        } else {
+            bench.pool.lists_mut().expire(now);
+        }
+        let unix = UNIX + after(0).until(now).as_secs();
+        save(&mut store, &bench.pool.take_changes(now, unix, 100));
+        for _ in 0..usize::from(restarts) * 2 {
+            bench = Bench::new(policy.clone());
+            bench.pool.keep();
+            bench.pool.restore(now, unix, &load(&store));
+            save(&mut store, &bench.pool.take_changes(now, unix, 100));
+        }
+        let stage = bench.pool.report(now, peer(1), -900, "lies").map(|judgement| judgement.stage);
+        assert_eq!(stage, (!is_lifted).then_some(Stage::Banned), "restarts: {restarts}");
+    }
+    // One that ends while the node is away is served, too, however often it is started then.
+    let mut bench = Bench::new(policy.clone());
+    bench.pool.keep();
+    bench.pool.report(after(0), peer(1), -900, "lies");
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(after(0), UNIX, 100));
+    for _ in 0..2 {
+        bench = Bench::new(policy.clone());
+        bench.pool.keep();
+        bench.pool.restore(after(0), UNIX + HOUR, &load(&store));
+        save(&mut store, &bench.pool.take_changes(after(0), UNIX + HOUR, 100));
+    }
+    assert_eq!(store.get(&format!("banned {}", peer(1))), None);
+    assert_eq!(bench.pool.report(after(0), peer(1), -900, "lies").map(|judgement| judgement.stage), Some(Stage::Banned));
+}
+
+/// Addresses have places by several sources, of which one is saved.
+#[test]
+fn a_full_new_table_loses_no_address_in_a_restart() {
+    let wide = Policy { points_max: POINTS_MAX, points_per_source: 512, allow_private: false, ..policy() };
+    let mut bench = Bench::new(wide.clone());
+    bench.pool.set_book_key([9; 16]);
+    bench.now = after(0);
+    bench.pool.keep();
+    let mut rng = Rng::from_seed(4);
+    for number in 0..60_000_u32 {
+        let [_, a, b, c] = (rng.below(15_000) as u32).to_be_bytes();
+        let address = Address::of(SocketAddr::from(([40 + a % 30, b, c, 1], 9_000)), None);
+        let from = SocketAddr::from(([90 + rng.below(60) as u8, rng.below(250) as u8, 1, 1], 1)).ip();
+        let proof = if number % 3 == 0 { Proof::Dialed } else { Proof::Heard };
+        let offer = Offer { address: &address, capabilities: &[], source: Source::Group(Group::of(from)), proof };
+        bench.pool.points_mut().learn(after(0), &offer, &wide);
+    }
+    let known = |bench: &Bench| bench.pool.points().iter().map(|point| point.at).collect::<Vec<_>>();
+    assert!(known(&bench).len() > 12_000, "{}", known(&bench).len());
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(after(0), UNIX, usize::MAX));
+    let mut again = Bench::new(wide.clone());
+    again.pool.keep();
+    again.pool.restore(after(0), UNIX, &load(&store));
+    assert!(known(&again) == known(&bench), "{} of {}", known(&again).len(), known(&bench).len());
+    again.pool.points().check_invariants(&wide);
+}
+
+/// Time that a bad address serves while the node is away ends as it does while it runs.
+#[test]
+fn a_bad_address_whose_time_ends_while_the_node_is_away_is_reinstated_and_that_counts() {
+    let mut bench = Bench::new(policy());
+    bench.now = after(0);
+    bench.pool.keep();
+    learn(&mut bench, 1, Proof::Heard);
+    let mut store = Store::new();
+    let mut now = after(0);
+    for round in 0..4 {
+        let (bad_period, attempts) = (policy().bad_period, policy().attempts_max);
+        bench.pool.points_mut().change(at(1), |point| {
+            (point.attempts, point.state) = (attempts, State::Bad { until: now + bad_period });
+        });
+        let saved_at = UNIX + after(0).until(now).as_secs();
+        save(&mut store, &bench.pool.take_changes(now, saved_at, 100));
+        now = now + bad_period;
+        bench = Bench::new(policy());
+        bench.pool.keep();
+        bench.pool.restore(now, saved_at + bad_period.as_secs(), &load(&store));
+        bench.pool.expire_points(now);
+        let point = bench.pool.points().get(at(1)).map(|point| (point.state, point.attempts, point.reinstated));
+        assert_eq!(point, (round < 3).then_some((State::Candidate, 0, round + 1)), "as a node that runs forgets it at last");
+    }
 }

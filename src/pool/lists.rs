@@ -311,33 +311,53 @@ impl Lists {
     /// # Errors
     /// `Banned` if the subject, or a prefix around it, is banned; `Full`.
     pub fn trust(&mut self, now: Time, subject: Subject, until: Option<Time>) -> Result<(), ListError> {
+        if matches!(subject.canonical(), Subject::Net(net) if self.banned.covers(now, net)) {
+            return Err(ListError::Banned);
+        }
         self.keep_trust(now, subject, Entry::new(now, until, "", By::Operator))
     }
 
-    /// The same for somebody whom the settings name.
+    /// The same for somebody whom the settings name. What the operator has said of him on a running node stands.
     ///
     /// # Errors
-    /// As `trust`.
+    /// `Banned` if just this subject is banned; `Full`.
     pub fn trust_configured(&mut self, now: Time, subject: Subject) -> Result<(), ListError> {
-        self.keep_trust(now, subject, Entry { is_configured: true, ..Entry::new(now, None, "", By::Operator) })
+        let subject = subject.canonical();
+        if self.trusted.get(&subject).is_some_and(|entry| entry.is_current(now)) {
+            return Ok(());
+        }
+        self.add_trust(now, subject, Entry { is_configured: true, ..Entry::new(now, None, "", By::Operator) })
     }
 
-    /// The same with an entry as it was saved.
+    /// The same with an entry as it was saved. A prefix around it may have been banned later than it was trusted: the ban beats it as long
+    /// as it lasts.
     ///
     /// # Errors
-    /// As `trust`.
+    /// As `trust_configured`.
     pub fn keep_trust(&mut self, now: Time, subject: Subject, entry: Entry) -> Result<(), ListError> {
         let subject = subject.canonical();
-        let is_banned = match &subject {
-            Subject::Peer(peer) => self.banned.names_peer(now, peer),
-            Subject::Net(net) => self.banned.covers(now, *net),
-        };
-        if is_banned {
+        self.add_trust(now, subject, entry)?;
+        self.marks.note((OnList::Trusted, subject));
+        self.is_urgent = true;
+        Ok(())
+    }
+
+    fn add_trust(&mut self, now: Time, subject: Subject, entry: Entry) -> Result<(), ListError> {
+        if self.banned.get(&subject).is_some_and(|entry| entry.is_current(now)) {
             return Err(ListError::Banned);
         }
         self.trusted.insert(subject, entry)?;
-        self.note(OnList::Trusted, &subject);
+        self.tell_door(&subject);
         Ok(())
+    }
+
+    /// True if one more entry finds a place on that list without anybody going for it.
+    pub(super) fn has_room_for(&self, list: OnList, subject: &Subject) -> bool {
+        match list {
+            OnList::Banned => !self.banned.is_full_for(subject),
+            OnList::Trusted => !self.trusted.is_full_for(subject),
+            OnList::Greylisted => self.grey.len() < self.grey_max,
+        }
     }
 
     /// Lifts a ban; false if there was none of exactly that subject.
@@ -473,7 +493,11 @@ impl Lists {
     fn note(&mut self, list: OnList, subject: &Subject) {
         self.marks.note((list, *subject));
         self.is_urgent = true;
-        // The door knows addresses alone.
+        self.tell_door(subject);
+    }
+
+    /// The door knows addresses alone.
+    fn tell_door(&mut self, subject: &Subject) {
         self.version += u64::from(matches!(subject, Subject::Net(_)));
     }
 

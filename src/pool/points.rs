@@ -280,13 +280,18 @@ pub(super) fn counted(point: &Point) -> Option<Group> {
 /// The socket address of an address that this node could dial and may use.
 pub fn dialable(address: &Address, policy: &Policy) -> Option<SocketAddr> {
     let Host::Ip(ip) = address.host else { return None };
-    let ip = canonical(ip);
-    let is_usable = match ip {
+    let at = SocketAddr::new(canonical(ip), address.port);
+    let may_use = is_global(at.ip()) || policy.allow_private;
+    (address.scheme == Scheme::Bowline && is_reachable(at) && may_use).then_some(at)
+}
+
+/// A node could be there: it has a port, and its host is a host and not many or any.
+pub(super) fn is_reachable(at: SocketAddr) -> bool {
+    let is_host = match canonical(at.ip()) {
         IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_broadcast() && !v4.is_multicast(),
         IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
     };
-    let may_use = is_global(ip) || policy.allow_private;
-    (address.scheme == Scheme::Bowline && address.port != 0 && is_usable && may_use).then(|| SocketAddr::new(ip, address.port))
+    at.port() != 0 && is_host
 }
 
 /// A socket address with IPv4-mapped hosts made IPv4, and without scope or flow.

@@ -7,6 +7,7 @@ use super::score::Stage;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::subject::Subject;
+use crate::base::text::shown_within;
 use crate::wire::hello::Capability;
 use std::net::SocketAddr;
 
@@ -21,6 +22,31 @@ pub struct Saved {
     pub lists: Vec<SavedList>,
     pub scores: Vec<SavedScore>,
     pub anchors: Vec<Anchor>,
+    /// What could not be read, and is therefore missing above.
+    pub unread: Unread,
+}
+
+/// Rows that could not be read. They stay where they are until something else is saved under their keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    pub count: usize,
+    /// The first of them: `row '<key>': <what is wrong with it>`.
+    pub first: Vec<String>,
+}
+
+/// So many unread rows are told of one by one.
+const UNREAD_TOLD: usize = 16;
+/// The longest key: the name of a list and a peer id.
+const KEY_SHOWN: usize = 80;
+
+impl Unread {
+    /// The row under that key cannot be read.
+    pub fn note(&mut self, key: &str, text: &str) {
+        self.count += 1;
+        if self.first.len() < UNREAD_TOLD {
+            self.first.push(format!("row '{}': {text}", shown_within(key, KEY_SHOWN)));
+        }
+    }
 }
 
 /// A known address as it is saved. That the operator configured it is not: that comes with the settings.

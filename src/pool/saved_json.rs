@@ -2,17 +2,16 @@
 //! the schema stands for exactly these members: a reader refuses those that it does not know.
 
 use super::json::{Line, Value, parse};
-use super::lists::By;
+use super::lists::{By, Culprit};
 use super::points::{Proof, Source};
-use super::saved::{Anchor, Change, OnList, SavedList, SavedPeer, SavedPoint, SavedScore};
+use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint, SavedScore};
 use super::score::{SCORE_MAX, Stage};
 use crate::base::limits::{CAPABILITIES_MAX, FAILURES_MAX, METADATA_BYTES_MAX};
 use crate::base::peer::{hex, unhex};
-use crate::base::point::{Group, canonical};
+use crate::base::point::canonical;
 use crate::base::reason::CloseReason;
 use crate::base::text::{SHOWN_MAX, is_name, shown};
 use crate::wire::hello::Capability;
-use ipnet::IpNet;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -157,15 +156,7 @@ pub fn read(line: &str) -> Result<Change, String> {
             failures: row.failures("failures", FAILURES_MAX)?,
             metadata: row.metadata()?,
         }),
-        "list" => Change::List(SavedList {
-            list: row.named("list", &[OnList::Banned, OnList::Trusted, OnList::Greylisted], |list| list.name())?,
-            subject: row.parsed("subject")?,
-            since: row.number("since")?,
-            until: row.maybe("until", Value::into_number)?,
-            why: row.maybe("why", why)?.unwrap_or_default(),
-            by: row.named("by", &[By::Operator, By::Score], |by| by.name())?,
-            offences: row.maybe("offences", Value::into_number)?.unwrap_or_default(),
-        }),
+        "list" => Change::List(read_list(&mut row)?),
         "score" => Change::Score(SavedScore {
             peer: row.parsed("peer")?,
             thousandths: row.needed("thousandths", thousandths)?,
@@ -177,6 +168,34 @@ pub fn read(line: &str) -> Result<Change, String> {
     };
     row.end()?;
     Ok(change)
+}
+
+/// Takes in a row that was stored under `stored`. One that cannot be read, or is another's, costs itself alone.
+pub fn take(saved: &mut Saved, stored: &str, row: &str) {
+    let change = read(row).and_then(|change| {
+        let is_its_own = key(&change) == stored;
+        if is_its_own { Ok(change) } else { Err("it stands under another's key".to_owned()) }
+    });
+    match change {
+        Ok(change) => saved.take(change),
+        Err(text) => saved.unread.note(stored, &text),
+    }
+}
+
+fn read_list(row: &mut Members) -> Result<SavedList, String> {
+    let entry = SavedList {
+        list: row.named("list", &[OnList::Banned, OnList::Trusted, OnList::Greylisted], |list| list.name())?,
+        subject: row.parsed("subject")?,
+        since: row.number("since")?,
+        until: row.maybe("until", Value::into_number)?,
+        why: row.maybe("why", why)?.unwrap_or_default(),
+        by: row.named("by", &[By::Operator, By::Score], |by| by.name())?,
+        offences: row.maybe("offences", Value::into_number)?.unwrap_or_default(),
+    };
+    if entry.list == OnList::Greylisted && Culprit::of(&entry.subject).is_none() {
+        return Err(format!("'{}' on the greylist, which has peer ids and single addresses: ban the prefix", entry.subject));
+    }
+    Ok(entry)
 }
 
 fn read_point(row: &mut Members) -> Result<SavedPoint, String> {
@@ -356,10 +375,6 @@ fn source(value: Value) -> Result<Source, String> {
     if text == "own" {
         return Ok(Source::Own);
     }
-    if let Some(number) = text.strip_prefix("AS").and_then(|number| number.parse().ok()) {
-        return Ok(Source::Group(Group::As(number)));
-    }
-    let net = text.parse::<IpNet>().ok().filter(|net| *net == net.trunc());
-    let group = net.map(|net| Group::of(net.addr())).filter(|group| group.to_string() == text);
-    group.map(Source::Group).ok_or_else(|| format!("'{}' is neither 'own' nor a group of addresses", shown(&text)))
+    let group = text.parse().map(Source::Group);
+    group.map_err(|error| format!("'{}' is neither 'own' nor a group of addresses: {error}", shown(&text)))
 }

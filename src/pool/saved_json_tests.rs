@@ -1,9 +1,9 @@
 //! Rows as text: every row is read back as it was, and what is no row says why.
 
-use super::lists::By;
+use super::lists::{By, Culprit};
 use super::points::{Proof, Source};
 use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint, SavedScore};
-use super::saved_json::{LINE_MAX, entry, read, row};
+use super::saved_json::{LINE_MAX, entry, read, row, take};
 use super::score::{SCORE_MAX, Stage};
 use crate::base::limits::{CAPABILITIES_MAX, FAILURES_MAX, METADATA_BYTES_MAX};
 use crate::base::peer::PeerId;
@@ -98,14 +98,11 @@ fn on_list() -> impl Strategy<Value = OnList> {
 fn listed() -> impl Strategy<Value = SavedList> {
     let by = prop_oneof![Just(By::Operator), Just(By::Score)];
     (on_list(), subject(), any::<u64>(), option::of(any::<u64>()), "[ -~]{0,64}…?", by, any::<u32>()).prop_map(
-        |(list, subject, since, until, why, by, offences)| SavedList {
-            list,
-            subject,
-            since,
-            until,
-            why: why.into(),
-            by,
-            offences,
+        |(list, subject, since, until, why, by, offences)| {
+            // The greylist has no prefixes.
+            let is_odd = list == OnList::Greylisted && Culprit::of(&subject).is_none();
+            let list = if is_odd { OnList::Trusted } else { list };
+            SavedList { list, subject, since, until, why: why.into(), by, offences }
         },
     )
 }
@@ -186,12 +183,59 @@ fn what_is_no_row_says_what_is_wrong_with_it() {
         (r#"{"row":"point","at":"192.0.2.1:1","capabilities":[["",1]]}"#.to_owned(), "is no name of a capability"),
         (r#"{"row":"point","at":"192.0.2.1:1","capabilities":[["a"]]}"#.to_owned(), "1 values where two are expected"),
         (r#"{"row":"list","list":"banned","subject":"192.0.2.0/33"}"#.to_owned(), "is neither a peer id"),
+        (
+            r#"{"row":"list","list":"greylisted","subject":"192.0.2.0/24","since":1,"by":"score"}"#.to_owned(),
+            "'192.0.2.0/24' on the greylist, which has peer ids and single addresses",
+        ),
         (format!(r#"{{"row":"meta","key":"{id}"}}"#), "32 bytes, at most 16 are kept"),
         (format!(r#"{{"row":"point","x":"{}"}}"#, "a".repeat(LINE_MAX)), "a row has at most 16384"),
     ] {
         let error = read(&line).expect_err(&line);
         assert!(error.contains(expected), "{line}: {error}");
     }
+}
+
+/// Whoever tells of an address, its row can be read: also from a /16 whose first /24 is special, as 192.0.0.0/16.
+#[test]
+fn a_row_may_come_from_any_group() {
+    let [Change::Point(point), ..] = first_rows(PeerId::from_bytes([1; 32]), "8.0.2.1:8333".parse().expect("an address")) else {
+        panic!("a point")
+    };
+    let mut groups: Vec<Group> = (0..=u16::MAX).map(|number| Group::V4(number.to_be_bytes())).collect();
+    let special = ["10.1.2.3", "192.0.0.9", "64:ff9b:1::1", "::1", "2001:470:f000::1", "2002:c000:4e09::1"];
+    groups.extend(special.map(|text| Group::of(text.parse().expect("an address"))));
+    for group in groups {
+        let change = Change::Point(SavedPoint { source: Source::Group(group), ..point.clone() });
+        assert_eq!(read(&row(&change).expect("it is kept")), Ok(change));
+    }
+}
+
+#[test]
+fn a_row_that_cannot_be_read_costs_itself_alone() {
+    let id = "ab".repeat(32);
+    let ban = Change::List(SavedList {
+        list: OnList::Banned,
+        subject: "198.51.100.0/24".parse().expect("a prefix"),
+        since: 1,
+        until: None,
+        why: Box::default(),
+        by: By::Operator,
+        offences: 0,
+    });
+    let (key, line) = entry(&ban);
+    let line = line.expect("it is kept");
+    let mut saved = Saved::default();
+    take(&mut saved, "point 8.8.8.8:0", "{}");
+    take(&mut saved, &key, &line);
+    take(&mut saved, &format!("greylisted {id}"), &line);
+    assert_eq!(saved.lists.len(), 1);
+    assert_eq!(
+        saved.unread.first,
+        ["row 'point 8.8.8.8:0': 'row' is missing".to_owned(), format!("row 'greylisted {id}': it stands under another's key")]
+    );
+    (0..100).for_each(|number| take(&mut saved, &format!("\n{number}"), "x"));
+    assert_eq!((saved.unread.count, saved.unread.first.len()), (102, 16));
+    assert!(saved.unread.first.iter().all(|text| !text.contains('\n')), "it reaches a log");
 }
 
 /// Names of members and values are what files hold: whoever changes one has changed the schema.

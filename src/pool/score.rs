@@ -223,14 +223,18 @@ impl Record {
         self.causes.push_back(Cause { delta, why, at: now });
     }
 
+    /// The ban that it has come to has ended by itself.
+    fn has_served(&self, now: Time) -> bool {
+        self.ban_ends.is_some_and(|end| end <= now)
+    }
+
     /// Leaves the stages that the score has risen out of: to half of where they begin, so that one that wavers is told once. While the
     /// lists still keep the peer out it stays where it is; when it has served its time, it may be put there again.
     fn rise(&mut self, now: Time, value: i32, is_kept_out: bool, rules: &Rules) {
         if is_kept_out {
             return;
         }
-        let is_served = self.ban_ends.is_some_and(|end| end <= now);
-        if self.stage == Stage::Greylisted || self.stage == Stage::Banned && is_served {
+        if self.stage == Stage::Greylisted || self.stage == Stage::Banned && self.has_served(now) {
             self.stage = Stage::Warned;
         }
         while self.stage > Stage::Fine && rules.begins(self.stage).is_none_or(|begins| value > begins / 2) {
@@ -386,15 +390,17 @@ impl Scores {
         let record = self.records.get(peer)?;
         let thousandths = (record.earned.at(self.rules.tick_of(now)).parts * 1_000 / POINT) as i32;
         let is_worth_it = thousandths != 0 || record.stage > Stage::Fine;
-        is_worth_it.then_some(SavedScore { peer: *peer, thousandths, stage: record.stage, at: unix })
+        // Whoever has served his time may be banned again; a ban that is neither served nor on its list was lifted.
+        let has_served = record.stage == Stage::Banned && record.has_served(now);
+        let stage = if has_served { Stage::Warned } else { record.stage };
+        is_worth_it.then_some(SavedScore { peer: *peer, thousandths, stage, at: unix })
     }
 
-    /// Takes back a score that stood so `age` ago; `ban_ends` is that of the ban that it has led to. True if there was none.
+    /// Takes back a score that stood so `age` ago; `ban_ends` is that of the ban that it has led to. True if there was none, and a place.
     pub fn restore(&mut self, now: Time, age: Duration, saved: &SavedScore, ban_ends: Option<Time>) -> bool {
-        if self.records.contains_key(&saved.peer) {
+        if self.records.contains_key(&saved.peer) || self.records.len() >= SCORES_MAX {
             return false;
         }
-        self.make_room(now, &saved.peer);
         let ticks = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX) / self.rules.tick_nanos();
         let most = i64::from(SCORE_MAX) * POINT;
         let parts = (i64::from(saved.thousandths) * POINT / 1_000).clamp(-most, most);
