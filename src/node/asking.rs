@@ -124,6 +124,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods, reason = "real nodes run in real time")]
     fn seeds_whose_names_hang_keep_no_other_from_being_dialed() {
         let well = started();
         let port = well.listen_addresses()[0].port();
