@@ -161,6 +161,16 @@ fn a_private_node_has_links_with_trusted_peers_alone() {
 }
 
 #[test]
+fn two_private_nodes_that_name_each_other_by_address_alone_are_linked() {
+    // A node needs somebody to begin with: nobody is there.
+    let private = || started(&[("pool.trusted_only", "true"), ("discovery.persistent", "127.0.0.1:1")]);
+    let (one, other) = (private(), private());
+    assert!(one.add_persistent(&address(&other)).expect("an address"));
+    assert!(other.add_persistent(&address(&one)).expect("an address"));
+    until("they are linked", || one.find_peer(&other.id()).is_some() && other.find_peer(&one.id()).is_some());
+}
+
+#[test]
 fn what_was_of_use_can_be_said_of_open_links() {
     let (node, peer) = (started(&[]), started(&[]));
     let link = connect(&node, &peer).expect("a link");

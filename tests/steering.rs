@@ -3,7 +3,7 @@
 
 mod nodes;
 
-use bowline::{CloseReason, Error, Event, Notice, Round};
+use bowline::{AddressError, CloseReason, Error, Event, Notice, PeerId, Round, Scheme};
 use nodes::{PATIENCE, address, seeker, started, until};
 use std::time::{Duration, Instant};
 
@@ -103,4 +103,48 @@ fn persistent_peers_come_and_go() {
     assert!(matches!(node.add_persistent(&own), Err(Error::State(why)) if why.contains("itself")));
     node.stop(Duration::from_secs(1)).expect("stops");
     assert!(matches!(node.add_persistent(&named), Err(Error::Stopped)));
+}
+
+#[test]
+fn what_cannot_be_persistent_is_refused_by_name() {
+    let node = started(seeker(""));
+    for text in ["mconn://192.0.2.1:9", "0.0.0.0:9", "224.0.0.1:9", "255.255.255.255:9", "[::]:9", "[ff02::1]:9"] {
+        let error = node.add_persistent(text).expect_err(text);
+        assert!(matches!(error, Error::Address(AddressError::Foreign(_) | AddressError::Nowhere(_))), "{text}: {error}");
+    }
+    let error = node.connect("mconn://127.0.0.1:9", PATIENCE).expect_err("of another protocol");
+    assert!(matches!(error, Error::Address(AddressError::Foreign(Scheme::Mconn))), "{error}");
+    node.ban("192.0.2.0/24".parse().expect("a prefix"), None, "").expect("not full");
+    let refused = |text: &str| match node.add_persistent(text) {
+        Err(Error::State(why)) => why,
+        other => panic!("{text}: {other:?}"),
+    };
+    assert!(refused("192.0.2.1:9").contains("banned"));
+    let error = node.ban("198.51.100.1".parse().expect("an address"), Some(Duration::ZERO), "").expect_err("of no time");
+    assert!(matches!(&error, Error::Refused(why) if why.contains("ends at once")), "{error}");
+    assert!(node.persistent().is_empty() && node.bans().len() == 1);
+}
+
+#[test]
+fn a_persistent_address_has_one_identity_as_long_as_it_is_configured() {
+    let (node, one, other) = (started(seeker("")), identity(1), identity(2));
+    let at = "127.0.0.1:9";
+    let change = |id: &str, is_added: bool| {
+        let text = format!("{id}{at}");
+        if is_added { node.add_persistent(&text) } else { node.remove_persistent(&text) }
+    };
+    assert!(change(&one, true).expect("new"));
+    assert!(!change(&one, true).expect("known") && !change("", true).expect("known"));
+    let refused = change(&other, true).expect_err("another one");
+    assert!(matches!(refused, Error::State(why) if why.contains("another identity")), "{refused}");
+    assert!(change(&one, false).expect("known"));
+    assert!(change(&other, true).expect("nobody is expected there any more"));
+    assert!(change(&other, false).expect("known") && change("", true).expect("new"));
+    assert!(change(&one, true).expect("it has a name now") && !change("", true).expect("known"));
+    assert!(change(&other, true).is_err());
+}
+
+/// An identity as it stands before an address.
+fn identity(number: u8) -> String {
+    format!("{}@", PeerId::from_bytes([number; 32]))
 }

@@ -5,7 +5,7 @@ use super::peer::{PeerId, PeerIdError};
 use super::sizes;
 use super::text::shown;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 /// Longest address text that is looked at, bytes: scheme 16, id 64, name 253 (RFC 1035), port 6 and signs.
@@ -60,6 +60,19 @@ impl Address {
             Host::Name(_) => None,
         }
     }
+
+    /// Whether a node can be dialed there at all.
+    ///
+    /// # Errors
+    /// `Foreign`, or `Nowhere`.
+    pub fn check_dialable(&self) -> Result<(), AddressError> {
+        let is_nowhere = |ip: IpAddr| ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        match self.host {
+            _ if self.scheme != Scheme::Bowline => Err(AddressError::Foreign(self.scheme)),
+            Host::Ip(ip) if is_nowhere(ip) => Err(AddressError::Nowhere(ip)),
+            Host::Ip(_) | Host::Name(_) => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Address {
@@ -93,6 +106,10 @@ pub enum AddressError {
     Port(String),
     #[error("'{0}' is neither an IP address nor a host name")]
     Host(String),
+    #[error("{} addresses are not dialed by this node: give one of bowline", .0.name())]
+    Foreign(Scheme),
+    #[error("no node can be at {0}, which is unspecified, multicast or broadcast: give the address of one host")]
+    Nowhere(IpAddr),
 }
 
 impl FromStr for Address {

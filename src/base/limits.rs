@@ -75,7 +75,7 @@ pub const BY_REFERENCE_MIN: usize = 32 * 1_024;
 /// A buffer of at most so many bytes is kept for the next message of its channel that comes in pieces.
 pub const KEPT_PIECES_MAX: usize = 4 * 1_024;
 
-/// A name is given up when the resolver has not answered by then (ReactorV2 `resolveTimeout`).
+/// A call does not wait longer for a name (ReactorV2 `resolveTimeout`); a name of the settings that takes longer is told of.
 pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// `stop` always ends within this (issue: start and stop).
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);

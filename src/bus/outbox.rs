@@ -14,8 +14,8 @@ use std::time::Duration;
 /// A slow thing, done by a thread that may block. The result comes back as an input of the machine that asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// Resolve a name within `limits::RESOLVE_TIMEOUT`; `ticket` comes back with the answer. One that peers told of (`is_heard`) stands
-    /// behind all others.
+    /// Resolve a name, however long that takes; `ticket` comes back with the answer. One that peers told of (`is_heard`) stands behind all
+    /// others.
     Resolve { ticket: u64, name: String, port: u16, is_heard: bool },
     /// Look at the counters of all open links.
     Measure,
@@ -26,7 +26,7 @@ pub enum Job {
 /// What became of a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// The addresses of the name; empty if it has none or did not resolve in time.
+    /// The addresses of the name; empty if it has none or did not resolve.
     Resolved { ticket: u64, addresses: Vec<SocketAddr> },
     /// What they say.
     Measured(Vec<Measure>),

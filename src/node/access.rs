@@ -51,11 +51,16 @@ impl Node {
     /// handshakes that it closed. An entry for the same subject is replaced. `why` is for people: escaped and cut to 64 characters.
     ///
     /// # Errors
-    /// `List` when the list is full; `Refused` for this node itself; `State` before the start, `Stopped`, `Failed`.
+    /// `List` when the list is full; `Refused` for this node itself, or a ban of no time; `State` before the start, `Stopped`, `Failed`.
     pub fn ban(&self, subject: Subject, lasts: Option<Duration>, why: &str) -> Result<usize, Error> {
         let shared = self.shared()?;
         if subject == Subject::Peer(self.id()) {
             return Err(Error::Refused("a node does not ban itself".to_owned()));
+        }
+        if lasts == Some(Duration::ZERO) {
+            return Err(Error::Refused(
+                "a ban that ends at once keeps nobody out: say how long it lasts, or leave that open".to_owned(),
+            ));
         }
         change(shared, |now, pool, out| {
             let links = pool.ban(now, subject, lasts.map(|lasts| now + lasts), why)?;

@@ -114,4 +114,36 @@ mod tests {
         node.stop(Duration::ZERO).expect("stopped");
         assert!(well.now().since(begin) < RESOLVE_TIMEOUT, "stop waited for a name");
     }
+
+    /// Name servers of which some take longer than callers wait, and then know the name.
+    fn slow_lookup(name: &str, port: u16) -> Vec<SocketAddr> {
+        if name.starts_with("slow") {
+            std::thread::park_timeout(RESOLVE_TIMEOUT + RESOLVE_TIMEOUT / 3);
+        }
+        lookup(name, port)
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "real nodes run in real time")]
+    fn seeds_whose_names_hang_keep_no_other_from_being_dialed() {
+        let well = started();
+        let port = well.listen_addresses()[0].port();
+        let node_of = |hanging: usize, last: &str| {
+            let hanging = (0..hanging).map(|number| format!("black{number}.example:9732"));
+            let seeds: Vec<String> = hanging.chain([format!("{last}.example:{port}")]).collect();
+            let node = built_with(&[("discovery.seeds", &seeds.join(",")), ("dial.period", "1s")]);
+            LOOKUP.set(slow_lookup);
+            node.start().expect("a free port");
+            node
+        };
+        // The first has a thread left; the answer of the second comes late, and only once; the third has none left at first.
+        let nodes = [node_of(4, "well"), node_of(2, "slow"), node_of(7, "well")];
+        nodes[2].connect(&format!("well.example:{port}"), PATIENCE).expect("a caller does not wait with the seeds");
+        let begin = well.now();
+        while nodes.iter().any(|node| node.peers().is_empty()) {
+            let linked: Vec<usize> = nodes.iter().map(|node| node.peers().len()).collect();
+            assert!(well.now().since(begin) < PATIENCE, "{linked:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }

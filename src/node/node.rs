@@ -9,7 +9,7 @@ use super::queue::Queue;
 use super::running::{self, Running};
 use super::sender::{SendOptions, Sender};
 use super::shared::{Shared, Status};
-use crate::base::address::{Address, Host};
+use crate::base::address::{Address, AddressError, Host, Scheme};
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
@@ -234,6 +234,9 @@ impl Node {
     pub fn connect(&self, address: &str, timeout: Duration) -> Result<LinkId, Error> {
         let shared = self.shared()?;
         let address: Address = address.parse()?;
+        if address.scheme != Scheme::Bowline {
+            return Err(AddressError::Foreign(address.scheme).into());
+        }
         let deadline = shared.clock.now() + timeout;
         let candidates = match &address.host {
             Host::Ip(ip) => vec![SocketAddr::new(*ip, address.port)],

@@ -1,21 +1,21 @@
 //! The loop of every worker thread: wait for input, nudge, deadline or end; step the machine under the pool's lock; release it; carry
 //! out what the machine wants. The one place where machines, lock, clock and channels meet. Nothing is sent or logged under the lock.
 
-use super::resolver::Question;
+use super::resolver::{Asker, CONFIGURED_MAX, Question};
 use super::shared::Shared;
-use crate::base::limits::RESOLVE_TIMEOUT;
-use crate::base::time::Time;
 use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::workers::machine::Machine;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-/// Results of jobs that may wait for their machine; one that finds no place is dropped and the machine's deadline for it passes.
+/// Measures that may wait for their machine; one that finds no place is dropped, and the next says the same.
 const DONE_MAX: usize = 64;
 /// What became of a save has a place of its own, for no deadline stands for it: a machine that never hears of it saves no more. It has one
 /// under way at most.
 const SAVED_MAX: usize = 1;
+/// Nor for names, which may take as long as they like: each name of a machine has one question under way at most.
+const RESOLVED_MAX: usize = CONFIGURED_MAX;
 
 /// A worker's ears.
 pub struct Ears<T, I> {
@@ -39,11 +39,11 @@ pub fn run<M: Machine, T>(
 ) {
     let (finish, finished) = bounded::<Done>(DONE_MAX);
     let (finish_save, saved) = bounded::<Done>(SAVED_MAX);
-    let mut jobs = Jobs { pending: Vec::new(), finish, finish_save };
+    let (finish_name, resolved) = bounded::<Done>(RESOLVED_MAX);
+    let jobs = Jobs { finish, finish_save, finish_name };
     loop {
         let now = shared.clock.now();
-        let deadline = [machine.deadline(), jobs.deadline()].into_iter().flatten().min();
-        let alarm = deadline.map_or_else(never, |at| after(now.until(at)));
+        let alarm = machine.deadline().map_or_else(never, |at| after(now.until(at)));
         let mut input = None;
         select! {
             recv(ears.inbox) -> message => match message {
@@ -58,8 +58,12 @@ pub fn run<M: Machine, T>(
                 Err(_) => break,
             },
             recv(finished) -> result => match result {
-                Ok(result) if jobs.finish(&result) => input = done(result),
-                _ => continue,
+                Ok(result) => input = done(result),
+                Err(_) => continue,
+            },
+            recv(resolved) -> result => match result {
+                Ok(result) => input = done(result),
+                Err(_) => continue,
             },
             recv(saved) -> result => match result {
                 Ok(result) => input = done(result),
@@ -67,14 +71,14 @@ pub fn run<M: Machine, T>(
             },
             recv(ears.nudges) -> nudge => if nudge.is_err() { break },
             recv(ears.life) -> _ => break,
-            recv(alarm) -> _ => if let Some(late) = jobs.late(shared.clock.now()) { input = done(late) },
+            recv(alarm) -> _ => {}
         }
-        step(&mut machine, input, shared, &mut jobs);
+        step(&mut machine, input, shared, &jobs);
     }
 }
 
 /// Steps a machine once under the lock, then carries out what it wants.
-fn step<M: Machine>(machine: &mut M, input: Option<M::Input>, shared: &Arc<Shared>, jobs: &mut Jobs) {
+fn step<M: Machine>(machine: &mut M, input: Option<M::Input>, shared: &Arc<Shared>, jobs: &Jobs) {
     let ((), out) = shared.work(|now, pool, out| match input {
         Some(input) => machine.handle(now, input, pool, out),
         None => machine.wake(now, pool, out),
@@ -83,7 +87,7 @@ fn step<M: Machine>(machine: &mut M, input: Option<M::Input>, shared: &Arc<Share
 }
 
 /// Carries out a machine's wishes. No lock is held.
-fn carry_out(mut out: Outbox, shared: &Arc<Shared>, jobs: &mut Jobs) {
+fn carry_out(mut out: Outbox, shared: &Arc<Shared>, jobs: &Jobs) {
     let begun = std::mem::take(&mut out.jobs);
     tell(out, shared);
     begun.into_iter().for_each(|job| jobs.begin(job, shared));
@@ -118,51 +122,32 @@ pub(super) fn tell(out: Outbox, shared: &Shared) {
     }
 }
 
-/// Jobs under way, with the moment at which each is given up.
+/// Where jobs say what became of them.
 struct Jobs {
-    pending: Vec<(u64, Time)>,
     finish: Sender<Done>,
     finish_save: Sender<Done>,
+    finish_name: Sender<Done>,
 }
 
 impl Jobs {
-    fn begin(&mut self, job: Job, shared: &Shared) {
-        let (ticket, name, port, is_heard) = match job {
-            Job::Resolve { ticket, name, port, is_heard } => (ticket, name, port, is_heard),
+    fn begin(&self, job: Job, shared: &Shared) {
+        match job {
+            Job::Resolve { ticket, name, port, is_heard } => {
+                let asker = if is_heard { Asker::Peer } else { Asker::Settings };
+                let finish = self.finish_name.clone();
+                let reply = move |addresses| drop(finish.try_send(Done::Resolved { ticket, addresses }));
+                shared.resolver.ask(Question { name, port, asker }, Box::new(reply));
+            }
             Job::Save { ticket, is_durable } => {
                 let finish = self.finish_save.clone();
                 let reply = move |result| drop(finish.try_send(Done::Saved { ticket, result }));
-                return shared.storekeeper.ask(is_durable, Box::new(reply));
+                shared.storekeeper.ask(is_durable, Box::new(reply));
             }
             Job::Measure => {
                 // Without a place for it the next one says the same, and more.
                 let _ = self.finish.try_send(Done::Measured(shared.roster.measures()));
-                return;
             }
-        };
-        self.pending.push((ticket, shared.clock.now() + RESOLVE_TIMEOUT));
-        let finish = self.finish.clone();
-        let reply = move |addresses| drop(finish.try_send(Done::Resolved { ticket, addresses }));
-        shared.resolver.ask(Question { name, port, is_heard }, Box::new(reply));
-    }
-
-    fn deadline(&self) -> Option<Time> {
-        self.pending.iter().map(|(_, at)| *at).min()
-    }
-
-    /// True if the result is still wanted.
-    fn finish(&mut self, done: &Done) -> bool {
-        let Done::Resolved { ticket, .. } = done else { return true };
-        let before = self.pending.len();
-        self.pending.retain(|(pending, _)| pending != ticket);
-        self.pending.len() < before
-    }
-
-    /// A job whose time is over, as a result without addresses.
-    fn late(&mut self, now: Time) -> Option<Done> {
-        let at = self.pending.iter().position(|(_, deadline)| *deadline <= now)?;
-        let (ticket, _) = self.pending.swap_remove(at);
-        Some(Done::Resolved { ticket, addresses: Vec::new() })
+        }
     }
 }
 
@@ -170,6 +155,7 @@ impl Jobs {
 mod tests {
     use super::*;
     use crate::base::channel::ChannelId;
+    use crate::base::time::Time;
     use crate::node::testbed::{PATIENCE, built_with, started};
     use crate::pool::slots::Use;
     use crate::pool::table::Pool;

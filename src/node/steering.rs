@@ -80,7 +80,8 @@ impl Node {
     /// a place beyond `pool.max`. True if that is new. It is not saved: a node that starts anew has those of its settings.
     ///
     /// # Errors
-    /// `Address` if it is none, `State` if it is this node itself or there are 256 persistent peers already; as `dial_seeds`.
+    /// `Address` if it is none or no node can be dialed there, `State` if it is this node itself, banned, configured with another identity, or
+    /// there are 256 persistent peers already; as `dial_seeds`.
     pub fn add_persistent(&self, address: &str) -> Result<bool, Error> {
         self.set_persistent(address, true)
     }
@@ -97,6 +98,9 @@ impl Node {
     fn set_persistent(&self, address: &str, is_added: bool) -> Result<bool, Error> {
         let shared = self.shared()?;
         let address: Address = address.parse()?;
+        if is_added {
+            address.check_dialable()?;
+        }
         match shared.ask(&shared.maintenance, |ticket| Input::Persistent { ticket, address, is_added }, PATIENCE)? {
             Answered::Changed(is_new) => Ok(is_new),
             other => Err(misfit(&other)),

@@ -31,7 +31,11 @@ impl Pool {
             Standing::Greylisted => return Err(CloseReason::Greylisted),
             Standing::Trusted => {}
             // Who is trusted as a peer may come from anywhere: who it is comes out later.
-            Standing::Ordinary if self.is_stranger(now, from.ip(), None, None) && !self.knows_identities() => {
+            Standing::Ordinary
+                if self.is_stranger(now, from.ip(), None, None)
+                    && !self.knows_identities()
+                    && !self.may_be_persistent(from.ip()) =>
+            {
                 return Err(CloseReason::NotTrusted);
             }
             Standing::Ordinary if self.is_paused => return Err(CloseReason::Paused),

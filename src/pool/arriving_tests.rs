@@ -110,6 +110,27 @@ fn where_only_the_trusted_are_let_in_nobody_else_gets_anywhere() {
     );
 }
 
+/// Its dial has met who is at a persistent address; before, such a peer may only show who he is, so that his dial learns who we are.
+#[test]
+fn where_only_the_trusted_are_let_in_a_persistent_peer_without_a_name_is_known_by_the_dial() {
+    let mut bench = Bench::new(Policy { is_trusted_only: true, ..policy() });
+    bench.pool.fix(bench.now, at(6), None, true);
+    assert!(bench.pool.take_shut(bench.now).is_none_or(|shut| !shut.turns_away(bench.now, at(6).ip())));
+    assert_eq!(bench.arrive(7), Err(CloseReason::NotTrusted), "nobody is awaited from there");
+    let early = bench.arrive(6).expect("it may be he");
+    assert_eq!(bench.pool.recognise(bench.now, early, peer(6)), Verdict::Proceed, "our key is shown");
+    assert_eq!(bench.introduce(early, 6), Verdict::refuse(CloseReason::NotTrusted), "anybody may come from that host");
+    bench.close(early, CloseReason::NotTrusted);
+    let dial = bench.dial(6, Purpose::Persistent).expect("may dial");
+    assert_eq!(bench.pool.recognise(bench.now, dial, peer(6)), Verdict::Proceed);
+    bench.close(dial, CloseReason::Nacked);
+    let other = bench.arrive(6).expect("it may be he");
+    assert_eq!(bench.introduce(other, 9), Verdict::refuse(CloseReason::NotTrusted), "somebody else of that host");
+    bench.close(other, CloseReason::NotTrusted);
+    bench.inbound(6);
+    assert_eq!(bench.pool.part_with_strangers(bench.now), []);
+}
+
 #[test]
 fn the_door_hears_of_bans_at_once_and_of_the_greylist_once_a_second() {
     let mut bench = Bench::new(policy());

@@ -60,6 +60,8 @@ impl Book {
         });
         if self.get(at).is_some_and(|point| !point.is_fixed()) {
             self.fixed.remove(&at);
+            // Nobody names any more who must be there.
+            self.change(at, |point| point.expected = None);
         }
     }
 

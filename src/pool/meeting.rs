@@ -46,6 +46,8 @@ impl Pool {
         }
         let refused = self.refusal(now, remote.ip(), &peer, point);
         if direction == Direction::Inbound {
+            // Two that name each other by address alone would else never show each other who they are.
+            let refused = refused.filter(|reason| *reason != CloseReason::NotTrusted || !self.may_be_persistent(remote.ip()));
             return refused.map_or(Verdict::Proceed, Verdict::refuse);
         }
         if let Some(at) = point {

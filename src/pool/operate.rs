@@ -222,7 +222,8 @@ impl Pool {
 
     /// What the door has to know, if that has changed: bans and trust at once, the greylist once a second, for it may be long.
     pub fn take_shut(&mut self, now: Time) -> Option<Shut> {
-        let is_shut_to_strangers = self.policy.is_trusted_only && !self.knows_identities();
+        let is_nobody_awaited = || !self.knows_identities() && self.nameless_persistents().next().is_none();
+        let is_shut_to_strangers = self.policy.is_trusted_only && is_nobody_awaited();
         let at_once = (self.lists.version(), is_shut_to_strangers);
         let grey = self.lists.grey_version();
         let is_due = at_once != self.shown.at_once || grey != self.shown.grey && now >= self.shown.at + SHOWN_AGAIN;

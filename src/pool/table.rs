@@ -25,7 +25,7 @@ use crate::base::address::Address;
 use crate::base::limits::INTAKE_ENTRIES_MAX;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
-use crate::base::point::Group;
+use crate::base::point::{Group, host};
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
@@ -178,13 +178,23 @@ impl Pool {
             return false;
         }
         let is_persistent = point.and_then(|at| self.points.get(at)).is_some_and(|point| point.is_persistent)
-            || peer.is_some_and(|peer| self.persistent_peers.contains(peer));
+            || peer.is_some_and(|peer| self.is_persistent_peer(peer));
         !is_persistent && self.lists.standing(now, Some(ip), peer) != Standing::Trusted
     }
 
     /// True if somebody whom private mode lets in is known by his identity alone, wherever he comes from.
     pub(super) fn knows_identities(&self) -> bool {
         self.lists.trusts_identities() || !self.persistent_peers.is_empty()
+    }
+
+    /// Who listens at a persistent address of that host is to show who he is: no identity was named with it, so that only a dial tells.
+    pub(super) fn may_be_persistent(&self, ip: IpAddr) -> bool {
+        self.nameless_persistents().any(|point| host(point.at.ip()) == host(ip))
+    }
+
+    /// Persistent points that were named by the address alone.
+    pub(super) fn nameless_persistents(&self) -> impl Iterator<Item = &Point> {
+        self.points.fixed().filter(|point| point.is_persistent && point.expected.is_none())
     }
 
     /// Never dropped or refused for want of places, never greylisted.

@@ -28,7 +28,7 @@ pub struct Liveness {
     controls: Allowance,
     /// Bytes of an incomplete record, and since when there are not more.
     stalled: Option<(usize, Time)>,
-    /// When anything last came.
+    /// When the peer last said anything: a whole record that has opened. Bytes before that may be anybody's who stands between.
     heard: Time,
 }
 
@@ -107,9 +107,14 @@ impl Liveness {
         if (0..count).all(|_| self.controls.take(now)) { Ok(()) } else { Err(CloseReason::ControlFlood) }
     }
 
+    /// Records have opened.
+    pub const fn note_records(&mut self, now: Time) {
+        self.heard = now;
+        self.stalled = None;
+    }
+
     /// So many bytes of an incomplete record wait for the rest of it.
     pub fn note_rest(&mut self, now: Time, bytes: usize) {
-        self.heard = now;
         match self.stalled {
             _ if bytes == 0 => self.stalled = None,
             Some((before, _)) if before == bytes => {}
@@ -127,7 +132,8 @@ impl Liveness {
         }
     }
 
-    /// True if nothing at all has come for as long as a record may stand still: the network may be cut, or the peer's machine asleep.
+    /// True if the peer has said nothing for as long as a record may stand still: the network may be cut, the peer's machine asleep, or
+    /// somebody between us holds back what it says.
     pub fn is_silent(&self, now: Time) -> bool {
         now.since(self.heard) >= self.timeouts.record
     }
@@ -240,6 +246,16 @@ mod tests {
         assert_eq!(live.handle_deadline(at(50)), Err(CloseReason::PingTimeout));
         live.note_rest(at(50), 0);
         assert!(live.handle_deadline(at(50)).is_ok());
+    }
+
+    #[test]
+    fn only_records_that_have_opened_are_heard() {
+        let mut live = liveness();
+        (1..30).for_each(|second| live.note_rest(at(second), second as usize));
+        assert!(!live.is_silent(at(29)) && live.is_silent(at(30)));
+        live.note_records(at(30));
+        assert!(!live.is_silent(at(59)) && live.is_silent(at(60)));
+        assert!(live.handle_deadline(at(60)).is_ok(), "no half record waits");
     }
 
     #[test]

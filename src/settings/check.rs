@@ -3,6 +3,7 @@
 
 use super::error::SettingError;
 use super::table::Settings;
+use crate::base::address::{Address, AddressError};
 use crate::base::limits::{LINK_TURN_MIN, RATE_MAX, RATE_MIN};
 use crate::base::quota::{self, QuotaError, RoleQuota};
 use std::ops::Deref;
@@ -18,6 +19,10 @@ pub enum Complaint {
     NoNetworkName,
     #[error("no seed, no persistent peer and not a bootstrap node: set discovery.seeds or discovery.bootstrap")]
     NoWayIn,
+    #[error("no seed and no persistent peer but this node itself: name another one, or set discovery.bootstrap")]
+    OnlyItself,
+    #[error("{name}: {address}: {why}")]
+    Undialable { name: &'static str, address: Box<Address>, why: AddressError },
     #[error("{low} ({low_value}) is above {high} ({high_value}): lower the one or raise the other")]
     Order { low: &'static str, low_value: String, high: &'static str, high_value: String },
     #[error("{name} ({value} bytes/s) is too slow: set at least {least} bytes/s, so that {why}, or 0 for no limit")]
@@ -140,6 +145,18 @@ impl Settings {
         if !self.discovery_bootstrap && !knows_somebody {
             complaints.push(Complaint::NoWayIn);
         }
+        let (seeds, persistent) = (&self.discovery_seeds, &self.discovery_persistent);
+        let mut named = seeds.iter().chain(persistent).peekable();
+        if !self.discovery_bootstrap && stored_addresses == 0 && named.peek().is_some() && named.all(|one| self.is_own(one)) {
+            complaints.push(Complaint::OnlyItself);
+        }
+        for (name, addresses) in [("discovery.seeds", seeds), ("discovery.persistent", persistent)] {
+            let undialable = |address: &Address| {
+                let why = address.check_dialable().err()?;
+                Some(Complaint::Undialable { name, address: Box::new(address.clone()), why })
+            };
+            complaints.extend(addresses.iter().filter_map(undialable));
+        }
         if self.discovery_bootstrap && self.pex_private {
             let why = "a bootstrap node gives addresses to everyone, a private node to nobody";
             complaints.push(Complaint::Conflict { one: "discovery.bootstrap", other: "pex.private", why });
@@ -157,6 +174,13 @@ impl Settings {
             complaints.push(Complaint::Conflict { one: "discovery.seed_mode", other: "pex.enabled", why });
         }
         complaints
+    }
+
+    /// The node listens there, or says that it does.
+    fn is_own(&self, address: &Address) -> bool {
+        let is_advertised =
+            self.listen_advertise.as_ref().is_some_and(|own| own.host == address.host && own.port == address.port);
+        is_advertised || address.socket().is_some_and(|at| self.listen_addresses.contains(&at))
     }
 
     fn complaints_on_order(&self, bounds: &Bounds) -> Vec<Complaint> {
@@ -307,6 +331,44 @@ mod tests {
             let mut settings = alone();
             settings.set(name, "192.0.2.1:9732").expect("an address");
             assert!(settings.check().is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_names_itself_alone_has_no_way_in() {
+        let own = |settings: &mut Settings, listen: &str, advertise: &str| {
+            settings.discovery_bootstrap = false;
+            let set = [("listen.addresses", listen), ("listen.advertise", advertise)];
+            set.into_iter().try_for_each(|(name, text)| settings.set(name, text)).expect("addresses");
+        };
+        for (listen, advertise, seeds) in [
+            ("192.0.2.1:9732", "", "192.0.2.1:9732"),
+            ("0.0.0.0:9732", "node.example:9732", "node.example:9732"),
+            ("192.0.2.1:9732", "192.0.2.2:9732", "192.0.2.1:9732,192.0.2.2:9732"),
+        ] {
+            let found = complaints(|s| {
+                own(s, listen, advertise);
+                s.set("discovery.seeds", seeds).expect("addresses");
+            });
+            assert_eq!(found, [Complaint::OnlyItself.to_string()], "{seeds}");
+            let mut settings = valid();
+            own(&mut settings, listen, advertise);
+            settings.set("discovery.seeds", seeds).expect("addresses");
+            assert!(settings.clone().check_knowing(1).is_ok(), "{seeds}");
+            settings.set("discovery.persistent", "192.0.2.9:9732").expect("an address");
+            assert!(settings.check().is_ok(), "{seeds}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_no_node_can_be_dialed_at_are_refused() {
+        let addresses = "192.0.2.1:1,mconn://192.0.2.1:1,0.0.0.0:9,224.0.0.1:9,255.255.255.255:9,[::]:9,[ff02::1]:9";
+        for name in ["discovery.seeds", "discovery.persistent"] {
+            let found = complaints(|s| s.set(name, addresses).expect("addresses"));
+            assert_eq!(found.len(), 6, "{found:?}");
+            let first = format!("{name}: mconn://192.0.2.1:1: mconn addresses are not dialed by this node: give one of bowline");
+            assert_eq!(found[0], first);
+            assert!(found[1].starts_with(&format!("{name}: bowline://0.0.0.0:9: no node can be at 0.0.0.0")), "{}", found[1]);
         }
     }
 

@@ -19,7 +19,7 @@ pub enum SettingError {
 impl SettingError {
     /// `text` is no value of type `T`.
     pub(super) fn unreadable<T: Value>(name: &'static str, text: &str) -> SettingError {
-        SettingError::Unreadable { name, text: shown(text), kind: T::KIND }
+        SettingError::Unreadable { name, text: shown(T::wrong(text)), kind: T::KIND }
     }
 
     /// `value` is outside of `min` to `max`.

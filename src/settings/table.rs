@@ -456,6 +456,7 @@ mod tests {
     #[test]
     fn wrong_values_say_what_would_be_right() {
         let mut settings = Settings::default();
+        let long = "seed.example:9732,".repeat(40);
         for (name, text, says) in [
             ("pool.max", "many", "pool.max: 'many' does not parse, expected a whole number such as 10"),
             ("pool.max", "0", "pool.max: 0 is out of range, 1 to 16384 links are allowed"),
@@ -463,6 +464,17 @@ mod tests {
             ("stop.drain", "1min", "stop.drain: 1min is out of range, 0s to 4s are allowed"),
             ("pool.maximum", "1", "no setting is called 'pool.maximum'; did you mean pool.max?"),
             ("", "1", "no setting is called ''; did you mean"),
+            (
+                "lists.trusted",
+                "192.0.2.1, 10.0.0.0/33,192.0.2.2",
+                "lists.trusted: '10.0.0.0/33' does not parse, expected peer ids, addresses and prefixes",
+            ),
+            (
+                "discovery.seeds",
+                &(long + "bad.example:65536"),
+                "discovery.seeds: 'bad.example:65536' does not parse, expected addresses",
+            ),
+            ("discovery.seeds", "192.0.2.1:1,,192.0.2.2:1", "discovery.seeds: '' does not parse, expected addresses"),
         ] {
             let error = settings.set(name, text).expect_err(name).to_string();
             assert!(error.starts_with(says), "{error}");

@@ -54,6 +54,10 @@ pub trait Value: Sized {
     const KIND: Kind;
     /// The value of a text without blanks around it; `None` if it is none.
     fn read(text: &str) -> Option<Self>;
+    /// The part of a text that is no value: in a list, its first wrong entry.
+    fn wrong(text: &str) -> &str {
+        text
+    }
     /// The canonical text.
     fn print(&self) -> String;
     /// What a range compares: the number, bytes, nanoseconds, characters or entries. `None` for values without ranges.
@@ -264,6 +268,9 @@ impl<T: Entry> Value for Vec<T> {
             return Some(Vec::new());
         }
         text.split(',').map(|entry| entry.trim().parse().ok()).collect()
+    }
+    fn wrong(text: &str) -> &str {
+        text.split(',').map(str::trim).find(|entry| entry.parse::<T>().is_err()).unwrap_or(text)
     }
     fn print(&self) -> String {
         self.iter().map(T::to_string).collect::<Vec<_>>().join(",")

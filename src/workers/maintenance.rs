@@ -23,6 +23,7 @@ use crate::base::time::Time;
 use crate::bus::command::Command;
 use crate::bus::outbox::{Answered, Done, Job, Measure, Notice, Outbox};
 use crate::pool::dialing::DialError;
+use crate::pool::lists::Standing;
 use crate::pool::saved::Anchor;
 use crate::pool::slots::{Phase, Purpose};
 use crate::pool::table::Pool;
@@ -400,8 +401,16 @@ impl Maintenance {
 
     fn set_persistent(&mut self, now: Time, address: Address, is_added: bool, pool: &mut Pool) -> Answered {
         let at = address.socket();
-        let is_known = at.map_or_else(|| self.names.has_persistent(&address), |at| self.names.has_fixed(at, true));
+        let expected = at.and_then(|at| pool.points().get(at)).filter(|point| point.is_fixed()).and_then(|point| point.expected);
+        let is_named_anew = address.id.is_some() && expected.is_none();
+        let has_fixed = |at| self.names.has_fixed(at, true) && !is_named_anew;
+        let is_known = at.map_or_else(|| self.names.has_persistent(&address), has_fixed);
+        let is_banned = |at: SocketAddr| pool.lists().standing(now, Some(at.ip()), address.id.as_ref()) == Standing::Banned;
         match at {
+            Some(_) if is_added && address.id.is_some() && expected.is_some() && expected != address.id => {
+                Answered::Refused("that address is configured with another identity: remove it first")
+            }
+            Some(at) if is_added && is_banned(at) => Answered::Refused("that address or its peer is banned: lift the ban first"),
             _ if is_added && is_known => Answered::Changed(false),
             _ if is_added && self.names.persistents() >= PERSISTENT_MAX => {
                 Answered::Refused("256 persistent peers are kept, which is the most: remove one first")

@@ -3,7 +3,7 @@
 
 use super::maintenance::Findings;
 use crate::base::address::{Address, Host, Scheme};
-use crate::base::limits::{ADDRESSES_PER_NAME, NAMES_HEARD_MAX, NAMES_HEARD_PER_PEER, TELLINGS_MAX};
+use crate::base::limits::{ADDRESSES_PER_NAME, NAMES_HEARD_MAX, NAMES_HEARD_PER_PEER, RESOLVE_TIMEOUT, TELLINGS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::point::Group;
@@ -28,9 +28,13 @@ const LOG: &str = "bowline::maintain";
 struct Name {
     address: Address,
     is_persistent: bool,
-    /// The question under way.
+    /// The question under way. It is answered sooner or later, and the name is not asked for again before.
     ticket: Option<u64>,
+    /// When it was asked for last, or may be next.
     next_question: Time,
+    /// Questions in a row that found nothing. Names with fewer are asked for first.
+    misses: u32,
+    is_late_told: bool,
     resolved: Vec<SocketAddr>,
 }
 
@@ -48,13 +52,15 @@ pub(super) struct Names {
 impl Names {
     /// Adds a configured address, to be asked for at once.
     pub fn add(&mut self, now: Time, address: Address, is_persistent: bool) {
-        let (ticket, next_question, resolved) = (None, now, Vec::new());
-        self.all.push(Name { address, is_persistent, ticket, next_question, resolved });
+        let next_question = now;
+        let name =
+            Name { address, is_persistent, ticket: None, next_question, misses: 0, is_late_told: false, resolved: Vec::new() };
+        self.all.push(name);
     }
 
     /// Seeds that no question is under way for are to be asked for again at once.
     pub fn hurry_seeds(&mut self, now: Time) {
-        for name in self.all.iter_mut().filter(|name| !name.is_persistent) {
+        for name in self.all.iter_mut().filter(|name| !name.is_persistent && name.ticket.is_none()) {
             name.next_question = now;
         }
     }
@@ -112,10 +118,12 @@ impl Names {
 
     /// Asks for the addresses of configured names: at start, and again while none of them is in use.
     pub fn ask(&mut self, now: Time, pool: &Pool, out: &mut Outbox, found: &mut Findings) {
+        self.note_late(now, out);
+        self.all.sort_by_key(|name| name.misses);
         for name in self.all.iter_mut().filter(|name| name.ticket.is_none()) {
             if now >= name.next_question && !name.resolved.iter().any(|at| is_linked(*at, pool)) {
                 self.tickets += 1;
-                name.ticket = Some(self.tickets);
+                (name.ticket, name.next_question, name.is_late_told) = (Some(self.tickets), now, false);
                 let Host::Name(host) = &name.address.host else { continue };
                 let (name, port) = (host.clone(), name.address.port);
                 out.jobs.push(Job::Resolve { ticket: self.tickets, name, port, is_heard: false });
@@ -125,12 +133,25 @@ impl Names {
         }
     }
 
-    /// A name was resolved: to these addresses, or to none in time. Those that it no longer has lose their special place in the pool, but
+    /// Names that hang are waited for; the operator is told.
+    fn note_late(&mut self, now: Time, out: &mut Outbox) {
+        let is_late =
+            |name: &&mut Name| name.ticket.is_some() && !name.is_late_told && now.since(name.next_question) >= RESOLVE_TIMEOUT;
+        for name in self.all.iter_mut().filter(is_late) {
+            name.is_late_told = true;
+            let text =
+                || format!("{} has not resolved for {} s: it is still waited for", name.address, RESOLVE_TIMEOUT.as_secs());
+            out.log.extend(self.lines.line(now, text).map(|line| (log::Level::Warn, LOG, line)));
+        }
+    }
+
+    /// A name was resolved: to these addresses, or to none. Those that it no longer has lose their special place in the pool, but
     /// one that a link uses.
     pub fn resolved(&mut self, now: Time, ticket: u64, addresses: &[SocketAddr], pool: &mut Pool, out: &mut Outbox) {
         let Some(index) = self.all.iter().position(|name| name.ticket == Some(ticket)) else { return };
         let (name, policy) = (&mut self.all[index], pool.policy());
         name.ticket = None;
+        name.misses = if addresses.is_empty() { name.misses.saturating_add(1) } else { 0 };
         name.next_question = now + if addresses.is_empty() { policy.dial_period } else { policy.maintenance_period };
         if addresses.is_empty() {
             let wait = policy.dial_period.as_secs();
@@ -291,7 +312,7 @@ impl Heard {
         if self.all.iter().any(is_waiting) { self.next_question } else { Time::MAX }
     }
 
-    /// A name was resolved, or not in time. Its addresses are learned as if the peers had told them; true if any were new.
+    /// A name was resolved, or not. Its addresses are learned as if the peers had told them; true if any were new.
     pub fn resolved(&mut self, now: Time, ticket: u64, addresses: &[SocketAddr], pool: &mut Pool) -> bool {
         let Some(name) = self.all.iter_mut().find(|name| name.ticket == Some(ticket)) else { return false };
         name.ticket = None;
@@ -400,5 +421,46 @@ mod tests {
         assert!(heard.all.iter().filter(|name| name.ticket.is_some()).count() == 30, "what is asked for is waited for");
         heard.add(ms(30_000), &named("sybil999.example", 7), (at(1), peer(999)));
         assert!(!has(&heard, "sybil999.example"), "they have their share");
+    }
+
+    /// The hosts that are asked for now, with their tickets.
+    fn asked(names: &mut Names, now: Time) -> Vec<(String, u64)> {
+        let mut out = Outbox::default();
+        names.ask(now, &pool(), &mut out, &mut Findings::default());
+        let name = |job| if let Job::Resolve { name, ticket, .. } = job { Some((name, ticket)) } else { None };
+        out.jobs.into_iter().filter_map(name).collect()
+    }
+
+    #[test]
+    fn a_configured_name_that_hangs_is_asked_for_once_told_of_and_taken_late() {
+        let (mut names, mut pool, mut out) = (Names::default(), pool(), Outbox::default());
+        for host in ["slow", "dead", "good"] {
+            names.add(ms(0), format!("{host}.example:9732").parse().expect("an address"), false);
+        }
+        let first = asked(&mut names, ms(0));
+        assert_eq!(first.len(), 3);
+        names.resolved(ms(1), first[1].1, &[], &mut pool, &mut out);
+        names.resolved(ms(1), first[2].1, &[], &mut pool, &mut out);
+        names.hurry_seeds(ms(2));
+        let again = asked(&mut names, ms(2));
+        assert_eq!(again.iter().map(|(host, _)| host.as_str()).collect::<Vec<_>>(), ["dead.example", "good.example"]);
+        names.resolved(ms(3), again[1].1, &[at(2)], &mut pool, &mut out);
+        names.resolved(ms(3), again[0].1, &[], &mut pool, &mut out);
+        out.log.clear();
+        for now in [10_000, 600_000, 3_600_000] {
+            let before = out.log.len();
+            names.ask(ms(now), &pool, &mut out, &mut Findings::default());
+            let told =
+                out.log[before..].iter().filter(|(.., line)| line.contains("slow.example:9732 has not resolved for 3 s")).count();
+            assert_eq!(told, usize::from(now == 10_000), "{:?}", out.log);
+        }
+        let hosts = |out: &Outbox| {
+            let host = |job: &Job| if let Job::Resolve { name, .. } = job { Some(name.clone()) } else { None };
+            out.jobs.iter().filter_map(host).collect::<Vec<_>>()
+        };
+        assert_eq!(hosts(&out), ["good.example", "dead.example"], "who misses comes last, and who hangs is not asked for again");
+        assert!(pool.points().get(at(3)).is_none());
+        names.resolved(ms(3_600_001), first[0].1, &[at(3)], &mut pool, &mut out);
+        assert!(pool.points().get(at(3)).is_some_and(|point| point.is_seed), "an answer is never too late");
     }
 }
