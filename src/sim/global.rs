@@ -5,7 +5,7 @@
 //! |---|---|
 //! | I1 | who has too few links and knows a true address that may be dialed has dialed within two minutes |
 //! | I2 | ten minutes after the last disturbance, hosts of one network that live for so long reach each other |
-//! | I6 | book, lists and known identities stay within their bounds and their parts of the memory |
+//! | I6 | book, greylist and known identities stay within their bounds and their parts of the memory |
 //! | I7 | no trusted peer is refused or dropped for want of places |
 //! | I10 | no deadline lies further back than the longest wait for a processor |
 
