@@ -221,7 +221,7 @@ pub fn kill(kills: u32, story: u64) -> Killed {
     let mut saves: Vec<u64> = saves.take(FIRST as usize).collect();
     assert_eq!(saves.len(), FIRST as usize, "it saves");
     saves.sort_unstable();
-    let span = 3 * saves[saves.len() / 2].max(1);
+    let mut span = 3 * saves[saves.len() / 2].max(1);
     let (acked, begun) = child.kill();
     let mut begun = begun.max(FIRST);
     // The number that each class must have at least; the first of the child's saves were read above.
@@ -257,6 +257,12 @@ pub fn kill(kills: u32, story: u64) -> Killed {
         let (acked, last) = child.kill();
         begun = begun.max(last);
         killed.acked += acked.len();
+        // The machine may be busier now than when the first child saved, or idler.
+        span = match acked.len() {
+            0 => span + span / 2,
+            1 | 2 => span,
+            _ => span - span / 4,
+        };
         for number in acked {
             (sure[class(number)], ban) = (number, number);
         }
