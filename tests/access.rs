@@ -192,6 +192,16 @@ fn lists_are_there_once_the_node_runs() {
     assert!(matches!(node.trust(host, None), Err(Error::Stopped)));
 }
 
+#[test]
+fn what_ends_at_once_is_refused_by_name_and_changes_nothing() {
+    let (node, host) = (started(&[]), Subject::host(HERE));
+    node.trust(host, None).expect("there is room");
+    let says = |error: Error| error.to_string();
+    assert!(says(node.ban(host, Some(Duration::ZERO), "").expect_err("no time")).contains("a ban that ends at once"));
+    assert!(says(node.trust(host, Some(Duration::ZERO)).expect_err("no time")).contains("trust that ends at once"));
+    assert_eq!((node.bans().len(), node.trusted().len()), (0, 1));
+}
+
 /// More than are looked at together: whoever reads a list sees each entry once.
 #[test]
 fn long_lists_are_shown_whole() {

@@ -57,11 +57,7 @@ impl Node {
         if subject == Subject::Peer(self.id()) {
             return Err(Error::Refused("a node does not ban itself".to_owned()));
         }
-        if lasts == Some(Duration::ZERO) {
-            return Err(Error::Refused(
-                "a ban that ends at once keeps nobody out: say how long it lasts, or leave that open".to_owned(),
-            ));
-        }
+        some_time(lasts, "a ban")?;
         change(shared, |now, pool, out| {
             let links = pool.ban(now, subject, lasts.map(|lasts| now + lasts), why)?;
             close(&links, CloseReason::Banned, out);
@@ -89,9 +85,12 @@ impl Node {
     /// where there is none. An identity is worth more than an address, which anybody at that host has.
     ///
     /// # Errors
-    /// `List` when the subject, or a prefix around it, is banned, or the list is full; `State` before the start, `Stopped`, `Failed`.
+    /// `List` when the subject, or a prefix around it, is banned, or the list is full; `Refused` for trust of no time; `State` before the
+    /// start, `Stopped`, `Failed`.
     pub fn trust(&self, subject: Subject, lasts: Option<Duration>) -> Result<(), Error> {
-        change(self.shared()?, |now, pool, out| {
+        let shared = self.shared()?;
+        some_time(lasts, "trust")?;
+        change(shared, |now, pool, out| {
             pool.lists_mut().trust(now, subject, lasts.map(|lasts| now + lasts))?;
             out.nudge_maintenance = true;
             Ok(())
@@ -166,6 +165,14 @@ impl Node {
         let now = shared.clock.now();
         if shared.pool.lock().note_use(now, link, Use::Verdict) { Ok(()) } else { Err(Error::NoLink(link)) }
     }
+}
+
+/// What ends at once is a mistake of the caller: nothing would come of it.
+fn some_time(lasts: Option<Duration>, what: &str) -> Result<(), Error> {
+    if lasts != Some(Duration::ZERO) {
+        return Ok(());
+    }
+    Err(Error::Refused(format!("{what} that ends at once has no effect: say how long it lasts, or leave that open")))
 }
 
 /// Changes the lists and carries out what follows.
