@@ -2,10 +2,11 @@
 //! Settings, the public calls and the exchange worker parse and print with it.
 
 use super::peer::{PeerId, PeerIdError};
+use super::point::is_host;
 use super::sizes;
 use super::text::shown;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// Longest address text that is looked at, bytes: scheme 16, id 64, name 253 (RFC 1035), port 6 and signs.
@@ -66,10 +67,9 @@ impl Address {
     /// # Errors
     /// `Foreign`, or `Nowhere`.
     pub fn check_dialable(&self) -> Result<(), AddressError> {
-        let is_nowhere = |ip: IpAddr| ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
         match self.host {
             _ if self.scheme != Scheme::Bowline => Err(AddressError::Foreign(self.scheme)),
-            Host::Ip(ip) if is_nowhere(ip) => Err(AddressError::Nowhere(ip)),
+            Host::Ip(ip) if !is_host(ip) => Err(AddressError::Nowhere(ip)),
             Host::Ip(_) | Host::Name(_) => Ok(()),
         }
     }

@@ -6,6 +6,14 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+/// One host can be there: the address is neither unspecified nor multicast nor broadcast.
+pub fn is_host(ip: IpAddr) -> bool {
+    match canonical(ip) {
+        IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_broadcast() && !v4.is_multicast(),
+        IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
+    }
+}
+
 /// An IPv4-mapped IPv6 address as the IPv4 address that it is; every address is made canonical where it enters.
 pub fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()

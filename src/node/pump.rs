@@ -11,11 +11,9 @@ use std::sync::Arc;
 
 /// Measures that may wait for their machine; one that finds no place is dropped, and the next says the same.
 const DONE_MAX: usize = 64;
-/// What became of a save has a place of its own, for no deadline stands for it: a machine that never hears of it saves no more. It has one
-/// under way at most.
-const SAVED_MAX: usize = 1;
-/// Nor for names, which may take as long as they like: each name of a machine has one question under way at most.
-const RESOLVED_MAX: usize = CONFIGURED_MAX;
+/// What became of a save and of names has a place each, for no deadline stands for it: a machine that never hears of it saves no more, and
+/// asks for that name no more. It has one save under way at most, and one question for each name.
+const SURE_MAX: usize = CONFIGURED_MAX + 1;
 
 /// A worker's ears.
 pub struct Ears<T, I> {
@@ -38,9 +36,8 @@ pub fn run<M: Machine, T>(
     done: impl Fn(Done) -> Option<M::Input>,
 ) {
     let (finish, finished) = bounded::<Done>(DONE_MAX);
-    let (finish_save, saved) = bounded::<Done>(SAVED_MAX);
-    let (finish_name, resolved) = bounded::<Done>(RESOLVED_MAX);
-    let jobs = Jobs { finish, finish_save, finish_name };
+    let (finish_surely, surely) = bounded::<Done>(SURE_MAX);
+    let jobs = Jobs { finish, finish_surely };
     loop {
         let now = shared.clock.now();
         let alarm = machine.deadline().map_or_else(never, |at| after(now.until(at)));
@@ -61,11 +58,7 @@ pub fn run<M: Machine, T>(
                 Ok(result) => input = done(result),
                 Err(_) => continue,
             },
-            recv(resolved) -> result => match result {
-                Ok(result) => input = done(result),
-                Err(_) => continue,
-            },
-            recv(saved) -> result => match result {
+            recv(surely) -> result => match result {
                 Ok(result) => input = done(result),
                 Err(_) => continue,
             },
@@ -125,8 +118,7 @@ pub(super) fn tell(out: Outbox, shared: &Shared) {
 /// Where jobs say what became of them.
 struct Jobs {
     finish: Sender<Done>,
-    finish_save: Sender<Done>,
-    finish_name: Sender<Done>,
+    finish_surely: Sender<Done>,
 }
 
 impl Jobs {
@@ -134,12 +126,12 @@ impl Jobs {
         match job {
             Job::Resolve { ticket, name, port, is_heard } => {
                 let asker = if is_heard { Asker::Peer } else { Asker::Settings };
-                let finish = self.finish_name.clone();
+                let finish = self.finish_surely.clone();
                 let reply = move |addresses| drop(finish.try_send(Done::Resolved { ticket, addresses }));
                 shared.resolver.ask(Question { name, port, asker }, Box::new(reply));
             }
             Job::Save { ticket, is_durable } => {
-                let finish = self.finish_save.clone();
+                let finish = self.finish_surely.clone();
                 let reply = move |result| drop(finish.try_send(Done::Saved { ticket, result }));
                 shared.storekeeper.ask(is_durable, Box::new(reply));
             }

@@ -83,15 +83,15 @@ fn save(store: &mut dyn Store, keeping: &mut Keeping, is_durable: bool, shared: 
         let piece = keeping.piece(now, unix, is_durable, &mut shared.pool.lock());
         let Some(piece) = piece else { return Ok(()) };
         let result = contained(|| store.save(&piece, is_durable));
-        if let Err(fault @ (StoreFault::Damaged { .. } | StoreFault::Lost)) = &result {
-            log::error!(target: "bowline::store", "the store, of which all that is known is saved anew: {fault}");
-        }
-        if let Err(StoreFault::Damaged { aside, text }) = &result {
-            shared.routes.main().notify(Notice::StoreSetAside { path: aside.clone(), text: text.clone() });
-        }
         let after = keeping.saved(&piece, is_durable, result, &mut shared.pool.lock());
         match after {
             After::More => {}
+            After::Anew(fault) => {
+                log::error!(target: "bowline::store", "the store, of which all that is known is saved anew: {fault}");
+                if let StoreFault::Damaged { aside, text } = fault {
+                    shared.routes.main().notify(Notice::StoreSetAside { path: aside, text });
+                }
+            }
             After::Done => return Ok(()),
             After::Failed(text) => return Err(text),
         }

@@ -50,8 +50,8 @@ pub enum DialError {
 }
 
 impl Pool {
-    /// Claims a place for a dial and takes its link id. In order: not paused; an address that can be dialed; not ourselves; lists; no second dial to the address or for
-    /// the identity; places and paces. The caller sends `Command::Dial` with the id next.
+    /// Claims a place for a dial and takes its link id. In order: not paused; an address that can be dialed; not ourselves; lists; no second
+    /// dial to the address or for the identity; places and paces. The caller sends `Command::Dial` with the id next.
     ///
     /// # Errors
     /// Why not now.

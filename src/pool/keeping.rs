@@ -369,9 +369,10 @@ impl Book {
         if !is_wanted || self.get(point.at).is_some() {
             return Taken::Left;
         }
-        let has_place = !point.wants_place() || was_tried && self.seat_tried(&mut point) || self.seat_back(&mut point, is_own);
-        if !has_place || self.len() >= policy.points_max {
-            point.places.iter().for_each(|place| self.buckets.free(place));
+        let wants_place = point.wants_place();
+        let is_full = self.len() >= policy.points_max;
+        let mut finds_place = || was_tried && self.seat_tried(&mut point) || self.seat_back(&mut point, is_own);
+        if is_full || wants_place && !finds_place() {
             return Taken::NoPlace;
         }
         self.insert(point);

@@ -7,13 +7,13 @@ use crate::base::address::{Address, Host, Scheme};
 use crate::base::limits::CAPABILITIES_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
-use crate::base::point::{Group, canonical, is_global};
+use crate::base::point::{Group, canonical, is_global, is_host};
 use crate::base::reason::CloseReason;
 use crate::base::sizes;
 use crate::base::time::Time;
 use crate::wire::hello::Capability;
 use std::cmp::Reverse;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Fruitless dials after which an unproven address makes room for others (CometBFT numRetries, Bitcoin ADDRMAN_RETRIES).
@@ -287,11 +287,7 @@ pub fn dialable(address: &Address, policy: &Policy) -> Option<SocketAddr> {
 
 /// A node could be there: it has a port, and its host is a host and not many or any.
 pub(super) fn is_reachable(at: SocketAddr) -> bool {
-    let is_host = match canonical(at.ip()) {
-        IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_broadcast() && !v4.is_multicast(),
-        IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
-    };
-    at.port() != 0 && is_host
+    at.port() != 0 && is_host(at.ip())
 }
 
 /// A socket address with IPv4-mapped hosts made IPv4, and without scope or flow.

@@ -41,6 +41,8 @@ pub enum StoreFault {
 pub(crate) enum After {
     /// Another piece.
     More,
+    /// What the store had is gone, for that reason: another piece, of all that is known.
+    Anew(StoreFault),
     /// Everything was saved.
     Done,
     /// That was it, and why.
@@ -83,10 +85,10 @@ impl Keeping {
                 self.is_durable = is_durable;
                 if piece.len() < SAVE_ROWS_MAX { After::Done } else { After::More }
             }
-            Err(StoreFault::Damaged { .. } | StoreFault::Lost) if !self.is_anew => {
+            Err(fault @ (StoreFault::Damaged { .. } | StoreFault::Lost)) if !self.is_anew => {
                 self.is_anew = true;
                 pool.keep_all();
-                After::More
+                After::Anew(fault)
             }
             Err(fault) => {
                 pool.keep_changes(piece);

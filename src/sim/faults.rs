@@ -151,7 +151,7 @@ impl World {
         let after = seat.keeping.saved(&piece, save.is_durable, result, &mut host.pool);
         self.network.note(id, what, LinkId::NONE, piece.len() as u64);
         match after {
-            After::More => self.write(id),
+            After::More | After::Anew(_) => self.write(id),
             After::Done => self.end_save(id, Ok(())),
             After::Failed(text) => self.end_save(id, Err(text)),
         }

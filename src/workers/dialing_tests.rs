@@ -2,95 +2,24 @@
 
 use super::machine::Machine;
 use super::maintenance::{Input, Maintenance};
-use super::testbed::{at, hello_of, ms, peer, policy};
+use super::testbed::{at, hello_of, ms, peer};
+use super::upkeep::{Bench, Dial, busy, dials};
 use crate::base::address::Address;
-use crate::base::link_id::{LinkId, LinkIds};
+use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::base::verdict::Verdict;
 use crate::bus::command::Command;
-use crate::bus::outbox::{Answered, Job, Notice, Outbox};
+use crate::bus::outbox::{Answered, Job, Notice};
 use crate::pool::points::{Proof, State};
 use crate::pool::policy::Policy;
 use crate::pool::saved::Anchor;
 use crate::pool::slots::Purpose;
-use crate::pool::table::Pool;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
-
-struct Bench {
-    pool: Pool,
-    ids: LinkIds,
-    rng: Rng,
-    machine: Maintenance,
-}
-
-type Dial = (LinkId, SocketAddr);
-
-impl Bench {
-    fn new(policy: Policy, seeds: &[Address]) -> Bench {
-        let ids = LinkIds::default();
-        let pool = Pool::new(peer(0), policy, ids.clone());
-        Bench { pool, ids, rng: Rng::from_seed(2), machine: Maintenance::new(Rng::from_seed(3), &[], seeds) }
-    }
-
-    fn wake(&mut self, now: Time) -> Outbox {
-        let mut out = Outbox::default();
-        self.machine.wake(now, &mut self.pool, &mut out);
-        out
-    }
-
-    fn dials(&mut self, now: Time) -> Vec<Dial> {
-        dials(&self.wake(now))
-    }
-
-    fn order(&mut self, now: Time, order: Input) -> Outbox {
-        let mut out = Outbox::default();
-        self.machine.handle(now, order, &mut self.pool, &mut out);
-        out
-    }
-
-    fn hear(&mut self, address: &Address) {
-        self.pool.learn_all(ms(0), [(address, &[][..])].into_iter(), at(99), None);
-    }
-
-    fn learn(&mut self, numbers: std::ops::Range<usize>) {
-        numbers.for_each(|number| self.hear(&Address::of(at(number), None)));
-    }
-
-    fn inbound(&mut self, now: Time, numbers: std::ops::Range<usize>) {
-        for number in numbers {
-            let link = self.ids.next();
-            self.pool.claim_arrival(now, link, at(number)).expect("may come");
-            self.pool.introduce(now, link, peer(number), &Default::default(), &mut self.rng);
-            self.pool.open(now, link);
-        }
-    }
-
-    /// Whoever has that address answers.
-    fn open(&mut self, now: Time, (link, to): Dial) {
-        let number = (0..250).find(|number| at(*number) == to).expect("one of ours");
-        self.pool.recognise(now, link, peer(number));
-        self.pool.introduce(now, link, peer(number), &hello_of(number), &mut self.rng);
-        self.pool.open(now, link);
-    }
-
-    fn end(&mut self, now: Time, link: LinkId, reason: CloseReason) {
-        self.pool.close(now, link, reason, None, &[], &mut self.rng);
-    }
-}
-
-fn dials(out: &Outbox) -> Vec<Dial> {
-    let dial = |command: &Command| if let Command::Dial { link, to, .. } = command { Some((*link, *to)) } else { None };
-    out.commands.iter().filter_map(dial).collect()
-}
-
-fn busy() -> Policy {
-    Policy { dial_rate: 1_000, accept_rate: 10_000, ..policy() }
-}
 
 /// No links are missing: nothing is dialed but on purpose.
 fn calm() -> Policy {
@@ -110,14 +39,14 @@ fn global(text: &str) -> Address {
 
 #[test]
 fn a_node_that_fell_below_the_threshold_dials_until_the_target_though_dials_fail() {
-    let mut bench = Bench::new(Policy { dial_point_period: Duration::ZERO, ..busy() }, &[]);
+    let mut bench = Bench::new(Policy { dial_point_period: Duration::ZERO, ..busy() }, &[], &[]);
     bench.learn(1..200);
     let (mut now, mut most) = (ms(0), 0);
     for step in 0..400 {
         now = now + Duration::from_millis(500);
         for (turn, dial) in bench.dials(now).into_iter().enumerate() {
             // Two of three fail.
-            if (turn + step) % 3 == 0 { bench.open(now, dial) } else { bench.end(now, dial.0, CloseReason::ConnectionRefused) }
+            if (turn + step) % 3 == 0 { bench.answer(now, dial) } else { bench.end(now, dial.0, CloseReason::ConnectionRefused) }
         }
         most = most.max(bench.pool.counts().links());
         if bench.pool.counts().links() >= 36 {
@@ -136,11 +65,11 @@ fn a_node_that_fell_below_the_threshold_dials_until_the_target_though_dials_fail
 
 #[test]
 fn filling_up_troubles_no_seed_when_links_are_enough() {
-    let mut bench = Bench::new(busy(), &[Address::of(at(1), None)]);
+    let mut bench = Bench::new(busy(), &[], &[Address::of(at(1), None)]);
     bench.inbound(ms(0), 100..110);
     bench.wake(ms(0));
     assert_eq!(bench.dials(ms(40_000)).len(), 1, "the seed");
-    let mut bench = Bench::new(Policy { dial_period: Duration::from_secs(3_600), ..busy() }, &[Address::of(at(1), None)]);
+    let mut bench = Bench::new(Policy { dial_period: Duration::from_secs(3_600), ..busy() }, &[], &[Address::of(at(1), None)]);
     let mut few = bench.pool.policy().clone();
     few.bounds.outbound_target = 0;
     bench.pool.set_policy(few);
@@ -155,10 +84,10 @@ fn filling_up_troubles_no_seed_when_links_are_enough() {
 
 #[test]
 fn a_node_with_all_its_links_still_asks_while_its_book_is_short() {
-    let mut bench = Bench::new(busy(), &[]);
+    let mut bench = Bench::new(busy(), &[], &[]);
     bench.learn(1..11);
     for dial in bench.dials(ms(0)) {
-        bench.open(ms(0), dial);
+        bench.answer(ms(0), dial);
     }
     bench.inbound(ms(0), 100..140);
     bench.pool.take_wants_addresses();
@@ -173,7 +102,7 @@ fn a_node_with_all_its_links_still_asks_while_its_book_is_short() {
 
 #[test]
 fn two_addresses_of_one_identity_are_dialed_one_after_the_other() {
-    let mut bench = Bench::new(busy(), &[]);
+    let mut bench = Bench::new(busy(), &[], &[]);
     bench.hear(&named(1, 7));
     bench.hear(&named(2, 7));
     bench.hear(&named(3, 8));
@@ -197,7 +126,7 @@ fn two_addresses_of_one_identity_are_dialed_one_after_the_other() {
 #[test]
 fn a_liar_who_names_an_identity_delays_its_true_address_by_one_dial_at_most() {
     for seed in 0..20 {
-        let mut bench = Bench::new(busy(), &[]);
+        let mut bench = Bench::new(busy(), &[], &[]);
         bench.machine = Maintenance::new(Rng::from_seed(seed), &[], &[]);
         bench.hear(&named(1, 1));
         bench.hear(&named(2, 1));
@@ -212,7 +141,7 @@ fn a_liar_who_names_an_identity_delays_its_true_address_by_one_dial_at_most() {
         assert_eq!(next.iter().map(|dial| dial.1).collect::<Vec<_>>(), [at(1)], "at once, while the liar's dial goes on");
     }
     // Whom the operator names waits for no hearsay at all.
-    let mut bench = Bench::new(calm(), &[]);
+    let mut bench = Bench::new(calm(), &[], &[]);
     bench.hear(&named(2, 1));
     let lie = bench.pool.claim_dial(ms(0), at(2), None, Purpose::Wanted).expect("may dial");
     assert!(
@@ -228,7 +157,7 @@ fn a_liar_who_names_an_identity_delays_its_true_address_by_one_dial_at_most() {
 
 #[test]
 fn a_host_is_dialed_once_a_minute_and_a_prefix_three_times() {
-    let mut bench = Bench::new(Policy { points_per_host: 100, dial_point_period: Duration::ZERO, ..busy() }, &[]);
+    let mut bench = Bench::new(Policy { points_per_host: 100, dial_point_period: Duration::ZERO, ..busy() }, &[], &[]);
     // Ten ports of one victim, a crowd in one /24, and somebody elsewhere.
     (0..10).for_each(|port| bench.hear(&global(&format!("8.8.8.8:{}", 9_000 + port))));
     (1..=10).for_each(|host| bench.hear(&global(&format!("9.9.9.{host}:9732"))));
@@ -262,7 +191,7 @@ fn a_host_is_dialed_once_a_minute_and_a_prefix_three_times() {
 
 #[test]
 fn an_ipv6_customer_is_one_prefix_and_a_64_one_host() {
-    let mut bench = Bench::new(Policy { allow_private: false, ..calm() }, &[]);
+    let mut bench = Bench::new(Policy { allow_private: false, ..calm() }, &[], &[]);
     let mut claim = |text: &str| {
         let to = global(text).socket().expect("an IP address");
         bench.pool.claim_dial(ms(0), to, None, Purpose::Wanted).is_ok()
@@ -276,7 +205,7 @@ fn an_ipv6_customer_is_one_prefix_and_a_64_one_host() {
 
 #[test]
 fn feelers_come_at_random_times_and_let_go_of_who_answers() {
-    let mut bench = Bench::new(Policy { feeler_period: Duration::from_secs(120), ..calm() }, &[]);
+    let mut bench = Bench::new(Policy { feeler_period: Duration::from_secs(120), ..calm() }, &[], &[]);
     bench.learn(1..200);
     let (mut now, end) = (ms(0), ms(4 * 3_600_000));
     let mut felt: Vec<(Time, SocketAddr)> = Vec::new();
@@ -297,12 +226,12 @@ fn feelers_come_at_random_times_and_let_go_of_who_answers() {
     let gaps: Vec<Duration> = felt.windows(2).map(|two| two[1].0.since(two[0].0)).collect();
     assert!(gaps.iter().any(|gap| *gap < Duration::from_secs(30)) && gaps.iter().any(|gap| *gap > Duration::from_secs(240)));
     assert_eq!(bench.pool.counts().links(), 0);
-    assert!(Bench::new(calm(), &[]).dials(end).is_empty(), "0s: never");
+    assert!(Bench::new(calm(), &[], &[]).dials(end).is_empty(), "0s: never");
 }
 
 #[test]
 fn an_address_that_somebody_wants_checked_is_felt_at_once() {
-    let mut bench = Bench::new(calm(), &[]);
+    let mut bench = Bench::new(calm(), &[], &[]);
     bench.learn(1..71);
     (1..=70).for_each(|number| bench.pool.want_check(at(number)));
     bench.pool.want_check(at(1));
@@ -320,13 +249,13 @@ fn an_address_that_somebody_wants_checked_is_felt_at_once() {
 
 #[test]
 fn a_seeds_answer_is_dialed_at_once_and_never_past_the_outbound_limit() {
-    let mut bench = Bench::new(Policy { dials_max: 100, ..busy() }, &[Address::of(at(1), None)]);
+    let mut bench = Bench::new(Policy { dials_max: 100, ..busy() }, &[], &[Address::of(at(1), None)]);
     let mut tight = bench.pool.policy().clone();
     tight.bounds.outbound_max = 12;
     bench.pool.set_policy(tight);
     let seed = bench.dials(ms(0))[0];
     assert_eq!(seed.1, at(1));
-    bench.open(ms(50), seed);
+    bench.answer(ms(50), seed);
     assert!(bench.dials(ms(50)).is_empty(), "nobody else is known");
     bench.learn(2..102);
     assert_eq!(bench.dials(ms(60)).len(), 11, "the answer, as far as places go");
@@ -336,7 +265,7 @@ fn a_seeds_answer_is_dialed_at_once_and_never_past_the_outbound_limit() {
 
 #[test]
 fn a_wait_is_drawn_once_and_not_at_each_look() {
-    let mut bench = Bench::new(busy(), &[]);
+    let mut bench = Bench::new(busy(), &[], &[]);
     bench.learn(1..2);
     let (link, _) = bench.dials(ms(0))[0];
     bench.end(ms(0), link, CloseReason::ConnectionRefused);
@@ -349,7 +278,7 @@ fn a_wait_is_drawn_once_and_not_at_each_look() {
 
 #[test]
 fn every_known_address_gets_its_turn() {
-    let mut bench = Bench::new(busy(), &[]);
+    let mut bench = Bench::new(busy(), &[], &[]);
     bench.learn(1..150);
     let (mut dialed, mut now) = (BTreeSet::new(), ms(0));
     while now < ms(60_000) {
@@ -364,7 +293,7 @@ fn every_known_address_gets_its_turn() {
 
 #[test]
 fn anchors_are_dialed_before_all_others_and_once() {
-    let mut bench = Bench::new(Policy { dial_rate: 2, ..busy() }, &[Address::of(at(9), None)]);
+    let mut bench = Bench::new(Policy { dial_rate: 2, ..busy() }, &[], &[Address::of(at(9), None)]);
     bench.learn(10..40);
     let anchor = |number| Anchor { at: at(number), peer: peer(number) };
     bench.pool.set_anchors(vec![anchor(1), anchor(2), anchor(3)]);
@@ -379,11 +308,11 @@ fn anchors_are_dialed_before_all_others_and_once() {
 
 #[test]
 fn anchors_are_the_longest_outbound_links_of_different_groups() {
-    let mut bench = Bench::new(Policy { anchors_max: 3, ..calm() }, &[]);
+    let mut bench = Bench::new(Policy { anchors_max: 3, ..calm() }, &[], &[]);
     bench.inbound(ms(0), 100..101);
     for number in 1..=5 {
         let link = bench.pool.claim_dial(ms(number), at(number as usize), None, Purpose::Wanted).expect("may dial");
-        bench.open(ms(number), (link, at(number as usize)));
+        bench.answer(ms(number), (link, at(number as usize)));
     }
     let twin = SocketAddr::from(([10, 1, 0, 7], 9_732));
     let link = bench.pool.claim_dial(ms(1), twin, None, Purpose::Wanted).expect("may dial");
@@ -398,7 +327,7 @@ fn anchors_are_the_longest_outbound_links_of_different_groups() {
 
 #[test]
 fn a_paused_node_dials_nobody_and_lets_nobody_in_but_whom_it_trusts() {
-    let mut bench = Bench::new(Policy { feeler_period: Duration::from_millis(1), ..busy() }, &[Address::of(at(1), None)]);
+    let mut bench = Bench::new(Policy { feeler_period: Duration::from_millis(1), ..busy() }, &[], &[Address::of(at(1), None)]);
     bench.learn(2..60);
     bench.pool.want_check(at(2));
     bench.pool.pause();
@@ -419,7 +348,7 @@ fn a_paused_node_dials_nobody_and_lets_nobody_in_but_whom_it_trusts() {
 
 #[test]
 fn who_has_come_but_not_in_when_a_pause_begins_is_refused() {
-    let mut bench = Bench::new(calm(), &[]);
+    let mut bench = Bench::new(calm(), &[], &[]);
     let link = bench.ids.next();
     bench.pool.claim_arrival(ms(0), link, at(1)).expect("may come");
     bench.pool.pause();
@@ -430,7 +359,7 @@ fn who_has_come_but_not_in_when_a_pause_begins_is_refused() {
 #[test]
 fn seeds_are_dialed_on_request_however_many_links_there_are_and_however_long_they_were_to_wait() {
     let seeds = [Address::of(at(1), None), Address::of(at(2), Some(peer(2))), "seed.example:9732".parse().expect("a name")];
-    let mut bench = Bench::new(calm(), &seeds);
+    let mut bench = Bench::new(calm(), &[], &seeds);
     bench.inbound(ms(0), 2..3);
     assert!(bench.dials(ms(40_000)).is_empty());
     let out = bench.order(ms(40_001), Input::DialSeeds { ticket: 3 });
@@ -446,7 +375,7 @@ fn seeds_are_dialed_on_request_however_many_links_there_are_and_however_long_the
 
 #[test]
 fn persistent_peers_come_and_go_while_the_node_runs() {
-    let mut bench = Bench::new(calm(), &[Address::of(at(2), None)]);
+    let mut bench = Bench::new(calm(), &[], &[Address::of(at(2), None)]);
     let set = |bench: &mut Bench, address: &str, is_added| {
         let address = address.parse().expect("an address");
         let out = bench.order(ms(0), Input::Persistent { ticket: 1, address, is_added });
@@ -486,12 +415,12 @@ fn persistent_peers_come_and_go_while_the_node_runs() {
 
 #[test]
 fn a_peer_that_is_persistent_no_more_is_protected_no_more() {
-    let mut bench = Bench::new(calm(), &[]);
+    let mut bench = Bench::new(calm(), &[], &[]);
     let add = |number: usize| Input::Persistent { ticket: 1, address: named(number, 1), is_added: true };
     let dialed = dials(&bench.order(ms(0), add(1)));
     bench.order(ms(0), add(2));
     let link = dialed[0].0;
-    bench.open(ms(0), dialed[0]);
+    bench.answer(ms(0), dialed[0]);
     let drop = |bench: &mut Bench| bench.pool.whom_to_drop(ms(1), 1, None, &mut bench.rng);
     bench.order(ms(0), Input::Persistent { ticket: 1, address: named(1, 1), is_added: false });
     assert!(drop(&mut bench).is_empty(), "another address names the peer");
@@ -501,7 +430,7 @@ fn a_peer_that_is_persistent_no_more_is_protected_no_more() {
 
 #[test]
 fn few_groups_are_told_once_until_there_are_enough() {
-    let mut bench = Bench::new(calm(), &[]);
+    let mut bench = Bench::new(calm(), &[], &[]);
     let link_at = |bench: &mut Bench, number: usize, host: u8| {
         let (to, who) = (SocketAddr::from(([10, number as u8, 0, host], 9_732)), PeerId::from_bytes([host; 32]));
         let link = bench.pool.claim_dial(ms(0), to, None, Purpose::Wanted).expect("may dial");
@@ -530,7 +459,7 @@ fn few_groups_are_told_once_until_there_are_enough() {
 #[test]
 fn the_next_round_comes_for_each_reason() {
     // An address is learned, a dial fails, its wait is over, a link is lost (CometBFT's peer manager wakes for these four).
-    let mut bench = Bench::new(Policy { dial_point_period: Duration::ZERO, ..busy() }, &[]);
+    let mut bench = Bench::new(Policy { dial_point_period: Duration::ZERO, ..busy() }, &[], &[]);
     assert!(bench.dials(ms(0)).is_empty());
     bench.learn(1..2);
     let (link, _) = bench.dials(ms(1))[0];
@@ -538,7 +467,7 @@ fn the_next_round_comes_for_each_reason() {
     bench.learn(2..3);
     let (other, to) = bench.dials(ms(2))[0];
     assert_eq!(to, at(2), "the one that failed waits");
-    bench.open(ms(3), (other, to));
+    bench.answer(ms(3), (other, to));
     bench.wake(ms(3));
     let elapsed = bench.pool.points().get(at(1)).expect("known").next_dial;
     assert!(bench.machine.deadline().is_some_and(|deadline| deadline <= elapsed));
@@ -552,7 +481,7 @@ fn the_next_round_comes_for_each_reason() {
 #[test]
 fn seeds_that_do_not_resolve_are_named_and_tried_again() {
     use crate::bus::outbox::Done;
-    let mut bench = Bench::new(busy(), &["seed.example:9732".parse().expect("a name")]);
+    let mut bench = Bench::new(busy(), &[], &["seed.example:9732".parse().expect("a name")]);
     let mut said = Vec::new();
     let mut asked = 0;
     for round in 0..4_u64 {

@@ -366,7 +366,8 @@ impl Maintenance {
     }
 
     /// Rounds that were asked for end when the bounds are kept, whatever is under way, or when nothing more can be done: no dial for a
-    /// link is under way, or waits for the pace of all dials. Of more than `ORDERS_MAX` the oldest end: dials may follow upon one another for ever, where nobody answers.
+    /// link is under way, or waits for the pace of all dials. Of more than `ORDERS_MAX` the oldest end: dials may follow upon one another
+    /// for ever, where nobody answers.
     fn end_rounds(&mut self, pool: &Pool, out: &mut Outbox, found: &Findings) {
         let is_for_link = |purpose: Option<Purpose>| purpose.is_some_and(Purpose::is_of_round);
         let is_under_way = || pool.slots().iter().any(|slot| is_for_link(slot.purpose) && slot.phase < Phase::Open);
@@ -407,7 +408,7 @@ impl Maintenance {
         let is_known = at.map_or_else(|| self.names.has_persistent(&address), has_fixed);
         let is_banned = |at: SocketAddr| pool.lists().standing(now, Some(at.ip()), address.id.as_ref()) == Standing::Banned;
         match at {
-            Some(_) if is_added && address.id.is_some() && expected.is_some() && expected != address.id => {
+            Some(_) if is_added && expected.zip(address.id).is_some_and(|(one, other)| one != other) => {
                 Answered::Refused("that address is configured with another identity: remove it first")
             }
             Some(at) if is_added && is_banned(at) => Answered::Refused("that address or its peer is banned: lift the ban first"),

@@ -28,8 +28,8 @@ pub(super) struct Crawl {
 }
 
 impl Crawl {
-    /// Dials known addresses, as many as there are places for, until all were crawled; then it rests for `seed.crawl_period`. Without any address,
-    /// the seeds.
+    /// Dials known addresses, as many as there are places for, until all were crawled; then it rests for `discovery.crawl_period`. Without any
+    /// address, the seeds.
     pub fn round(&mut self, now: Time, rng: &mut Rng, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
         if now < self.next {
             return found.wait_for(Some(self.next));
@@ -45,16 +45,14 @@ impl Crawl {
         };
         let due = pool.whom_to_dial(now, places * CANDIDATES_PER_DIAL, rng).now.into_iter();
         let due: Vec<_> = due.filter(|at| !was_crawled(*at)).take(places).collect();
-        if due.is_empty() {
-            self.next = now + pool.policy().crawl_period;
-            found.wait_for(Some(self.next));
+        if !due.is_empty() {
+            // It stops where no further one can begin now; the next round goes on.
+            due.into_iter().all(|at| dial(now, at, None, Purpose::Crawl, pool, out, found));
+            return;
         }
-        for at in &due {
-            if !dial(now, *at, None, Purpose::Crawl, pool, out, found) {
-                return;
-            }
-        }
-        if !due.is_empty() || pool.counts().links_and_dialing() > 0 {
+        self.next = now + pool.policy().crawl_period;
+        found.wait_for(Some(self.next));
+        if pool.counts().links_and_dialing() > 0 {
             return;
         }
         for (at, expect) in pool.whom_of_own_to_dial(now, false, rng).0.into_iter().take(places) {

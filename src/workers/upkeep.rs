@@ -1,7 +1,7 @@
 //! Maintenance alone over a pool, for its tests: it is woken, and what it orders is carried out by the test, or not.
 
 use super::machine::Machine;
-use super::maintenance::Maintenance;
+use super::maintenance::{Input, Maintenance};
 use super::testbed::{at, hello_of, ms, peer, policy};
 use crate::base::address::Address;
 use crate::base::link_id::{LinkId, LinkIds};
@@ -16,6 +16,9 @@ use crate::wire::hello::Hello;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// A dial that was ordered.
+pub type Dial = (LinkId, SocketAddr);
 
 pub struct Bench {
     pub pool: Pool,
@@ -38,10 +41,23 @@ impl Bench {
         out
     }
 
+    /// The dials of a round.
+    pub fn dials(&mut self, now: Time) -> Vec<Dial> {
+        dials(&self.wake(now))
+    }
+
+    pub fn order(&mut self, now: Time, order: Input) -> Outbox {
+        let mut out = Outbox::default();
+        self.machine.handle(now, order, &mut self.pool, &mut out);
+        out
+    }
+
+    pub fn hear(&mut self, address: &Address) {
+        self.pool.learn_all(ms(0), [(address, &[][..])].into_iter(), at(99), None);
+    }
+
     pub fn learn(&mut self, numbers: Range<usize>) {
-        for number in numbers {
-            self.pool.learn_all(ms(0), [(&Address::of(at(number), None), &[][..])].into_iter(), at(99), None);
-        }
+        numbers.for_each(|number| self.hear(&Address::of(at(number), None)));
     }
 
     /// Links that others made with us.
@@ -61,14 +77,22 @@ impl Bench {
         self.pool.open(now, link);
     }
 
-    pub fn fail(&mut self, now: Time, dials: &[(LinkId, SocketAddr)]) {
-        for (link, _) in dials {
-            self.pool.close(now, *link, CloseReason::ConnectionRefused, None, &[], &mut self.rng);
-        }
+    /// Whoever has that address answers.
+    pub fn answer(&mut self, now: Time, (link, to): Dial) {
+        let number = (0..250).find(|number| at(*number) == to).expect("one of ours");
+        self.open(now, link, number);
+    }
+
+    pub fn end(&mut self, now: Time, link: LinkId, reason: CloseReason) {
+        self.pool.close(now, link, reason, None, &[], &mut self.rng);
+    }
+
+    pub fn fail(&mut self, now: Time, dials: &[Dial]) {
+        dials.iter().for_each(|(link, _)| self.end(now, *link, CloseReason::ConnectionRefused));
     }
 }
 
-pub fn dials(out: &Outbox) -> Vec<(LinkId, SocketAddr)> {
+pub fn dials(out: &Outbox) -> Vec<Dial> {
     let dial = |command: &Command| if let Command::Dial { link, to, .. } = command { Some((*link, *to)) } else { None };
     out.commands.iter().filter_map(dial).collect()
 }
