@@ -7,6 +7,7 @@ use bowline::reactor::mio_net::MioNet;
 use bowline::reactor::net::{Net, Ready, Source};
 use bowline::sim::net::{HostId, Network};
 use bowline::sim::pipe::Weather;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -128,8 +129,8 @@ impl<T: Transport> Bench<T> {
 
     fn accept(&mut self, link: LinkId) -> SocketAddr {
         loop {
-            match self.on(1, |net| net.accept(LISTENER, link)) {
-                Ok(from) => return from,
+            match self.on(1, |net| net.accept(LISTENER, link, &|_| true)) {
+                Ok(from) => return from.expect("everybody is let in"),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
             }
             self.await_told(1, Source::Listener(LISTENER), |told| told.is_readable);
@@ -259,10 +260,31 @@ fn a_dial_is_accepted_and_comes_from_the_dialer<T: Transport>() {
     let from = bench.accept(B);
     assert_eq!(from.ip(), T::address(0));
     assert_ne!(from, at);
-    assert_eq!(kind(bench.on(1, |net| net.accept(LISTENER, LinkId::from_u64(9)))), Some(ErrorKind::WouldBlock));
+    assert_eq!(kind(bench.on(1, |net| net.accept(LISTENER, LinkId::from_u64(9), &|_| true))), Some(ErrorKind::WouldBlock));
     let foreign = Some(IpAddr::from([203, 0, 113, 1]));
     let refused = bench.on(0, |net| net.dial(LinkId::from_u64(8), at, foreign));
     assert_eq!(kind(refused), Some(ErrorKind::AddrNotAvailable));
+}
+
+fn who_is_not_let_in_is_closed_and_no_link_is_made<T: Transport>() {
+    let (mut bench, at) = Bench::<T>::listening();
+    bench.dial(A, at);
+    let asked = Cell::new(None);
+    let refuse = |from| {
+        asked.set(Some(from));
+        false
+    };
+    while asked.get().is_none() {
+        match bench.on(1, |net| net.accept(LISTENER, B, &refuse)) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                bench.await_told(1, Source::Listener(LISTENER), |told| told.is_readable);
+            }
+            accepted => assert!(matches!(accepted, Ok(None)), "{accepted:?}"),
+        }
+    }
+    assert_eq!(asked.get(), Some(T::address(0)));
+    assert_eq!(bench.read(1, B, 64), Err(ErrorKind::NotConnected));
+    assert_eq!(bench.read_to_end(0, A), b"");
 }
 
 fn an_empty_stream_would_block_and_then_tells<T: Transport>() {
@@ -435,7 +457,7 @@ fn many_wait_at_a_listener_and_all_are_accepted<T: Transport>() {
         bench.accept(LinkId::from_u64(5_000 + number));
     }
     // Found empty once, it tells of the next.
-    assert_eq!(kind(bench.on(1, |net| net.accept(LISTENER, B))), Some(ErrorKind::WouldBlock));
+    assert_eq!(kind(bench.on(1, |net| net.accept(LISTENER, B, &|_| true))), Some(ErrorKind::WouldBlock));
     bench.told.clear();
     bench.begin_dial(A, at);
     bench.await_told(1, Source::Listener(LISTENER), |told| told.is_readable);
@@ -446,7 +468,7 @@ fn who_stops_listening_keeps_the_links<T: Transport>() {
     let mut bench = Bench::<T>::linked();
     bench.on(1, |net| net.unlisten(LISTENER));
     bench.on(1, |net| net.unlisten(LISTENER));
-    assert_eq!(kind(bench.on(1, |net| net.accept(LISTENER, LinkId::from_u64(9)))), Some(ErrorKind::WouldBlock));
+    assert_eq!(kind(bench.on(1, |net| net.accept(LISTENER, LinkId::from_u64(9), &|_| true))), Some(ErrorKind::WouldBlock));
     assert_eq!(bench.write(0, A, b"still"), Ok(5));
     assert_eq!(bench.read_exactly(1, B, 5), b"still");
 }
@@ -477,7 +499,7 @@ fn who_dies_in_the_backlog_holds_nobody_up<T: Transport>() {
     let mut arrived = Vec::new();
     // Either the dead one is accepted and ends, or the transport has dropped it.
     for number in 60.. {
-        match bench.on(1, |net| net.accept(LISTENER, LinkId::from_u64(number))) {
+        match bench.on(1, |net| net.accept(LISTENER, LinkId::from_u64(number), &|_| true)) {
             Ok(_) => arrived.push(LinkId::from_u64(number)),
             Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(_) => {}
@@ -505,6 +527,7 @@ macro_rules! contract {
 contract! {
     port_zero_becomes_a_real_port
     a_dial_is_accepted_and_comes_from_the_dialer
+    who_is_not_let_in_is_closed_and_no_link_is_made
     an_empty_stream_would_block_and_then_tells
     a_short_read_has_emptied_the_stream
     what_arrives_before_the_accept_is_told

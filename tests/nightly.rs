@@ -176,7 +176,7 @@ fn a_thousand_kills_of_a_node_that_saves_lose_nothing_acknowledged() {
 fn liars_have_nobody_honest_listed() {
     let (first, count) = (number("BOWLINE_SEED", 1), number("BOWLINE_TRIALS", 200));
     for seed in first..first + count {
-        for spoils in [Spoils::Openings, Spoils::Links] {
+        for spoils in [Spoils::Openings, Spoils::Links, Spoils::Pace] {
             let framed =
                 framing(seed, 10 * MINUTE, spoils).unwrap_or_else(|failure| panic!("seed {seed}: {spoils:?}: {failure}"));
             println!("framing {seed}: {spoils:?}: {framed:?}");

@@ -364,7 +364,7 @@ fn fall_silent(bed: &Bed, target: &Target, act: fn(&mut Rogue)) -> Option<CloseR
     let link = bed.up(rogue.id);
     act(&mut rogue);
     let told = rogue.until_closed();
-    assert_eq!(bed.down(link).reason, CloseReason::PingTimeout);
+    assert_eq!(Some(bed.down(link).reason), told);
     told
 }
 
@@ -408,7 +408,7 @@ fn silences() -> Vec<Silence> {
                 rogue.wire.say(&record[..9]);
             })
         }),
-        row("half a message", MESSAGES, 2_000, Some(PingTimeout), |bed, at| {
+        row("half a message", MESSAGES, 2_000, Some(MessageTimeout), |bed, at| {
             fall_silent(bed, at, |rogue| data(rogue, &part(bulk().id, Kind::Message, 50_000, &[7; 10_000])))
         }),
         row("half a message from one who says other things", MESSAGES, 2_000, Some(MessageTimeout), |bed, at| {
@@ -420,8 +420,8 @@ fn silences() -> Vec<Silence> {
                 rogue.say(RecordType::Ping, &[1; 8]);
             }
             let told = rogue.until_closed();
-            let (down, greylisted) = bed.down_and_greylisted(link);
-            assert_eq!((down.reason, greylisted), (MessageTimeout, (Some(rogue.id), MessageTimeout)));
+            // Somebody between may do that to an honest peer: `is_well`, after each row, looks that nobody was listed.
+            assert_eq!(bed.down(link).reason, MessageTimeout);
             assert_eq!(bed.node.stats().messages_unfinished, 1);
             told
         }),

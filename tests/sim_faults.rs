@@ -36,7 +36,7 @@ fn linked() -> (Network, HostId, HostId) {
     let (mut network, one, other) = pair();
     network.port(one).dial(A, at(2), None).expect("a dial begins");
     run(&mut network, 1.0);
-    network.port(other).accept(LISTENER, B).expect("somebody is there");
+    network.port(other).accept(LISTENER, B, &|_| true).expect("somebody is there");
     run(&mut network, 1.0);
     ready(&mut network, one);
     ready(&mut network, other);
@@ -170,12 +170,12 @@ fn without_descriptors_nothing_is_accepted_or_dialed_until_one_is_free() {
     network.set_sockets_max(other, 1);
     network.port(one).dial(LinkId::from_u64(5), at(2), None).expect("a dial begins");
     run(&mut network, 1.0);
-    let error = network.port(other).accept(LISTENER, LinkId::from_u64(6)).expect_err("all are taken");
+    let error = network.port(other).accept(LISTENER, LinkId::from_u64(6), &|_| true).expect_err("all are taken");
     assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
     let error = network.port(other).dial(LinkId::from_u64(7), at(1), None).expect_err("all are taken");
     assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
     network.port(other).close(B);
-    assert!(network.port(other).accept(LISTENER, LinkId::from_u64(6)).is_ok(), "it still waits");
+    assert!(network.port(other).accept(LISTENER, LinkId::from_u64(6), &|_| true).is_ok(), "it still waits");
 }
 
 #[test]

@@ -73,6 +73,11 @@ fn liars_have_nobody_honest_listed() {
 }
 
 #[test]
+fn whoever_holds_back_what_others_say_has_nobody_honest_listed() {
+    frame("whoever_holds_back", Spoils::Pace);
+}
+
+#[test]
 fn whoever_stands_between_has_nobody_honest_listed() {
     frame("whoever_stands_between", Spoils::Links);
 }

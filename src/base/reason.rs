@@ -173,8 +173,8 @@ reasons! {
     PexMalformed = 63, Peer, "a PEX message that is not valid";
     /// An unknown PEX message type, or a message that its channel does not carry.
     UnknownMessage = 64, Peer, "an unknown message type";
-    /// A message that has begun and whose rest did not come in time.
-    MessageTimeout = 65, Peer, "the rest of a message did not come in time";
+    /// A message that has begun and whose rest did not come in time. Whoever carries the bytes may have held it back: nobody is to blame.
+    MessageTimeout = 65, Net, "the rest of a message did not come in time";
 
     /// The peer refused the link before authentication.
     Rejected = 70, Us, "the peer rejected the handshake";

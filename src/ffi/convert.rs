@@ -133,7 +133,7 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         R::Banned => BOWLINE_E_BANNED,
         R::Greylisted => BOWLINE_E_GREYLISTED,
         R::ConnectionRefused | R::Rejected | R::Nacked | R::NotTrusted => BOWLINE_E_REFUSED,
-        R::ConnectTimeout | R::PingTimeout | R::WriteStalled | R::Stalled => BOWLINE_E_TIMEOUT,
+        R::ConnectTimeout | R::PingTimeout | R::MessageTimeout | R::WriteStalled | R::Stalled => BOWLINE_E_TIMEOUT,
         R::Unreachable | R::ResolveFailed => BOWLINE_E_UNREACHABLE,
         R::Reset | R::Truncated => BOWLINE_E_RESET,
         R::NoFiles => BOWLINE_E_NO_FILES,
@@ -159,7 +159,6 @@ pub const fn of_reason(reason: CloseReason) -> bowline_result {
         | R::PanicContained => BOWLINE_E_PROTOCOL,
         R::ScoreTooLow
         | R::TooManyRequests
-        | R::MessageTimeout
         | R::ControlFlood
         | R::ControlNotRead
         | R::PexTooOften

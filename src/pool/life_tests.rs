@@ -222,7 +222,7 @@ fn twice_used(attempts_max: u32, is_fixed: bool) -> BTreeSet<Edge> {
         (1, 4, 0),
         (0, 1, 0),
         (0, 0, 0),
-        refused(43, CloseReason::MessageTimeout),
+        refused(43, CloseReason::CreditExceeded),
         (0, 1, 0),
         (7, 0, 11_379),
         (0, 2, 0),

@@ -131,13 +131,7 @@ pub fn penalty(reason: CloseReason) -> i32 {
     use CloseReason as R;
     match reason {
         R::WrongNetwork | R::WrongVersion | R::ClaimRequired | R::ScoreTooLow => 0,
-        R::ControlFlood
-        | R::ControlNotRead
-        | R::TooManyRequests
-        | R::MessageTimeout
-        | R::PexTooOften
-        | R::PexUnsolicited
-        | R::PexTooMany => HASTE,
+        R::ControlFlood | R::ControlNotRead | R::TooManyRequests | R::PexTooOften | R::PexUnsolicited | R::PexTooMany => HASTE,
         reason if reason.blame() == Blame::Peer => FAULT,
         _ => 0,
     }

@@ -136,5 +136,6 @@ impl Engine {
 
 /// True if words can still reach the peer.
 fn is_stream_whole(reason: CloseReason) -> bool {
-    reason.blame() != Blame::Net || matches!(reason, CloseReason::PingTimeout | CloseReason::HandshakeTimeout)
+    use CloseReason::{HandshakeTimeout, MessageTimeout, PingTimeout};
+    reason.blame() != Blame::Net || matches!(reason, PingTimeout | MessageTimeout | HandshakeTimeout)
 }

@@ -125,12 +125,16 @@ impl Net for MioNet {
         }
     }
 
-    fn accept(&mut self, listener: u32, link: LinkId) -> io::Result<SocketAddr> {
+    fn accept(&mut self, listener: u32, link: LinkId, admits: &dyn Fn(IpAddr) -> bool) -> io::Result<Option<SocketAddr>> {
         let socket = self.listeners.get(&listener).ok_or(io::ErrorKind::WouldBlock)?;
         let (stream, from) = socket.accept()?;
+        let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+        if !admits(from.ip()) {
+            return Ok(None);
+        }
         prepare(socket2::SockRef::from(&stream), self.notsent_lowat);
         self.adopt(link, stream)?;
-        Ok(SocketAddr::new(from.ip().to_canonical(), from.port()))
+        Ok(Some(from))
     }
 
     fn shed(&mut self, listener: u32) -> bool {

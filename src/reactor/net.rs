@@ -31,8 +31,9 @@ pub trait Net {
     /// Stops listening. Unknown numbers are ignored.
     fn unlisten(&mut self, listener: u32);
 
-    /// Accepts a connection as `link` and returns where it comes from. `WouldBlock` when none waits.
-    fn accept(&mut self, listener: u32, link: LinkId) -> io::Result<SocketAddr>;
+    /// Accepts a connection as `link` and returns where it comes from. `WouldBlock` when none waits. Who comes from where `admits` says no
+    /// is closed before anything is made for it: `None`.
+    fn accept(&mut self, listener: u32, link: LinkId, admits: &dyn Fn(IpAddr) -> bool) -> io::Result<Option<SocketAddr>>;
 
     /// Out of descriptors: accepts one waiting connection and closes it at once, with a descriptor kept in reserve. False if it could not.
     fn shed(&mut self, listener: u32) -> bool;

@@ -153,15 +153,15 @@ impl Engine {
 
     fn accept_one(&mut self, at: usize, listener: u32, net: &mut impl Net) {
         let id = self.core.ports.ids.next();
-        match net.accept(listener, id) {
-            Ok(from) => {
+        let (now, shut) = (self.core.ambient.now, self.core.ports.door.read());
+        match net.accept(listener, id, &|from| !shut.turns_away(now, from)) {
+            // Without a word.
+            Ok(None) => {
                 self.core.ports.counters.arrivals.add(1);
-                // Before anything is made for it, and without a word.
-                if self.core.ports.door.read().turns_away(self.core.ambient.now, from.ip()) {
-                    self.core.ports.counters.arrivals_shut.add(1);
-                    net.close(id);
-                    return;
-                }
+                self.core.ports.counters.arrivals_shut.add(1);
+            }
+            Ok(Some(from)) => {
+                self.core.ports.counters.arrivals.add(1);
                 self.insert(id, Direction::Inbound, from);
                 self.core.report(Report::Arrived { link: id, from });
                 let conn = self.conns.get_mut(&id).expect("it was just inserted");

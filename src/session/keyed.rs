@@ -107,7 +107,7 @@ impl Keyed {
             traffic.arrivals.end_step(intake);
             if let Ok(used) = result {
                 if used > 0 {
-                    traffic.liveness.note_records(cx.now);
+                    traffic.liveness.note_records();
                 }
                 traffic.liveness.note_rest(cx.now, input.len() - used);
                 traffic.arrivals.note_rest(cx.now, input.len() - used, used > 0);
@@ -148,11 +148,7 @@ impl Keyed {
     pub fn handle_deadline(&mut self, now: Time) -> Result<(), CloseReason> {
         let Stage::Open(traffic) = &mut self.stage else { return Ok(()) };
         let Traffic { liveness, arrivals, .. } = &mut **traffic;
-        let result = liveness.handle_deadline(now).and_then(|()| match arrivals.handle_deadline(now) {
-            // Who says nothing else either holds nothing back: nobody is blamed for an outage, or for who stands between and drips.
-            Err(CloseReason::MessageTimeout) if liveness.is_silent(now) => Err(CloseReason::PingTimeout),
-            result => result,
-        });
+        let result = liveness.handle_deadline(now).and_then(|()| arrivals.handle_deadline(now));
         result.inspect_err(|reason| self.close(*reason))
     }
 

@@ -28,8 +28,6 @@ pub struct Liveness {
     controls: Allowance,
     /// Bytes of an incomplete record, and since when there are not more.
     stalled: Option<(usize, Time)>,
-    /// When the peer last said anything: a whole record that has opened. Bytes before that may be anybody's who stands between.
-    heard: Time,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +53,6 @@ impl Liveness {
             pings: fresh(allowances.ping - allowances.ping / 10, PINGS_AT_ONCE),
             controls: fresh(Duration::from_secs(1) / allowances.controls_per_second.max(1), allowances.controls_at_once),
             stalled: None,
-            heard: now,
         }
     }
 
@@ -107,9 +104,8 @@ impl Liveness {
         if (0..count).all(|_| self.controls.take(now)) { Ok(()) } else { Err(CloseReason::ControlFlood) }
     }
 
-    /// Records have opened.
-    pub const fn note_records(&mut self, now: Time) {
-        self.heard = now;
+    /// Records have opened: what waits now is of another.
+    pub const fn note_records(&mut self) {
         self.stalled = None;
     }
 
@@ -130,12 +126,6 @@ impl Liveness {
         if let Some((_, since)) = &mut self.stalled {
             *since = now;
         }
-    }
-
-    /// True if the peer has said nothing for as long as a record may stand still: the network may be cut, the peer's machine asleep, or
-    /// somebody between us holds back what it says.
-    pub fn is_silent(&self, now: Time) -> bool {
-        now.since(self.heard) >= self.timeouts.record
     }
 
     /// Time has passed.
@@ -246,16 +236,6 @@ mod tests {
         assert_eq!(live.handle_deadline(at(50)), Err(CloseReason::PingTimeout));
         live.note_rest(at(50), 0);
         assert!(live.handle_deadline(at(50)).is_ok());
-    }
-
-    #[test]
-    fn only_records_that_have_opened_are_heard() {
-        let mut live = liveness();
-        (1..30).for_each(|second| live.note_rest(at(second), second as usize));
-        assert!(!live.is_silent(at(29)) && live.is_silent(at(30)));
-        live.note_records(at(30));
-        assert!(!live.is_silent(at(59)) && live.is_silent(at(60)));
-        assert!(live.handle_deadline(at(60)).is_ok(), "no half record waits");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::bus::outbox::Notice;
 use crate::pool::slots::Phase;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Two links between one pair may last so long while their ends find out (security reference 3.5, I3).
@@ -167,9 +167,16 @@ pub(super) struct Gone {
 pub(super) struct Pairs {
     twice_since: BTreeMap<(HostId, PeerId), Time>,
     half_since: BTreeMap<(HostId, LinkId), Time>,
+    /// Where hosts without a node are. Through them a link may lead to a node, and they tell of its end when they like, if ever.
+    bare: BTreeSet<IpAddr>,
 }
 
 impl Pairs {
+    /// A host without a node is there.
+    pub fn note_bare(&mut self, at: IpAddr) {
+        self.bare.insert(at);
+    }
+
     /// Two hosts have one link, or none, and both know of it; nobody has a link with a program that is dead. While the network is
     /// disturbed, half links are not counted; nor are links with the former life of somebody who had lost its power: no stream tells of that.
     pub fn check(&mut self, now: Time, hosts: &[&Host], gone: &Gone, is_disturbed: bool) -> Result<(), Violation> {
@@ -205,7 +212,7 @@ impl Pairs {
                 Some(other) => !linked[other * hosts.len() + one] && !is_of_former_life(other),
                 None => gone.crashed.contains(&peer),
             };
-            if is_half && !is_disturbed {
+            if is_half && !is_disturbed && !self.bare.contains(&slot.remote.ip()) {
                 half.insert((id, slot.link), *self.half_since.get(&(id, slot.link)).unwrap_or(&now));
             }
         }

@@ -111,7 +111,7 @@ impl Net for Port<'_> {
         self.stop_listening(listener);
     }
 
-    fn accept(&mut self, listener: u32, link: LinkId) -> io::Result<SocketAddr> {
+    fn accept(&mut self, listener: u32, link: LinkId, admits: &dyn Fn(IpAddr) -> bool) -> io::Result<Option<SocketAddr>> {
         let would_block = || io::Error::from(ErrorKind::WouldBlock);
         let waiting = self.network.station(self.host).listeners.get_mut(&listener).ok_or_else(would_block)?;
         let Some(number) = waiting.backlog.front().copied() else {
@@ -122,7 +122,12 @@ impl Net for Port<'_> {
         if let Some(waiting) = self.network.station(self.host).listeners.get_mut(&listener) {
             waiting.backlog.pop_front();
         }
-        self.adopt(link, number)
+        let from = self.adopt(link, number)?;
+        if !admits(from.ip()) {
+            self.close(link);
+            return Ok(None);
+        }
+        Ok(Some(from))
     }
 
     fn shed(&mut self, listener: u32) -> bool {

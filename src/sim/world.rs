@@ -235,6 +235,7 @@ impl World {
     pub fn add_bare(&mut self, address: IpAddr) -> HostId {
         let id = self.network.add(&[address]);
         self.seats.push(Seat::default());
+        self.pairs.note_bare(address);
         id
     }
 

@@ -208,12 +208,12 @@ impl Net for Scarce {
     fn unlisten(&mut self, listener: u32) {
         self.inner.unlisten(listener);
     }
-    fn accept(&mut self, listener: u32, link: LinkId) -> io::Result<SocketAddr> {
+    fn accept(&mut self, listener: u32, link: LinkId, admits: &dyn Fn(IpAddr) -> bool) -> io::Result<Option<SocketAddr>> {
         if self.failures > 0 {
             self.failures -= 1;
             return Err(io::Error::from_raw_os_error(libc::EMFILE));
         }
-        self.inner.accept(listener, link)
+        self.inner.accept(listener, link, admits)
     }
     fn shed(&mut self, listener: u32) -> bool {
         self.shed += 1;

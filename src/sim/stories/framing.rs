@@ -28,13 +28,15 @@ const BETWEEN: u16 = 30_000;
 /// What is overheard of a stream: its first message and more.
 const OVERHEARD: usize = 1_024;
 
-/// Where somebody between changes a byte.
+/// What somebody between does to what passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spoils {
-    /// In the first message of either side.
+    /// Changes a byte of the first message of either side.
     Openings,
-    /// Anywhere in the handshake, or in what is said on the link soon after it.
+    /// Changes a byte anywhere in the handshake, or in what is said on the link soon after it.
     Links,
+    /// Changes nothing; but from somewhere on it lets through few bytes at a time, or nothing for a while.
+    Pace,
 }
 
 impl Spoils {
@@ -42,7 +44,7 @@ impl Spoils {
     fn within(self) -> u64 {
         match self {
             Spoils::Openings => 96,
-            Spoils::Links => 6_000,
+            Spoils::Links | Spoils::Pace => 3_000,
         }
     }
 }
@@ -52,7 +54,7 @@ impl Spoils {
 pub struct Framed {
     /// Connections that went through somebody who stands between.
     pub relayed: usize,
-    /// Of them, those in which a byte was changed.
+    /// Directions in which a byte was changed, or bytes were held back.
     pub spoiled: usize,
     /// First messages that were said again to others.
     pub replayed: usize,
@@ -84,14 +86,20 @@ pub fn framing(seed: u64, lasts: Duration, spoils: Spoils) -> Result<Framed, Fai
     for number in 0..=FRAMERS {
         let mut plan = plan(HONEST + number, &mut rng);
         plan.conduct = if number < FRAMERS { Conduct::Framer { names: names.clone() } } else { Conduct::Flooder };
-        let victim = rng.index(ids.len());
+        // Not the first, which is everybody's seed: nobody may have itself as its only seed.
+        let victim = 1 + rng.index(ids.len() - 1);
         plan.settings.listen_advertise = Some(Address::of(at(victim as u16), Some(ids[victim])));
         world.add(plan)?;
     }
     let honest = Honest { ids: ids.into_iter().collect(), ips: (0..HONEST).map(address).collect() };
-    let end = world.now() + lasts;
+    let (end, mut talk) = (world.now() + lasts, Talk::default());
     while world.now() < end {
+        // The larger messages take several records each.
+        if rng.percent(2) {
+            talk.say(&mut world, &mut rng);
+        }
         world.run_for(Duration::from_millis(50))?;
+        talk.listen(&mut world)?;
         for one in &mut between {
             one.pass_on(&mut world, &mut rng);
         }
@@ -104,7 +112,7 @@ pub fn framing(seed: u64, lasts: Duration, spoils: Spoils) -> Result<Framed, Fai
         spoiled: sum(|one| one.spoiled),
         replayed: sum(|one| one.replayed),
         rogues_listed: world.hosts().filter(|host| honest.ids.contains(&host.peer())).map(entries).sum(),
-        outcome: outcome(&world, &Talk::default()),
+        outcome: outcome(&world, &talk),
     })
 }
 
@@ -168,10 +176,13 @@ fn culprit_history(host: &Host, culprit: &Culprit) -> String {
 #[derive(Default)]
 struct Way {
     waiting: Vec<u8>,
+    /// Bytes that came in.
     passed: u64,
+    /// How many bytes it lets through at a time, once it holds back.
+    drip: Option<usize>,
 }
 
-/// Somebody who takes connections, passes on what is said to an honest node and back, and changes a byte of it.
+/// Somebody who takes connections, passes on what is said to an honest node and back, and spoils it.
 struct Between {
     id: HostId,
     /// Whom it pretends to be.
@@ -217,7 +228,7 @@ impl Between {
         loop {
             let (here, there) = (self.next_link(), self.next_link());
             let mut port = world.port(self.id);
-            if port.accept(0, here).is_err() {
+            if port.accept(0, here, &|_| true).is_err() {
                 return;
             }
             if port.dial(there, at(self.target), None).is_err() {
@@ -243,7 +254,10 @@ impl Between {
                     let mut piece = bytes[..count].to_vec();
                     if let Some(place) = spoils_at.and_then(|at| at.checked_sub(way.passed)).filter(|place| *place < count as u64)
                     {
-                        piece[place as usize] ^= 1;
+                        match self.spoils {
+                            Spoils::Pace => way.drip = Some(1 + rng.index(2_000)),
+                            Spoils::Openings | Spoils::Links => piece[place as usize] ^= 1,
+                        }
                         spoils_at = None;
                         self.spoiled += 1;
                     }
@@ -258,7 +272,18 @@ impl Between {
                 Err(error) => break matches!(error.kind(), ErrorKind::WouldBlock),
             }
         };
-        let written = match port.write(other, &way.waiting) {
+        let may_pass = match way.drip {
+            // Now and then, two seconds apart on average.
+            Some(bytes) => {
+                if rng.below(40) == 0 {
+                    bytes.min(way.waiting.len())
+                } else {
+                    0
+                }
+            }
+            None => way.waiting.len(),
+        };
+        let written = match port.write(other, &way.waiting[..may_pass]) {
             Ok(count) => count,
             Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
             Err(_) => way.waiting.len(),
@@ -275,7 +300,7 @@ impl Between {
         // Written as soon as it is up: it is one way of a pair without another end.
         if world.port(self.id).dial(link, to, None).is_ok() {
             self.replayed += 1;
-            self.pairs.insert(self.no_link(), (link, Way { waiting: first.to_vec(), passed: 0 }, None));
+            self.pairs.insert(self.no_link(), (link, Way { waiting: first.to_vec(), ..Way::default() }, None));
         }
     }
 

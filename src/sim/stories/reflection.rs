@@ -125,7 +125,7 @@ impl Victim {
         for event in ready {
             match event.source {
                 Source::Listener(listener) => {
-                    while let Ok(from) = port.accept(listener, LinkId::from_u64(self.links)) {
+                    while let Ok(Some(from)) = port.accept(listener, LinkId::from_u64(self.links), &|_| true) {
                         self.seen.entry(from.ip()).or_default().push((now, listener as u16));
                         if self.hangs_up {
                             port.close(LinkId::from_u64(self.links));
