@@ -99,10 +99,14 @@ impl Pool {
             self.points.make_room(&self.policy);
         }
         let is_fixed = self.points.fix(now, at, peer, is_persistent);
-        if let Some(peer) = peer.filter(|_| is_fixed && is_persistent) {
-            self.persistent_peers.insert(peer);
-        }
+        self.note_persistent_peers();
         is_fixed
+    }
+
+    /// Who is protected follows from the points alone, so that nobody stays so whom no point names any more.
+    fn note_persistent_peers(&mut self) {
+        self.persistent_peers =
+            self.points.fixed().filter(|point| point.is_persistent).filter_map(|point| point.expected).collect();
     }
 
     /// Learns addresses that `peer` at `from` told of, and says how many were new. Each is hearsay of that peer's group. Beyond what may
@@ -238,12 +242,11 @@ impl Pool {
     pub fn unfix(&mut self, at: SocketAddr, is_persistent: bool) -> bool {
         let at = canonical_socket(at);
         let is_such = |point: &&Point| if is_persistent { point.is_persistent } else { point.is_seed };
-        let Some(expected) = self.points.get(at).filter(is_such).map(|point| point.expected) else { return false };
-        self.points.unfix(at, is_persistent);
-        let is_named = |peer: &PeerId| self.points.fixed().any(|point| point.is_persistent && point.expected == Some(*peer));
-        if let Some(peer) = expected.filter(|peer| !is_named(peer)) {
-            self.persistent_peers.remove(&peer);
+        if self.points.get(at).filter(is_such).is_none() {
+            return false;
         }
+        self.points.unfix(at, is_persistent);
+        self.note_persistent_peers();
         true
     }
 

@@ -6,6 +6,7 @@ use super::table::Settings;
 use crate::base::address::{Address, AddressError};
 use crate::base::limits::{LINK_TURN_MIN, RATE_MAX, RATE_MIN};
 use crate::base::quota::{self, QuotaError, RoleQuota};
+use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub enum Complaint {
     OnlyItself,
     #[error("{name}: {address}: {why}")]
     Undialable { name: &'static str, address: Box<Address>, why: AddressError },
+    #[error("{one} and {other} name two identities at {at}: remove the one that is not there")]
+    TwoIdentities { one: &'static str, other: &'static str, at: Box<Address> },
     #[error("{low} ({low_value}) is above {high} ({high_value}): lower the one or raise the other")]
     Order { low: &'static str, low_value: String, high: &'static str, high_value: String },
     #[error("{name} ({value} bytes/s) is too slow: set at least {least} bytes/s, so that {why}, or 0 for no limit")]
@@ -157,6 +160,7 @@ impl Settings {
             };
             complaints.extend(addresses.iter().filter_map(undialable));
         }
+        complaints.extend(self.complaints_on_identities());
         if self.discovery_bootstrap && self.pex_private {
             let why = "a bootstrap node gives addresses to everyone, a private node to nobody";
             complaints.push(Complaint::Conflict { one: "discovery.bootstrap", other: "pex.private", why });
@@ -172,6 +176,23 @@ impl Settings {
         if self.discovery_seed_mode && !self.pex_enabled {
             let why = "a seed node does nothing but exchange addresses: turn pex.enabled on";
             complaints.push(Complaint::Conflict { one: "discovery.seed_mode", other: "pex.enabled", why });
+        }
+        complaints
+    }
+
+    /// Seeds and persistent peers of which two are at one address.
+    fn complaints_on_identities(&self) -> Vec<Complaint> {
+        let (mut first, mut complaints) = (BTreeMap::new(), Vec::new());
+        for (other, addresses) in
+            [("discovery.seeds", &self.discovery_seeds), ("discovery.persistent", &self.discovery_persistent)]
+        {
+            for address in addresses {
+                let (Some(id), at) = (address.id, Address { id: None, ..address.clone() }) else { continue };
+                let (one, known) = *first.entry(at.clone()).or_insert((other, id));
+                if known != id {
+                    complaints.push(Complaint::TwoIdentities { one, other, at: Box::new(at) });
+                }
+            }
         }
         complaints
     }
@@ -357,6 +378,22 @@ mod tests {
             assert!(settings.clone().check_knowing(1).is_ok(), "{seeds}");
             settings.set("discovery.persistent", "192.0.2.9:9732").expect("an address");
             assert!(settings.check().is_ok(), "{seeds}");
+        }
+    }
+
+    #[test]
+    fn an_address_has_one_identity_in_all_lists() {
+        let (a, b) = (format!("{:02x}", 1).repeat(32), format!("{:02x}", 2).repeat(32));
+        for host in ["192.0.2.1", "peer.example"] {
+            let at = |id: &str| format!("{id}@{host}:9732");
+            let found = complaints(|s| {
+                s.set("discovery.seeds", &format!("{},{host}:9732", at(&a))).expect("addresses");
+                s.set("discovery.persistent", &format!("{},{}", at(&a), at(&b))).expect("addresses");
+            });
+            let expected = format!(
+                "discovery.seeds and discovery.persistent name two identities at bowline://{host}:9732: remove the one that is not there"
+            );
+            assert_eq!(found, [expected]);
         }
     }
 

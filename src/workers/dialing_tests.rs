@@ -12,7 +12,7 @@ use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::base::verdict::Verdict;
 use crate::bus::command::Command;
-use crate::bus::outbox::{Answered, Job, Notice};
+use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::pool::points::{Proof, State};
 use crate::pool::policy::Policy;
 use crate::pool::saved::Anchor;
@@ -406,6 +406,11 @@ fn persistent_peers_come_and_go_while_the_node_runs() {
     assert_eq!(set(&mut bench, "peer.example:9732", false).0, Answered::Changed(false));
     let own = Address::of(at(200), Some(peer(0))).to_string();
     assert!(matches!(set(&mut bench, &own, true).0, Answered::Refused(why) if why.contains("itself")));
+    // A name has one identity, too.
+    let named = |number: usize| format!("{}@two.example:9732", peer(number));
+    assert_eq!(set(&mut bench, &named(5), true).0, Answered::Changed(true));
+    assert!(matches!(set(&mut bench, &named(6), true).0, Answered::Refused(why) if why.contains("another identity")));
+    assert_eq!(set(&mut bench, &named(5), false).0, Answered::Changed(true));
     for number in 0..256 {
         let at = SocketAddr::from(([10, 200, 0, 1], 10_000 + number));
         assert_eq!(set(&mut bench, &at.to_string(), true).0, Answered::Changed(true));
@@ -426,6 +431,40 @@ fn a_peer_that_is_persistent_no_more_is_protected_no_more() {
     assert!(drop(&mut bench).is_empty(), "another address names the peer");
     bench.order(ms(0), Input::Persistent { ticket: 1, address: Address::of(at(2), None), is_added: false });
     assert_eq!(drop(&mut bench), [link]);
+}
+
+#[test]
+fn whom_two_names_lead_to_is_protected_no_longer_than_it_is_named() {
+    let (mut bench, seen) = (Bench::new(calm(), &[], &[]), SocketAddr::from(([10, 1, 1, 1], 9_732)));
+    let name = |number: usize| -> Address { format!("{}@peer{number}.example:9732", peer(number)).parse().expect("an address") };
+    for number in [1, 2] {
+        let out = bench.order(ms(0), Input::Persistent { ticket: 1, address: name(number), is_added: true });
+        let [Job::Resolve { ticket, .. }] = out.jobs[..] else { panic!("{out:?}") };
+        bench.order(ms(0), Input::Done(Done::Resolved { ticket, addresses: vec![seen] }));
+    }
+    bench.inbound(ms(0), 1..3);
+    let droppable = |bench: &mut Bench| bench.pool.whom_to_drop(ms(1), 2, None, &mut bench.rng).len();
+    assert_eq!(droppable(&mut bench), 1, "one address has one identity");
+    for number in [1, 2] {
+        bench.order(ms(0), Input::Persistent { ticket: 1, address: name(number), is_added: false });
+    }
+    assert_eq!(droppable(&mut bench), 2);
+}
+
+#[test]
+fn a_name_that_resolves_to_where_no_node_can_be_is_told_of_and_asked_for_again() {
+    let seed: Address = "seed.example:9732".parse().expect("an address");
+    let mut bench = Bench::new(calm(), &[], &[seed, Address::of(at(7), None)]);
+    let asked =
+        |out: &Outbox| out.jobs.iter().find_map(|job| if let Job::Resolve { ticket, .. } = job { Some(*ticket) } else { None });
+    for (hour, nowhere) in (0..).zip(["0.0.0.0:9732", "224.0.0.1:9732", "[::]:9732"]) {
+        let now = ms(hour * 3_600_000);
+        let at = nowhere.parse().expect("an address");
+        let ticket = asked(&bench.wake(now)).expect("it is asked for");
+        let out = bench.order(now, Input::Done(Done::Resolved { ticket, addresses: vec![at] }));
+        assert!(out.log.iter().any(|(.., line)| line.contains("where no node can be")), "{:?}", out.log);
+        assert!(bench.pool.points().get(at).is_none());
+    }
 }
 
 #[test]

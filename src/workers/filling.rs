@@ -31,6 +31,11 @@ pub(super) fn has_hope(now: Time, pool: &Pool) -> bool {
     dials(pool).any(|slot| slot.purpose.is_some_and(is_of_need) && is_hopeful(slot))
 }
 
+/// How many dials for that are under way.
+pub(super) fn count(pool: &Pool, purpose: Purpose) -> usize {
+    dials(pool).filter(|slot| slot.purpose == Some(purpose)).count()
+}
+
 /// When the first dial that is counted on now is no more, with too few links.
 pub(super) fn hopeful_until(now: Time, pool: &Pool) -> Option<Time> {
     has_too_few(pool).then(|| dials(pool).map(|slot| slot.since + ANSWERED_WITHIN).filter(|at| *at > now).min())?

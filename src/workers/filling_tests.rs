@@ -82,10 +82,12 @@ fn an_eighth_of_the_dials_is_left_to_whom_the_operator_names() {
     bench.pool.claim_dial(ms(5_000), at(201), None, Purpose::Asked { tag: None }).expect("a place is left for it");
 }
 
-/// Of an hour in which each dial ends after ten seconds and new addresses come every ten: how often the seed is dialed.
-fn seed_dials(persistent: &[Address], learns: bool) -> usize {
+/// An hour in which each dial ends after ten seconds and new addresses come every ten: at which seconds the seed is dialed, and at which others
+/// that are not persistent.
+fn hour(persistent: &[Address], learns: bool) -> (Vec<u64>, Vec<u64>) {
     let mut bench = Bench::new(Policy { dial_rate: 10, ..busy() }, persistent, &[Address::of(at(250), None)]);
-    let (mut under_way, mut dialed, mut told) = (Vec::new(), 0, 1);
+    let (mut under_way, mut told) = (Vec::new(), 1);
+    let (mut to_seed, mut to_others) = (Vec::new(), Vec::new());
     for second in 0..3_600 {
         let now = ms(second * 1_000);
         let (over, rest): (Vec<_>, Vec<_>) = under_way.into_iter().partition(|(since, _)| since + 10 <= second);
@@ -95,19 +97,28 @@ fn seed_dials(persistent: &[Address], learns: bool) -> usize {
             bench.learn(told..told + 1);
             told += 1;
         }
-        let new = dials(&bench.wake(now));
-        dialed += new.iter().filter(|(_, to)| *to == at(250)).count();
-        under_way.extend(new.into_iter().map(|dial| (second, dial)));
+        for dial in dials(&bench.wake(now)) {
+            match dial.1 {
+                to if to == at(250) => to_seed.push(second),
+                to if persistent.iter().all(|address| address.socket() != Some(to)) => to_others.push(second),
+                _ => {}
+            }
+            under_way.push((second, dial));
+        }
     }
-    dialed
+    (to_seed, to_others)
 }
 
 #[test]
 fn no_hearsay_and_no_dead_peers_of_ones_own_keep_a_node_from_its_seeds() {
-    assert!(seed_dials(&[], true) >= 10, "an address each ten seconds");
+    assert!(hour(&[], true).0.len() >= 10, "an address each ten seconds");
     let dead: Vec<Address> =
-        (300..340).map(|number| Address::of(SocketAddr::from(([11, 0, number as u8, 1], 9_732)), None)).collect();
-    assert!(seed_dials(&dead, false) >= 10, "forty persistent peers where nobody answers");
+        (0..256).map(|number| Address::of(SocketAddr::from(([11, 1, number as u8, 1], 9_732)), None)).collect();
+    for count in [20, 40, 256] {
+        let (to_seed, to_others) = hour(&dead[..count], true);
+        assert!(to_seed.len() >= 10 && to_seed[0] <= 60, "{count} persistent peers where nobody answers: {to_seed:?}");
+        assert!(to_others.len() >= 60 && to_others[0] <= 10, "{count} persistent peers where nobody answers: {to_others:?}");
+    }
 }
 
 #[test]

@@ -293,7 +293,9 @@ impl Maintenance {
     fn dial_persistent(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
         let (due, next_at) = pool.whom_of_own_to_dial(now, true, &mut self.rng);
         found.wait_for(next_at);
-        for (at, expect) in due {
+        // However many of them are dead: the other half of the dials is for seeds, and for who is known otherwise.
+        let free = pool.policy().dials_max.div_ceil(2).saturating_sub(filling::count(pool, Purpose::Persistent));
+        for (at, expect) in due.into_iter().take(free) {
             if !dial(now, at, expect, Purpose::Persistent, pool, out, found) {
                 break;
             }
@@ -409,6 +411,9 @@ impl Maintenance {
         let is_banned = |at: SocketAddr| pool.lists().standing(now, Some(at.ip()), address.id.as_ref()) == Standing::Banned;
         match at {
             Some(_) if is_added && expected.zip(address.id).is_some_and(|(one, other)| one != other) => {
+                Answered::Refused("that address is configured with another identity: remove it first")
+            }
+            None if is_added && self.names.has_other_identity(&address) => {
                 Answered::Refused("that address is configured with another identity: remove it first")
             }
             Some(at) if is_added && is_banned(at) => Answered::Refused("that address or its peer is banned: lift the ban first"),

@@ -6,7 +6,7 @@ use crate::base::address::{Address, Host, Scheme};
 use crate::base::limits::{ADDRESSES_PER_NAME, NAMES_HEARD_MAX, NAMES_HEARD_PER_PEER, RESOLVE_TIMEOUT, TELLINGS_MAX};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
-use crate::base::point::Group;
+use crate::base::point::{Group, is_host};
 use crate::base::throttle::Throttle;
 use crate::base::time::Time;
 use crate::bus::outbox::{Job, Outbox};
@@ -99,6 +99,15 @@ impl Names {
         self.all.iter().any(|name| name.is_persistent && name.address == *address)
     }
 
+    /// Another identity is configured at that name and port.
+    pub fn has_other_identity(&self, address: &Address) -> bool {
+        let is_other = |name: &Name| {
+            let (one, other) = (&name.address, address);
+            (&one.host, one.port) == (&other.host, other.port) && one.id.zip(other.id).is_some_and(|(one, other)| one != other)
+        };
+        self.all.iter().any(is_other)
+    }
+
     /// Forgets the name of a persistent peer; what it has resolved to loses its special place. False if there was none.
     pub fn remove_persistent(&mut self, address: &Address, pool: &mut Pool) -> bool {
         let Some(index) = self.all.iter().position(|name| name.is_persistent && name.address == *address) else { return false };
@@ -151,16 +160,21 @@ impl Names {
         let Some(index) = self.all.iter().position(|name| name.ticket == Some(ticket)) else { return };
         let (name, policy) = (&mut self.all[index], pool.policy());
         name.ticket = None;
-        name.misses = if addresses.is_empty() { name.misses.saturating_add(1) } else { 0 };
-        name.next_question = now + if addresses.is_empty() { policy.dial_period } else { policy.maintenance_period };
-        if addresses.is_empty() {
+        // Of more than are taken always the same: name servers give them in another order each time. A filter of names answers 0.0.0.0.
+        let found: BTreeSet<SocketAddr> =
+            addresses.iter().map(|at| canonical_socket(*at)).filter(|at| is_host(at.ip())).collect();
+        name.misses = if found.is_empty() { name.misses.saturating_add(1) } else { 0 };
+        name.next_question = now + if found.is_empty() { policy.dial_period } else { policy.maintenance_period };
+        if found.is_empty() {
             let wait = policy.dial_period.as_secs();
-            let text = || format!("{} does not resolve: it is asked for again in {wait} s", name.address);
+            let why = match addresses.first() {
+                Some(at) => format!("resolves to {}, where no node can be", at.ip()),
+                None => "does not resolve".to_owned(),
+            };
+            let text = || format!("{} {why}: it is asked for again in {wait} s", name.address);
             out.log.extend(self.lines.line(now, text).map(|line| (log::Level::Warn, LOG, line)));
             return;
         }
-        // Of more than are taken always the same: name servers give them in another order each time.
-        let found: BTreeSet<SocketAddr> = addresses.iter().map(|at| canonical_socket(*at)).collect();
         let is_used = |at: &&SocketAddr| is_linked(**at, pool);
         let used: BTreeSet<SocketAddr> = name.resolved.iter().filter(is_used).copied().collect();
         let new: Vec<SocketAddr> = used.iter().chain(found.difference(&used)).take(ADDRESSES_PER_NAME).copied().collect();
@@ -300,6 +314,10 @@ impl Heard {
             out.nudge_maintenance |= name.learn(now, pool) > 0;
         }
         let is_waiting = |name: &HeardName| name.asked_at.is_none();
+        if self.all.iter().any(|name| name.ticket.is_some()) {
+            // The resolver looks one such name up at a time: those behind one that hangs wait here, where they cannot be lost.
+            return Time::MAX;
+        }
         if now >= self.next_question
             && let Some(name) = self.all.iter_mut().find(|name| is_waiting(name))
         {
@@ -351,14 +369,14 @@ mod tests {
         heard.add(ms(0), &"a0.example:1".parse().expect("an address"), (at(2), peer(2)));
         heard.add(ms(0), &"mconn://b.example:1".parse().expect("an address"), (at(2), peer(2)));
         heard.add(ms(0), &Address::of(at(3), None), (at(2), peer(2)));
-        let asked: Vec<_> = (0..20).flat_map(|n| questions(&mut heard, ms(n * 500))).collect();
-        assert_eq!(asked, ["a0.example", "a1.example", "a2.example", "a3.example"]);
-        assert_eq!(questions(&mut heard, ms(1_000)).len(), 0);
-        for ticket in 1..=4 {
-            assert!(heard.all.iter().any(|name| name.ticket == Some(ticket)));
-            let mut pool = pool();
-            assert!(!heard.resolved(ms(10_000), ticket, &[], &mut pool));
+        let mut asked = Vec::new();
+        for half_second in 0..20 {
+            let names = questions(&mut heard, ms(half_second * 500));
+            assert!(names.is_empty() || half_second % 2 == 0, "one a second");
+            asked.extend(names);
+            heard.resolved(ms(half_second * 500), asked.len() as u64, &[], &mut pool());
         }
+        assert_eq!(asked, ["a0.example", "a1.example", "a2.example", "a3.example"]);
         heard.add(ms(3_599_999), &named("a0.example", 7), (at(1), peer(1)));
         assert!(questions(&mut heard, ms(3_599_999)).is_empty());
         heard.add(ms(3_600_000), &named("a0.example", 7), (at(1), peer(1)));
@@ -367,6 +385,23 @@ mod tests {
             heard.add(ms(3_600_000), &named(&format!("c{number}.example"), 7), (at(1), peer(number)));
         }
         assert_eq!(heard.all.len(), NAMES_HEARD_MAX);
+    }
+
+    #[test]
+    fn a_name_that_hangs_loses_no_other_that_was_heard() {
+        let mut heard = Heard::default();
+        heard.add(ms(0), &named("hangs.example", 7), (at(1), peer(1)));
+        assert_eq!(questions(&mut heard, ms(0)), ["hangs.example"]);
+        for number in 0..20 {
+            heard.add(ms(1), &named(&format!("good{number}.example"), 7), (at(2 + number), peer(2 + number)));
+        }
+        assert!((1..30).all(|second| questions(&mut heard, ms(second * 1_000)).is_empty()), "one at a time");
+        let mut pool = pool();
+        assert!(!heard.resolved(ms(30_000), 1, &[], &mut pool));
+        for number in 0..20_u64 {
+            assert_eq!(questions(&mut heard, ms(30_000 + number * 1_000)), [format!("good{number}.example")]);
+            assert!(heard.resolved(ms(30_000 + number * 1_000), 2 + number, &[at(50 + number as usize)], &mut pool));
+        }
     }
 
     #[test]
@@ -410,15 +445,18 @@ mod tests {
             heard.add(ms(0), &named(&format!("sybil{number}.example"), 7), (at(1 + number % 2), peer(100 + number)));
         }
         assert_eq!(heard.all.len(), NAMES_HEARD_MAX);
-        let asked: usize = (0..30).map(|second| questions(&mut heard, ms(second * 1_000)).len()).sum();
-        assert_eq!(asked, 30);
+        for second in 0..30 {
+            assert_eq!(questions(&mut heard, ms(second * 1_000)).len(), 1);
+            heard.resolved(ms(second * 1_000), second + 1, &[], &mut pool());
+        }
+        assert_eq!(questions(&mut heard, ms(30_000)).len(), 1);
         for number in 0..4 {
             heard.add(ms(30_000), &named(&format!("honest{number}.example"), 7), (at(9), peer(9)));
         }
         let has = |heard: &Heard, host: &str| heard.all.iter().any(|name| name.host == host);
         assert!((0..4).all(|number| has(&heard, &format!("honest{number}.example"))));
         assert_eq!(heard.all.len(), NAMES_HEARD_MAX, "none more for it");
-        assert!(heard.all.iter().filter(|name| name.ticket.is_some()).count() == 30, "what is asked for is waited for");
+        assert!(heard.all.iter().any(|name| name.ticket.is_some()), "what is asked for is waited for");
         heard.add(ms(30_000), &named("sybil999.example", 7), (at(1), peer(999)));
         assert!(!has(&heard, "sybil999.example"), "they have their share");
     }
