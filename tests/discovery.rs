@@ -68,13 +68,13 @@ fn a_seed_node_gives_its_addresses_and_lets_go() {
     let end = Instant::now() + PATIENCE;
     let mut is_served = false;
     loop {
-        let event = new.recv_timeout(end.saturating_duration_since(Instant::now()));
-        match event.expect("the seed lets go, and its answer was heard before") {
-            Event::Down(down) if down.peer == seed.id() => {
-                assert_eq!(down.told, Some(CloseReason::Served));
-                is_served = true;
-            }
-            _ => {}
+        assert!(Instant::now() < end, "the seed lets go, and its answer was heard before");
+        // Who is connected is shown a moment after the event.
+        if let Ok(Event::Down(down)) = new.recv_timeout(Duration::from_millis(50))
+            && down.peer == seed.id()
+        {
+            assert_eq!(down.told, Some(CloseReason::Served));
+            is_served = true;
         }
         if is_served && new.peers().iter().any(|peer| peer.id == known.id()) {
             break;

@@ -364,7 +364,7 @@ fn a_connect_without_a_limit_of_its_own_ends_with_the_dials() {
     let begin = Instant::now();
     let error = a.connect(&mute.local_addr().expect("an address").to_string(), Duration::MAX).expect_err("nobody answers");
     assert!(matches!(error, Error::Link(CloseReason::ConnectTimeout)), "{error}");
-    assert!(begin.elapsed() < Duration::from_millis(1_500), "{:?}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(9), "{:?}: the default is ten seconds", begin.elapsed());
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn a_node_finds_the_archives_that_it_is_to_have_by_what_others_say() {
     let hub = started(seeker(""));
     let seeds = hub.listen_addresses()[0].to_string();
     let archive = |_| started(seeker(&seeds).capability("archive", 7).expect("a name"));
-    let archives: Vec<Node> = (0..3).map(archive).collect();
+    let _archives: Vec<Node> = (0..3).map(archive).collect();
     let plain: Vec<Node> = (0..3).map(|_| started(seeker(&seeds))).collect();
     until("all are linked to the hub", || hub.peers().len() == 6);
 
@@ -38,23 +38,21 @@ fn a_node_finds_the_archives_that_it_is_to_have_by_what_others_say() {
     }
     assert_eq!(seeker.role_quotas().len(), 1);
 
-    // What cannot be met is said.
-    seeker.set_role_quota("archive", Some(Quota::Count(3))).expect("it fits");
-    for archive in &archives[1..] {
-        archive.stop(Duration::from_secs(1)).expect("stops");
-    }
+    // What cannot be met is said. Of another capability: of one it is said once in ten minutes, and on a slow machine the start was enough.
+    seeker.set_role_quota("archive", None).expect("running");
+    seeker.set_role_quota("relay", Some(Quota::Count(3))).expect("it fits");
     let end = Instant::now() + PATIENCE;
     let told = loop {
         assert!(Instant::now() < end, "it is told");
         if let Ok(Event::Notice(Notice::RoleShort { capability, wanted, linked })) =
             seeker.recv_timeout(Duration::from_millis(100))
+            && capability == "relay"
         {
-            break (capability, wanted, linked);
+            break (wanted, linked);
         }
     };
-    // It may be told in the moment when one of the two has gone.
-    assert!(told == ("archive".to_owned(), 3, 1) || told == ("archive".to_owned(), 3, 2), "{told:?}");
-    seeker.set_role_quota("archive", None).expect("running");
+    assert_eq!(told, (3, 0));
+    seeker.set_role_quota("relay", None).expect("running");
     assert!(seeker.role_quotas().is_empty());
 }
 
