@@ -141,6 +141,31 @@ fn a_host_with_a_new_address_finds_its_way_back() {
     assert_formed(&world);
 }
 
+/// Who is dialed at an address that was another's is somebody honest where somebody else was expected.
+#[test]
+fn hosts_that_get_each_others_addresses_find_their_way_back_and_nobody_is_blamed() {
+    let mut world = world();
+    let [one, other, third] = [3, 4, 5].map(|number| id(&world, number));
+    run(&mut world, 60);
+    assert_formed(&world);
+    world.readdress(one, ip(150));
+    for (host, to) in [(other, ip(3)), (third, ip(4)), (one, ip(5))] {
+        world.readdress(host, to);
+        run(&mut world, 5);
+    }
+    let mut newcomer = plan(60);
+    newcomer.settings.discovery_persistent = vec![Address::of(SocketAddr::new(ip(3), 9_732), world.peer(one))];
+    let newcomer = world.add(newcomer).expect("a valid plan");
+    run(&mut world, 600);
+    assert_formed(&world);
+    let listed: Vec<_> = world.hosts().flat_map(|host| host.pool().lists().greylisted()).map(|(culprit, ..)| culprit).collect();
+    assert!(listed.is_empty(), "{listed:?}");
+    let newcomer = world.host(newcomer).expect("it lives");
+    assert!(ends(newcomer, CloseReason::WrongIdentity) > 0, "somebody else is where it expects its peer");
+    let peer = world.peer(one).expect("it has a plan");
+    assert!(newcomer.link_with(&peer).is_some(), "and it has found its peer elsewhere");
+}
+
 #[test]
 fn a_one_way_cut_ends_links_and_heals() {
     let mut world = world();

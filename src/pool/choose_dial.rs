@@ -127,9 +127,9 @@ impl Pool {
         (due, waiting.into_iter().map(|point| point.next_dial).min())
     }
 
-    /// An unproven address whose supposed peer is connected, to be proven by a dial that refuses itself once the key is shown.
-    /// First those that the peer itself claims, and those that have failed the least: lies must not keep the true ones waiting. What only
-    /// others say is felt once while the peer is linked; then it is left to feelers at random times.
+    /// An address whose supposed peer is connected, unproven or from before the peer moved, to be proven by a dial that refuses itself once
+    /// the key is shown. First those that the peer itself claims, and those that have failed the least: lies must not keep the true ones
+    /// waiting. What only others say is felt once while the peer is linked; then it is left to feelers at random times.
     pub fn whom_to_feel(&self, now: Time, rng: &mut Rng) -> Candidates {
         let connected = self.connected();
         let linked_since: BTreeMap<PeerId, Time> =
@@ -145,7 +145,7 @@ impl Pool {
         let (mut due, waiting): (Vec<&Point>, Vec<&Point>) = claimed.partition(|point| self.dial_time(point) <= now);
         rng.shuffle(&mut due);
         let next_at = waiting.into_iter().map(|point| self.dial_time(point)).min();
-        let best = due.into_iter().max_by_key(|point| (point.proof, Reverse(point.attempts)));
+        let best = due.into_iter().max_by_key(|point| (point.proof == Proof::Host, point.proof, Reverse(point.attempts)));
         Candidates { now: best.map(|point| point.at).into_iter().collect(), next_at }
     }
 
@@ -164,10 +164,19 @@ impl Pool {
         }
         let is_connected = point.peer.is_some_and(|peer| connected.contains(&peer));
         match point.proof {
-            Proof::Dialed if is_connected => None,
+            Proof::Dialed if is_connected => self.may_have_moved(point).then_some(Use::Feeler),
             Proof::Heard | Proof::Host if is_connected => Some(Use::Feeler),
             _ => Some(Use::Link),
         }
+    }
+
+    /// Its peer has since come, or was found, at another host: somebody else may be here now. It is felt once while that link lasts.
+    fn may_have_moved(&self, point: &Point) -> bool {
+        let link = point.peer.and_then(|peer| self.slots.link_of(&peer)).and_then(|link| self.slots.get(link));
+        link.is_some_and(|slot| {
+            let is_by_it = slot.point == Some(point.at) || slot.remote.ip() == point.at.ip();
+            !is_by_it && point.last_dialed < Some(slot.since)
+        })
     }
 
     /// When a point may be dialed: after its wait, and when its host and its prefix have a dial left.

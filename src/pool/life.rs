@@ -65,6 +65,13 @@ impl Book {
         }
     }
 
+    /// Who must be at an address that is still configured.
+    pub fn expect(&mut self, at: SocketAddr, peer: Option<PeerId>) {
+        if self.fixed.contains(&at) {
+            self.change(at, |point| point.expected = peer);
+        }
+    }
+
     /// A dial to `at` begins; an address nobody told of (the application dials it) becomes known, with a place if one is free.
     pub(super) fn dial(&mut self, now: Time, at: SocketAddr, link: LinkId, policy: &Policy) {
         if self.get(at).is_none() && self.make_room(policy) {

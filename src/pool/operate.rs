@@ -250,6 +250,12 @@ impl Pool {
         true
     }
 
+    /// Who must be at an address that the operator configured.
+    pub fn expect_at(&mut self, at: SocketAddr, peer: Option<PeerId>) {
+        self.points.expect(at, peer);
+        self.note_persistent_peers();
+    }
+
     /// From now on nothing is dialed but on request, and nobody is let in but who is trusted. Links and dials that there are go on.
     pub fn pause(&mut self) {
         self.is_paused = true;

@@ -7,6 +7,7 @@ use crate::base::address::{Address, AddressError};
 use crate::base::limits::{LINK_TURN_MIN, RATE_MAX, RATE_MIN};
 use crate::base::quota::{self, QuotaError, RoleQuota};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -201,7 +202,11 @@ impl Settings {
     fn is_own(&self, address: &Address) -> bool {
         let is_advertised =
             self.listen_advertise.as_ref().is_some_and(|own| own.host == address.host && own.port == address.port);
-        is_advertised || address.socket().is_some_and(|at| self.listen_addresses.contains(&at))
+        let is_there = |own: &SocketAddr, at: SocketAddr| {
+            let is_anywhere = own.ip().is_unspecified() && at.ip().is_loopback() && own.is_ipv4() == at.is_ipv4();
+            own.port() == at.port() && (own.ip() == at.ip() || is_anywhere)
+        };
+        is_advertised || address.socket().is_some_and(|at| self.listen_addresses.iter().any(|own| is_there(own, at)))
     }
 
     fn complaints_on_order(&self, bounds: &Bounds) -> Vec<Complaint> {
@@ -365,6 +370,7 @@ mod tests {
         for (listen, advertise, seeds) in [
             ("192.0.2.1:9732", "", "192.0.2.1:9732"),
             ("0.0.0.0:9732", "node.example:9732", "node.example:9732"),
+            ("0.0.0.0:9732,[::]:9732", "", "127.0.0.1:9732,[::1]:9732"),
             ("192.0.2.1:9732", "192.0.2.2:9732", "192.0.2.1:9732,192.0.2.2:9732"),
         ] {
             let found = complaints(|s| {

@@ -8,7 +8,7 @@ use super::net::HostId;
 use crate::base::limits::FEELERS_MAX;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
-use crate::base::reason::Blame;
+use crate::base::reason::{Blame, CloseReason};
 use crate::base::time::Time;
 use crate::bus::event::Event;
 use crate::bus::outbox::Notice;
@@ -139,7 +139,9 @@ pub(super) fn of_story(story: &Story) -> Finding {
 
 /// No one who follows the protocol is blamed for the end of a link.
 pub(super) fn of_end(end: &End, is_honest: impl Fn(SocketAddr) -> bool) -> Finding {
-    let is_wronged = end.reason.blame() == Blame::Peer && end.remote.is_some_and(is_honest);
+    // Another identity than expected is a fault of who comes, and none of who is dialed: its address may have been another's. It is not listed.
+    let is_fault = end.reason.blame() == Blame::Peer && end.reason != CloseReason::WrongIdentity;
+    let is_wronged = is_fault && end.remote.is_some_and(is_honest);
     let End { link, remote, reason, told, is_trusted } = end;
     of_trusted(*is_trusted, *reason)?;
     let found = || format!("{link} with {remote:?} ended: {reason}; told: {told:?}");

@@ -406,6 +406,19 @@ fn persistent_peers_come_and_go_while_the_node_runs() {
     assert_eq!(set(&mut bench, "peer.example:9732", false).0, Answered::Changed(false));
     let own = Address::of(at(200), Some(peer(0))).to_string();
     assert!(matches!(set(&mut bench, &own, true).0, Answered::Refused(why) if why.contains("itself")));
+    let own = format!("{}@own.example:9732", peer(0));
+    assert!(matches!(set(&mut bench, &own, true).0, Answered::Refused(why) if why.contains("itself")));
+    // A seed's identity is what the seed's entry says, when no other entry names one any more.
+    let named_seed = Address::of(at(2), Some(peer(2))).to_string();
+    let other = Address::of(at(2), Some(peer(3))).to_string();
+    assert_eq!(set(&mut bench, &named_seed, true).0, Answered::Changed(true));
+    assert!(matches!(set(&mut bench, &other, true).0, Answered::Refused(why) if why.contains("another identity")));
+    assert_eq!(set(&mut bench, &two, false).0, Answered::Changed(true));
+    assert_eq!(bench.pool.points().get(at(2)).map(|point| point.expected), Some(None));
+    assert_eq!(
+        (set(&mut bench, &other, true).0, set(&mut bench, &two, false).0),
+        (Answered::Changed(true), Answered::Changed(true))
+    );
     // A name has one identity, too.
     let named = |number: usize| format!("{}@two.example:9732", peer(number));
     assert_eq!(set(&mut bench, &named(5), true).0, Answered::Changed(true));

@@ -27,8 +27,8 @@ pub(super) fn lacking(pool: &Pool, is_filling: bool, dialing: usize) -> usize {
 /// Whether a dial that is to bring links, or addresses, is counted on: then seeds are left alone.
 pub(super) fn has_hope(now: Time, pool: &Pool) -> bool {
     let is_of_need = |purpose| matches!(purpose, Purpose::Wanted | Purpose::Role | Purpose::Anchor | Purpose::Seed);
-    let is_hopeful = |slot: &Slot| !has_too_few(pool) || is_counted_on(now, slot);
-    dials(pool).any(|slot| slot.purpose.is_some_and(is_of_need) && is_hopeful(slot))
+    let has_too_few = has_too_few(pool);
+    dials(pool).any(|slot| slot.purpose.is_some_and(is_of_need) && is_counted_on(now, slot, has_too_few))
 }
 
 /// How many dials for that are under way.
@@ -43,12 +43,14 @@ pub(super) fn hopeful_until(now: Time, pool: &Pool) -> Option<Time> {
 
 /// How many dials are counted on to become links.
 fn hopeful(now: Time, pool: &Pool) -> usize {
-    if has_too_few(pool) { dials(pool).filter(|slot| is_counted_on(now, slot)).count() } else { pool.counts().dialing }
+    let has_too_few = has_too_few(pool);
+    dials(pool).filter(|slot| is_counted_on(now, slot, has_too_few)).count()
 }
 
-/// Somebody has answered, or may be about to.
-fn is_counted_on(now: Time, slot: &Slot) -> bool {
-    slot.phase == Phase::Recognised || slot.since + ANSWERED_WITHIN > now
+/// Somebody has answered, or may be about to. Persistent peers are dialed for ever, dead ones as well: they are never waited for.
+fn is_counted_on(now: Time, slot: &Slot, has_too_few: bool) -> bool {
+    let is_in_time = slot.since + ANSWERED_WITHIN > now;
+    slot.phase == Phase::Recognised || is_in_time || !has_too_few && slot.purpose != Some(Purpose::Persistent)
 }
 
 pub(super) fn has_too_few(pool: &Pool) -> bool {

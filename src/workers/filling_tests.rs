@@ -122,6 +122,17 @@ fn no_hearsay_and_no_dead_peers_of_ones_own_keep_a_node_from_its_seeds() {
 }
 
 #[test]
+fn dead_persistent_peers_are_no_dials_for_links_to_count_on() {
+    let dead: Vec<Address> =
+        (0..256).map(|number| Address::of(SocketAddr::from(([11, 1, number as u8, 1], 9_732)), None)).collect();
+    let mut bench = Bench::new(Policy { dials_max: 40, ..busy() }, &dead, &[]);
+    bench.inbound(ms(0), 100..130);
+    bench.learn(1..61);
+    assert_eq!(dials(&bench.wake(ms(0))).len(), 20, "half of the dials, to persistent peers");
+    assert_eq!(dials(&bench.wake(ms(3_000))).len(), 10, "the outbound target, of others");
+}
+
+#[test]
 fn with_enough_links_only_the_outbound_target_is_kept() {
     let mut bench = Bench::new(busy(), &[], &[]);
     bench.inbound(ms(0), 100..130);

@@ -32,6 +32,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 const LOG: &str = "bowline::maintain";
+const ITSELF: &str = "that is this node itself";
 /// Outbound links to fewer groups of addresses may all be one party's (threat T28).
 const GROUPS_MIN: usize = 4;
 /// Candidates that are asked for, for each dial that is missing: some lead to a crowded host, or to a peer that is being dialed elsewhere
@@ -408,23 +409,20 @@ impl Maintenance {
         let is_named_anew = address.id.is_some() && expected.is_none();
         let has_fixed = |at| self.names.has_fixed(at, true) && !is_named_anew;
         let is_known = at.map_or_else(|| self.names.has_persistent(&address), has_fixed);
-        let is_banned = |at: SocketAddr| pool.lists().standing(now, Some(at.ip()), address.id.as_ref()) == Standing::Banned;
+        let ip = at.map(|at| at.ip());
+        let is_banned = || pool.lists().standing(now, ip, address.id.as_ref()) == Standing::Banned;
+        let has_other =
+            expected.zip(address.id).is_some_and(|(one, other)| one != other) || self.names.has_other_identity(&address);
         match at {
-            Some(_) if is_added && expected.zip(address.id).is_some_and(|(one, other)| one != other) => {
-                Answered::Refused("that address is configured with another identity: remove it first")
-            }
-            None if is_added && self.names.has_other_identity(&address) => {
-                Answered::Refused("that address is configured with another identity: remove it first")
-            }
-            Some(at) if is_added && is_banned(at) => Answered::Refused("that address or its peer is banned: lift the ban first"),
+            _ if is_added && has_other => Answered::Refused("that address is configured with another identity: remove it first"),
+            _ if is_added && is_banned() => Answered::Refused("that address or its peer is banned: lift the ban first"),
             _ if is_added && is_known => Answered::Changed(false),
+            _ if is_added && address.id == Some(pool.own()) => Answered::Refused(ITSELF),
             _ if is_added && self.names.persistents() >= PERSISTENT_MAX => {
                 Answered::Refused("256 persistent peers are kept, which is the most: remove one first")
             }
-            Some(at) if is_added => {
-                let is_self = address.id == Some(pool.own()) || !self.names.fix(now, at, address.id, true, pool);
-                if is_self { Answered::Refused("that is this node itself") } else { Answered::Changed(true) }
-            }
+            Some(at) if is_added && !self.names.fix(now, at, address.id, true, pool) => Answered::Refused(ITSELF),
+            Some(_) if is_added => Answered::Changed(true),
             None if is_added => {
                 self.names.add(now, address, true);
                 Answered::Changed(true)

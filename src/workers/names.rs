@@ -42,8 +42,8 @@ struct Name {
 #[derive(Debug, Default)]
 pub(super) struct Names {
     all: Vec<Name>,
-    /// Addresses that were given as such, and whether as persistent ones.
-    fixed: BTreeSet<(SocketAddr, bool)>,
+    /// Addresses that were given as such, and whether as persistent ones, with the identity that was named.
+    fixed: BTreeMap<(SocketAddr, bool), Option<PeerId>>,
     tickets: u64,
     /// For lines on names that do not resolve.
     lines: Throttle,
@@ -69,7 +69,8 @@ impl Names {
     pub fn fix(&mut self, now: Time, at: SocketAddr, id: Option<PeerId>, is_persistent: bool, pool: &mut Pool) -> bool {
         let is_fixed = pool.fix(now, at, id, is_persistent);
         if is_fixed {
-            self.fixed.insert((canonical_socket(at), is_persistent));
+            let named = self.fixed.entry((canonical_socket(at), is_persistent)).or_default();
+            *named = id.or(*named);
         }
         is_fixed
     }
@@ -77,7 +78,7 @@ impl Names {
     /// Ends what `fix` began. False if it was not configured so.
     pub fn unfix(&mut self, at: SocketAddr, is_persistent: bool, pool: &mut Pool) -> bool {
         let at = canonical_socket(at);
-        let was_fixed = self.fixed.remove(&(at, is_persistent));
+        let was_fixed = self.fixed.remove(&(at, is_persistent)).is_some();
         if was_fixed {
             self.let_go(at, is_persistent, pool);
         }
@@ -86,12 +87,12 @@ impl Names {
 
     /// It was configured as an address.
     pub fn has_fixed(&self, at: SocketAddr, is_persistent: bool) -> bool {
-        self.fixed.contains(&(canonical_socket(at), is_persistent))
+        self.fixed.contains_key(&(canonical_socket(at), is_persistent))
     }
 
     /// Persistent peers by address, and names of such.
     pub fn persistents(&self) -> usize {
-        let by_address = self.fixed.iter().filter(|(_, is_persistent)| *is_persistent).count();
+        let by_address = self.fixed.keys().filter(|(_, is_persistent)| *is_persistent).count();
         by_address + self.all.iter().filter(|name| name.is_persistent).count()
     }
 
@@ -123,6 +124,10 @@ impl Names {
         if !self.has_fixed(at, is_persistent) && !self.all.iter().any(has_it) {
             pool.unfix(at, is_persistent);
         }
+        // Who must be there is what the others say who name it.
+        let fixed = [true, false].into_iter().filter_map(|is_persistent| self.fixed.get(&(at, is_persistent)).copied());
+        let resolved = self.all.iter().filter(|name| name.resolved.contains(&at)).map(|name| name.address.id);
+        pool.expect_at(at, fixed.chain(resolved).flatten().next());
     }
 
     /// Asks for the addresses of configured names: at start, and again while none of them is in use.
