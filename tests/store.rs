@@ -504,6 +504,23 @@ fn a_damaged_file_costs_the_book_and_not_the_start() {
     assert_eq!(FileStore::new(&path).load().expect("it is whole").scores.len(), 1);
 }
 
+/// Nobody takes a notice of a node that does not start.
+#[test]
+fn a_node_without_a_seed_whose_file_is_damaged_says_both() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    fs::write(&path, vec![0x55; 10_000]).expect("written");
+    let set = [("store.path", path.to_str().expect("a name")), ("discovery.bootstrap", "false")];
+    let node = builder(&set).identity(identity()).build().expect("it may have stored addresses");
+    let error = node.start().expect_err("it has none");
+    let Error::Store { fault: StoreFault::Damaged { aside, .. }, .. } = &error else { panic!("{error}") };
+    assert!(fs::read(aside).expect("it is kept") == vec![0x55; 10_000]);
+    let text = error.to_string();
+    for part in [set[0].1, aside.to_str().expect("a name"), "magic number", "no seed", "set discovery.seeds"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
 #[test]
 fn what_one_node_exports_another_imports() {
     let (from, to) = (start(builder(&[]), identity()), start(builder(&[]), identity()));
