@@ -231,6 +231,7 @@ impl Pool {
                 let (is_private, metadata) = (known.is_private, known.metadata.clone());
                 Change::Peer(SavedPeer { id, first_seen, last_seen, is_private, failures, metadata })
             }),
+            Key::List(OnList::Trusted, subject) if self.lists.is_configured(&subject) => Change::NoList(OnList::Trusted, subject),
             Key::List(list, subject) => {
                 let row = self.lists.row(now, list, &subject, |at| clock.unix(at));
                 row.map_or(Change::NoList(list, subject), Change::List)

@@ -2,6 +2,7 @@
 //! rules would have it.
 
 use super::keeping_tests::{DAY, HOUR, Store, UNIX, after, learn, load, restored, save};
+use super::lists::Standing;
 use super::points::{Proof, State};
 use super::policy::Policy;
 use super::saved::{Saved, SavedList};
@@ -9,6 +10,7 @@ use super::score::{Rules, Stage};
 use super::testbed::{Bench, at, peer, policy};
 use crate::base::reason::CloseReason;
 use crate::base::subject::Subject;
+use crate::base::time::Time;
 use std::time::Duration;
 
 /// Whatever the clocks said, or the rows do not say: no address is bad, and nobody banned for a score, for longer than the rules of today have it.
@@ -107,4 +109,35 @@ fn a_ban_whose_row_has_ended_or_is_lost_was_served_and_not_lifted() {
             assert_eq!(stage, (!is_lifted).then_some(Stage::Banned));
         }
     }
+}
+
+/// Else he would be a stranger after that time, whom the settings trust.
+#[test]
+fn trust_for_a_time_takes_nothing_from_whom_the_settings_name() {
+    let who = Subject::Peer(peer(1));
+    let trusted = format!("trusted {}", peer(1));
+    let hour = Some(after(HOUR));
+    let standing = |bench: &Bench, now: Time| bench.pool.lists().standing(now, None, Some(&peer(1)));
+    let fresh = || restored(&Store::new(), UNIX);
+    let mut bench = fresh();
+    bench.pool.lists_mut().trust_configured(after(0), who).expect("not banned");
+    bench.pool.lists_mut().trust(after(0), who, hour).expect("not banned");
+    bench.pool.lists_mut().expire(after(HOUR));
+    assert_eq!(standing(&bench, after(HOUR)), Standing::Trusted);
+    assert!(!bench.pool.has_changes(), "it is not saved");
+
+    // Nor if the settings name him later, before and after the end of that time.
+    let mut store = Store::new();
+    let mut bench = fresh();
+    bench.pool.lists_mut().trust(after(0), who, hour).expect("not banned");
+    save(&mut store, &bench.pool.take_changes(after(0), UNIX, 100));
+    for away in [60, 2 * HOUR] {
+        assert!(store.contains_key(&trusted));
+        let mut bench = restored(&store, UNIX + away);
+        bench.pool.lists_mut().trust_configured(after(0), who).expect("not banned");
+        save(&mut store, &bench.pool.take_changes(after(0), UNIX + away, 100));
+        bench.pool.lists_mut().expire(after(HOUR));
+        assert_eq!(standing(&bench, after(HOUR)), Standing::Trusted);
+    }
+    assert!(!store.contains_key(&trusted), "the settings' own trust is never saved");
 }
