@@ -6,7 +6,7 @@ mod nodes;
 use bowline::{
     Anchor, Builder, By, Change, CloseReason, DialError, Error, FileStore, Identity, ImportError, Imported, MemoryStore, Node,
     Notice, OnList, PeerId, PointFilter, Proof, Saved, SavedList, SavedPeer, SavedPoint, SavedScore, Source, Stage, Store,
-    StoreFault,
+    StoreFault, Subject,
 };
 use nodes::{BOOTSTRAP, ONE_LINK, identity, network, notices};
 use std::ffi::OsStr;
@@ -90,7 +90,7 @@ fn rows() -> Vec<Change> {
         Change::Anchors(vec![Anchor { at: point(1, 0).at, peer: peer(1) }]),
         Change::Peer(known),
         Change::List(ban("192.0.2.0/24")),
-        Change::Score(SavedScore { peer: peer(1), thousandths: -7, stage: Stage::Fine, at: 6 }),
+        Change::Score(SavedScore { peer: peer(1), thousandths: -7, stage: Stage::Fine, is_lifted: false, at: 6 }),
     ];
     rows.extend((0..50).map(|number| Change::Point(point(number, 8))));
     rows
@@ -502,6 +502,41 @@ fn a_damaged_file_costs_the_book_and_not_the_start() {
     node.save(PATIENCE).expect("there is room");
     stop(&node);
     assert_eq!(FileStore::new(&path).load().expect("it is whole").scores.len(), 1);
+}
+
+/// Nobody takes a notice of a node that does not start.
+#[test]
+fn a_node_without_a_seed_whose_file_is_damaged_says_both() {
+    let folder = Folder::new();
+    let path = folder.path("store");
+    fs::write(&path, vec![0x55; 10_000]).expect("written");
+    let set = [("store.path", path.to_str().expect("a name")), ("discovery.bootstrap", "false")];
+    let node = builder(&set).identity(identity()).build().expect("it may have stored addresses");
+    let error = node.start().expect_err("it has none");
+    let Error::Store { fault: StoreFault::Damaged { aside, .. }, .. } = &error else { panic!("{error}") };
+    assert!(fs::read(aside).expect("it is kept") == vec![0x55; 10_000]);
+    let text = error.to_string();
+    for part in [set[0].1, aside.to_str().expect("a name"), "magic number", "no seed", "set discovery.seeds"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+/// An export taken during a ban for a score may be imported after its end: that is no pardon.
+#[test]
+fn who_has_served_his_ban_by_the_time_of_an_import_can_be_banned_again_and_who_was_pardoned_not() {
+    let node = start(builder(&[]), identity());
+    let rows = |number, lifted| {
+        let id = peer(number);
+        format!("{{\"row\":\"list\",\"list\":\"banned\",\"subject\":\"{id}\",\"since\":1,\"until\":9,\"by\":\"score\"}}\n")
+            + &format!(
+                "{{\"row\":\"score\",\"peer\":\"{id}\",\"thousandths\":-900000,\"stage\":\"banned\"{lifted},\"at\":4000000000}}\n"
+            )
+    };
+    let head = "{\"row\":\"head\",\"schema\":1,\"saved_at\":5}\n";
+    let lines = head.to_owned() + &rows(1, "") + &rows(2, ",\"lifted\":true");
+    assert_eq!(node.import(&mut Cursor::new(lines)), Ok(Imported { scores: 2, ..Imported::default() }));
+    (1..=2).for_each(|number| node.report(peer(number), -900, "lies").expect("running"));
+    assert_eq!(node.bans().iter().map(|ban| ban.subject).collect::<Vec<_>>(), [Subject::Peer(peer(1))]);
 }
 
 #[test]

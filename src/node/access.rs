@@ -82,7 +82,8 @@ impl Node {
     }
 
     /// Trusts a peer, an address or a prefix, for so long or until it is taken back: it is not greylisted, not dropped, and gets a place
-    /// where there is none. An identity is worth more than an address, which anybody at that host has.
+    /// where there is none. An identity is worth more than an address, which anybody at that host has. Whom `lists.trusted` names is trusted
+    /// without end; trust for a time changes nothing of that.
     ///
     /// # Errors
     /// `List` when the subject, or a prefix around it, is banned, or the list is full; `Refused` for trust of no time; `State` before the

@@ -28,7 +28,8 @@ pub struct Opened {
 /// Opens the store and loads it, if there is one.
 ///
 /// # Errors
-/// `Store`: it cannot be read, or only by a later version. `Settings`: it has no address, and they name none.
+/// `Store`: it cannot be read, or only by a later version, or it was damaged and the settings name no address. `Settings`: they name none,
+/// and it has none.
 pub fn open(plan: &Plan) -> Result<Option<Opened>, Error> {
     let path = PathBuf::from(&plan.settings.store_path);
     let given = plan.store.as_ref().and_then(|given| given.lock().take());
@@ -47,8 +48,16 @@ pub fn open(plan: &Plan) -> Result<Option<Opened>, Error> {
     match Settings::clone(&plan.settings).check_knowing(known) {
         Ok(_) => Ok(opened),
         Err(complaints) => {
-            let store = opened.map(|opened| opened.store).filter(|_| is_given);
-            Err(give_back(plan, store, Error::Settings(complaints)))
+            let Some(Opened { store, notice, .. }) = opened else { return Err(Error::Settings(complaints)) };
+            let error = match (Error::Settings(complaints), notice) {
+                // Nobody will take the notice of a node that does not start.
+                (error, Some(Notice::StoreSetAside { path: aside, text })) => {
+                    let fault = StoreFault::Damaged { aside, text: format!("{text}; without what it had, {error}") };
+                    Error::Store { path, fault }
+                }
+                (error, _) => error,
+            };
+            Err(give_back(plan, is_given.then_some(store), error))
         }
     }
 }

@@ -8,14 +8,12 @@ use super::peers::Peer;
 use super::points::{Point, State, dialable};
 use super::policy::Policy;
 use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint};
-use super::score::Stage;
 use super::table::Pool;
 use crate::base::limits::{NEW_BUCKETS, PEERS_MAX, POINTS_MAX, SCORES_MAX};
 use crate::base::peer::PeerId;
 use crate::base::subject::Subject;
 use crate::base::time::Time;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -187,7 +185,11 @@ impl Pool {
 
     /// The store has nothing any more: everything is to be saved.
     pub fn keep_all(&mut self) {
-        for key in self.keys(None).collect::<Vec<_>>() {
+        self.note_all(self.keys(None).collect());
+    }
+
+    fn note_all(&mut self, keys: Vec<Key>) {
+        for key in keys {
             match key {
                 Key::Point(at) => self.points.marks.note(at),
                 Key::Peer(peer) => self.peers.marks.note(peer),
@@ -229,39 +231,51 @@ impl Pool {
                 let (is_private, metadata) = (known.is_private, known.metadata.clone());
                 Change::Peer(SavedPeer { id, first_seen, last_seen, is_private, failures, metadata })
             }),
+            Key::List(OnList::Trusted, subject) if self.lists.is_configured(&subject) => Change::NoList(OnList::Trusted, subject),
             Key::List(list, subject) => {
                 let row = self.lists.row(now, list, &subject, |at| clock.unix(at));
                 row.map_or(Change::NoList(list, subject), Change::List)
             }
-            Key::Score(peer) => self.scores.row(now, unix, &peer).map_or(Change::NoScore(peer), Change::Score),
+            Key::Score(peer) => {
+                let is_banned = self.lists.ban_of(now, &peer).is_some();
+                self.scores.row(now, unix, &peer, is_banned).map_or(Change::NoScore(peer), Change::Score)
+            }
         }
     }
 
-    /// Takes back what was saved. What there is no room or use for goes from the store, too.
+    /// Takes back what was saved. What there is no room or use for goes from the store, too, and what has another time now is saved with it:
+    /// else each restart would give it that time anew.
     pub fn restore(&mut self, now: Time, unix: u64, saved: &Saved) {
         if let Some(key) = saved.key {
             self.set_book_key(key);
         }
         // Ages of addresses and peers are those of the time that the node ran: after a long absence, or by a clock that is wrong for once, all
-        // would be too old to be kept.
-        let absent = Duration::from_secs(unix.saturating_sub(saved.saved_at)).saturating_sub(ABSENT_MAX);
-        self.take_in(Now { now, unix }, Now { now, unix: unix - absent.as_secs() }, saved, true);
+        // would be too old to be kept. Of rows without that time the wall clock says how old they are.
+        let longest = if saved.saved_at == 0 { unix } else { saved.saved_at.saturating_add(ABSENT_MAX.as_secs()) };
+        self.take_in(Now { now, unix }, Now { now, unix: unix.min(longest) }, saved, true);
         self.set_anchors(saved.anchors.clone());
-        // All that was taken is as it was saved.
         self.lists.is_urgent = false;
         for marks in [&mut self.peers.marks, &mut self.scores.marks] {
             marks.take(usize::MAX);
         }
         self.points.marks.take(usize::MAX);
         self.lists.marks.take(usize::MAX);
-        let points = saved.points.iter().map(|point| Key::Point(point.at));
-        let peers = saved.peers.iter().map(|peer| Key::Peer(peer.id));
-        let lists = saved.lists.iter().map(|entry| Key::List(entry.list, entry.subject));
-        let keys = points.chain(peers).chain(lists).chain(saved.scores.iter().map(|score| Key::Score(score.peer)));
-        let gone: Vec<Change> = keys.map(|key| self.change_of(now, unix, key)).filter(Change::is_gone).collect();
-        self.keep_changes(&gone);
+        self.note_all(self.unlike(now, unix, saved));
         // Anchors serve one start: who has made a node stop must not meet it again and again.
         self.dirty.has_more = !saved.anchors.is_empty();
+    }
+
+    /// Rows that were taken back otherwise than they were saved, or not at all. A score has faded by the time that is saved with it.
+    fn unlike(&self, now: Time, unix: u64, saved: &Saved) -> Vec<Key> {
+        let row = |key: Key| self.change_of(now, unix, key);
+        let other_point = |was: &&SavedPoint| !matches!(row(Key::Point(was.at)), Change::Point(is) if is == **was);
+        let other_peer = |was: &&SavedPeer| !matches!(row(Key::Peer(was.id)), Change::Peer(is) if is == **was);
+        let points = saved.points.iter().filter(other_point).map(|was| Key::Point(was.at));
+        let peers = saved.peers.iter().filter(other_peer).map(|was| Key::Peer(was.id));
+        let lists = saved.lists.iter().map(|was| (Key::List(was.list, was.subject), was.until));
+        let lists = lists.filter(|(key, until)| !matches!(row(*key), Change::List(is) if is.until == *until)).map(|(key, _)| key);
+        let scores = saved.scores.iter().map(|was| Key::Score(was.peer)).filter(|key| row(*key).is_gone());
+        points.chain(peers).chain(lists).chain(scores).collect()
     }
 
     /// Takes rows of another node, or of another time. What is known already stays as it is.
@@ -276,18 +290,14 @@ impl Pool {
     fn take_in(&mut self, clock: Now, age_clock: Now, saved: &Saved, is_own: bool) -> Imported {
         let Now { now, unix } = clock;
         let mut imported = Imported::default();
-        let mut banned = BTreeSet::new();
         for entry in &saved.lists {
             imported.count(self.take_entry(clock, entry, is_own), |counts| &mut counts.lists);
-            if let (OnList::Banned, Subject::Peer(peer)) = (entry.list, entry.subject) {
-                banned.insert(peer);
-            }
         }
         // The best first: they have the better claim on a place.
         let mut points: Vec<&SavedPoint> = saved.points.iter().filter(|saved| saved.peer != Some(self.own)).collect();
         points.sort_by_key(|saved| Reverse((saved.is_tried, saved.proof)));
         for saved in points {
-            let point = known_point(saved, age_clock);
+            let point = known_point(saved, age_clock, &self.policy);
             let taken = self.points.restore(point, saved.is_tried, is_own, &self.policy);
             imported.count(taken, |counts| &mut counts.points);
         }
@@ -298,9 +308,8 @@ impl Pool {
         }
         for saved in saved.scores.iter().filter(|saved| saved.peer != self.own) {
             let age = Duration::from_secs(unix.saturating_sub(saved.at));
-            // One that is not on the list any more has ended meanwhile; one that was not saved either, somebody has lifted.
-            let has_ended = saved.stage == Stage::Banned && banned.contains(&saved.peer);
-            let ban_ends = self.lists.ban_of(now, &saved.peer).unwrap_or_else(|| has_ended.then_some(now));
+            // One that is not on the list any more has ended meanwhile, or its row is lost.
+            let ban_ends = self.lists.ban_of(now, &saved.peer).unwrap_or((!saved.is_lifted).then_some(now));
             let is_known = self.scores.knows(&saved.peer);
             let is_new = self.scores.restore(now, age, saved, ban_ends);
             imported.count(taken(is_known, is_new), |counts| &mut counts.scores);
@@ -348,7 +357,7 @@ impl Pool {
         let longest = (saved.by == By::Score && !ban_time.is_zero()).then(|| clock.now + ban_time);
         // Nor does any last longer than it was to, whatever the clocks say.
         let lasts = |until: u64| clock.now + Duration::from_secs(until.saturating_sub(saved.since));
-        let until = saved.until.map(|until| clock.at(until).min(lasts(until)).min(longest.unwrap_or(Time::MAX)));
+        let until = saved.until.map(|until| clock.at(until).min(lasts(until))).into_iter().chain(longest).min();
         Entry { since: clock.past(saved.since), until, why: saved.why.clone(), by: saved.by, is_configured: false }
     }
 }
@@ -424,9 +433,9 @@ fn known_peer(saved: &SavedPeer, clock: Now) -> Peer {
     known
 }
 
-/// A saved address, idle. One that was bad is so for as long as it had left, and is then judged as if the node had run; any other may be
-/// dialed at once.
-fn known_point(saved: &SavedPoint, clock: Now) -> Point {
+/// A saved address, idle. One that was bad is so for as long as it had left, and no longer than a fresh one, and is then judged as if the node
+/// had run; any other may be dialed at once.
+fn known_point(saved: &SavedPoint, clock: Now, policy: &Policy) -> Point {
     let mut point = Point::new(clock.past(saved.last_heard), saved.at, saved.source);
     point.peer = saved.peer;
     point.capabilities = saved.capabilities.clone();
@@ -442,7 +451,7 @@ fn known_point(saved: &SavedPoint, clock: Now) -> Point {
     point.reinstated = saved.reinstated;
     point.metadata = saved.metadata.clone();
     if let Some(until) = saved.bad_until {
-        point.state = State::Bad { until: clock.at(until) };
+        point.state = State::Bad { until: clock.at(until).min(clock.now + policy.bad_period) };
     }
     point
 }

@@ -24,20 +24,20 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-const HOUR: u64 = 3_600;
-const DAY: u64 = 24 * HOUR;
+pub(super) const HOUR: u64 = 3_600;
+pub(super) const DAY: u64 = 24 * HOUR;
 /// Seconds since 1970 when the nodes of these tests begin.
-const UNIX: u64 = 1_800_000_000;
+pub(super) const UNIX: u64 = 1_800_000_000;
 
-fn after(seconds: u64) -> Time {
+pub(super) fn after(seconds: u64) -> Time {
     // As a node's clock, which has counted some years when it is built.
     Time::ZERO + Duration::from_secs(1_000 * DAY + seconds)
 }
 
 /// What a store has, as lines.
-type Store = BTreeMap<String, String>;
+pub(super) type Store = BTreeMap<String, String>;
 
-fn save(store: &mut Store, changes: &[Change]) {
+pub(super) fn save(store: &mut Store, changes: &[Change]) {
     for (key, row) in changes.iter().map(entry) {
         match row {
             Some(row) => store.insert(key, row),
@@ -46,7 +46,7 @@ fn save(store: &mut Store, changes: &[Change]) {
     }
 }
 
-fn load(store: &Store) -> Saved {
+pub(super) fn load(store: &Store) -> Saved {
     let mut saved = Saved::default();
     store.values().for_each(|line| saved.take(read(line).expect("a row")));
     saved
@@ -65,14 +65,14 @@ fn without_meta(mut store: Store) -> Store {
     store
 }
 
-fn restored(store: &Store, unix: u64) -> Bench {
+pub(super) fn restored(store: &Store, unix: u64) -> Bench {
     let mut bench = Bench::new(policy());
     bench.pool.keep();
     bench.pool.restore(after(0), unix, &load(store));
     bench
 }
 
-fn learn(bench: &mut Bench, number: u8, proof: Proof) {
+pub(super) fn learn(bench: &mut Bench, number: u8, proof: Proof) {
     let address = Address::of(at(number), Some(peer(number)));
     let capabilities = [Capability { name: "archive".to_owned(), value: number.into() }];
     let offer = Offer { address: &address, capabilities: &capabilities, source: Source::Group(Group::of(at(9).ip())), proof };
@@ -212,6 +212,11 @@ fn a_ban_an_address_and_a_peer_survive_a_restart_with_their_age() {
     let forgotten_after = later.pool.policy().point_forgotten_after;
     later.pool.expire_points(after(0));
     assert!(later.pool.points().get(at(2)).is_some() && later.pool.points().get(at(1)).is_some());
+    // Also when it is started once more at once.
+    save(&mut store, &later.pool.take_changes(after(0), UNIX + 400 * DAY, 100));
+    let mut once_more = restored(&store, UNIX + 400 * DAY);
+    once_more.pool.expire_points(after(0));
+    assert!(once_more.pool.points().get(at(2)).is_some());
     later.pool.expire_points(after(0) + forgotten_after - Duration::from_secs(DAY));
     assert!(later.pool.points().get(at(2)).is_none() && later.pool.points().get(at(1)).is_some());
 }

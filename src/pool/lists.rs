@@ -317,25 +317,29 @@ impl Lists {
         self.keep_trust(now, subject, Entry::new(now, until, "", By::Operator))
     }
 
-    /// The same for somebody whom the settings name. What the operator has said of him on a running node stands.
+    /// The same for somebody whom the settings name, whatever else ends. Trust without end that the operator has said on a running node
+    /// stands.
     ///
     /// # Errors
     /// `Banned` if just this subject is banned; `Full`.
     pub fn trust_configured(&mut self, now: Time, subject: Subject) -> Result<(), ListError> {
         let subject = subject.canonical();
-        if self.trusted.get(&subject).is_some_and(|entry| entry.is_current(now)) {
+        if self.trusted.get(&subject).is_some_and(|entry| entry.until.is_none()) {
             return Ok(());
         }
         self.add_trust(now, subject, Entry { is_configured: true, ..Entry::new(now, None, "", By::Operator) })
     }
 
     /// The same with an entry as it was saved. A prefix around it may have been banned later than it was trusted: the ban beats it as long
-    /// as it lasts.
+    /// as it lasts. Trust for a time takes nothing from whom the settings name.
     ///
     /// # Errors
     /// As `trust_configured`.
     pub fn keep_trust(&mut self, now: Time, subject: Subject, entry: Entry) -> Result<(), ListError> {
         let subject = subject.canonical();
+        if entry.until.is_some() && self.is_configured(&subject) {
+            return Ok(());
+        }
         self.add_trust(now, subject, entry)?;
         self.marks.note((OnList::Trusted, subject));
         self.is_urgent = true;
@@ -349,6 +353,11 @@ impl Lists {
         self.trusted.insert(subject, entry)?;
         self.tell_door(&subject);
         Ok(())
+    }
+
+    /// The settings name exactly that subject, and trust in it is theirs.
+    pub(super) fn is_configured(&self, subject: &Subject) -> bool {
+        self.trusted.get(&subject.canonical()).is_some_and(|entry| entry.is_configured)
     }
 
     /// True if one more entry finds a place on that list without anybody going for it.

@@ -67,6 +67,8 @@ mod points_tests;
 #[cfg(test)]
 mod quotas_tests;
 #[cfg(test)]
+mod restore_tests;
+#[cfg(test)]
 mod saved_json_tests;
 #[cfg(test)]
 mod score_tests;

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 pub struct Saved {
     /// What places in the book are computed with.
     pub key: Option<[u8; 16]>,
+    /// 0: not known.
     pub saved_at: u64,
     pub points: Vec<SavedPoint>,
     pub peers: Vec<SavedPeer>,
@@ -110,6 +111,8 @@ pub struct SavedScore {
     pub peer: PeerId,
     pub thousandths: i32,
     pub stage: Stage,
+    /// The ban that it has led to was lifted: it is not to be repeated before the score has risen.
+    pub is_lifted: bool,
     /// When it stood so: it fades from then on.
     pub at: u64,
 }

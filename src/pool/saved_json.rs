@@ -16,7 +16,7 @@ use std::fmt::Display;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-/// The version of these rows. A row that gets or loses a member makes it the next one.
+/// The version of these rows. A row that gets or loses a member after a release makes it the next one.
 pub const SCHEMA: u32 = 1;
 /// No row is longer: 32 capabilities and 256 bytes of metadata stay below half of it.
 pub const LINE_MAX: usize = 16 * 1_024;
@@ -66,6 +66,7 @@ pub fn row(change: &Change) -> Option<String> {
             .text("peer", score.peer)
             .number("thousandths", score.thousandths)
             .text("stage", score.stage.name())
+            .switch("lifted", score.is_lifted)
             .number("at", score.at),
         Change::Anchors(anchors) => {
             let pair = |anchor: &Anchor| Value::pair(Value::text(anchor.at), Value::text(anchor.peer));
@@ -161,6 +162,7 @@ pub fn read(line: &str) -> Result<Change, String> {
             peer: row.parsed("peer")?,
             thousandths: row.needed("thousandths", thousandths)?,
             stage: row.named("stage", &Stage::ALL, |stage| stage.name())?,
+            is_lifted: row.switch("lifted")?,
             at: row.number("at")?,
         }),
         "anchors" => Change::Anchors(row.listed("anchors", ANCHORS_MAX, anchor)?),

@@ -109,8 +109,8 @@ fn listed() -> impl Strategy<Value = SavedList> {
 
 fn score() -> impl Strategy<Value = SavedScore> {
     let most = SCORE_MAX * 1_000;
-    (peer(), -most..=most, prop::sample::select(&Stage::ALL[..]), any::<u64>())
-        .prop_map(|(peer, thousandths, stage, at)| SavedScore { peer, thousandths, stage, at })
+    (peer(), -most..=most, prop::sample::select(&Stage::ALL[..]), any::<bool>(), any::<u64>())
+        .prop_map(|(peer, thousandths, stage, is_lifted, at)| SavedScore { peer, thousandths, stage, is_lifted, at })
 }
 
 fn kept() -> impl Strategy<Value = Change> {
@@ -245,7 +245,8 @@ fn the_first_schema_is_this() {
     let at: SocketAddr = "8.0.2.1:8333".parse().expect("an address");
     let id = "ab".repeat(32);
     let [point, known, entry_of] = first_rows(peer, at);
-    let score = SavedScore { peer, thousandths: -5, stage: Stage::Warned, at: 9 };
+    let score = SavedScore { peer, thousandths: -5, stage: Stage::Warned, is_lifted: false, at: 9 };
+    let lifted = SavedScore { stage: Stage::Banned, is_lifted: true, ..score };
     for (change, key, line) in [
         (
             Change::Meta { key: [1; 16], saved_at: 3 },
@@ -275,6 +276,11 @@ fn the_first_schema_is_this() {
             Change::Score(score),
             format!("score {id}"),
             format!(r#"{{"row":"score","peer":"{id}","thousandths":-5,"stage":"warned","at":9}}"#),
+        ),
+        (
+            Change::Score(lifted),
+            format!("score {id}"),
+            format!(r#"{{"row":"score","peer":"{id}","thousandths":-5,"stage":"banned","lifted":true,"at":9}}"#),
         ),
         (
             Change::Anchors(vec![Anchor { at, peer }]),

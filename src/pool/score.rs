@@ -379,15 +379,17 @@ impl Scores {
         self.records.range((from, Bound::Unbounded)).map(|(peer, _)| peer)
     }
 
-    /// What is to be saved of a peer's score at `unix`: nothing of one that neither counts nor has led to anything.
-    pub fn row(&self, now: Time, unix: u64, peer: &PeerId) -> Option<SavedScore> {
+    /// What is to be saved of a peer's score at `unix`: nothing of one that neither counts nor has led to anything. `is_banned`: the lists
+    /// have a ban of that peer.
+    pub fn row(&self, now: Time, unix: u64, peer: &PeerId, is_banned: bool) -> Option<SavedScore> {
         let record = self.records.get(peer)?;
         let thousandths = (record.earned.at(self.rules.tick_of(now)).parts * 1_000 / POINT) as i32;
         let is_worth_it = thousandths != 0 || record.stage > Stage::Fine;
         // Whoever has served his time may be banned again; a ban that is neither served nor on its list was lifted.
         let has_served = record.stage == Stage::Banned && record.has_served(now);
         let stage = if has_served { Stage::Warned } else { record.stage };
-        is_worth_it.then_some(SavedScore { peer: *peer, thousandths, stage, at: unix })
+        let is_lifted = stage == Stage::Banned && !is_banned;
+        is_worth_it.then_some(SavedScore { peer: *peer, thousandths, stage, is_lifted, at: unix })
     }
 
     /// Takes back a score that stood so `age` ago; `ban_ends` is that of the ban that it has led to. True if there was none, and a place.

@@ -113,7 +113,7 @@ proptest! {
             report(&mut often, now, 1, 0);
             prop_assert_eq!(often.value(now, &peer(1)), once.value(now, &peer(1)));
         }
-        let kept = |scores: &Scores| scores.row(now, 0, &peer(1)).map_or(0, |row| row.thousandths);
+        let kept = |scores: &Scores| scores.row(now, 0, &peer(1), false).map_or(0, |row| row.thousandths);
         prop_assert_eq!(kept(&often), kept(&once));
     }
 
@@ -189,7 +189,7 @@ fn who_has_served_a_ban_can_be_banned_again() {
     assert_eq!(change(&mut scores, 1, true), None, "it is kept out");
     assert_eq!(change(&mut scores, 30, false), None, "it was lifted");
     assert_eq!(change(&mut scores, 60, false), Some(Stage::Banned), "it was served");
-    let saved = SavedScore { peer: peer(1), thousandths: -900_000, stage: Stage::Banned, at: 0 };
+    let saved = SavedScore { peer: peer(1), thousandths: -900_000, stage: Stage::Banned, is_lifted: false, at: 0 };
     let mut scores = Scores::new(rules);
     assert!(scores.restore(after(100), Duration::ZERO, &saved, Some(after(110))));
     assert!(!scores.restore(after(100), Duration::ZERO, &saved, None), "it is there");

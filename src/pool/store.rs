@@ -51,7 +51,7 @@ pub(crate) enum After {
 
 /// How saves follow one another, whoever has the store: the storekeeper's thread or a simulated host. Changes are saved in pieces, so that
 /// none takes long; those that come meanwhile may wait for the next time. A store that turns out to be damaged, or to have lost what it had,
-/// is empty then: once, everything is saved anew.
+/// is empty then: everything is saved anew, once at once, and after that the next time.
 #[derive(Debug)]
 pub(crate) struct Keeping {
     /// All that the store has taken outlives the machine.
@@ -85,15 +85,61 @@ impl Keeping {
                 self.is_durable = is_durable;
                 if piece.len() < SAVE_ROWS_MAX { After::Done } else { After::More }
             }
-            Err(fault @ (StoreFault::Damaged { .. } | StoreFault::Lost)) if !self.is_anew => {
-                self.is_anew = true;
-                pool.keep_all();
-                After::Anew(fault)
-            }
             Err(fault) => {
-                pool.keep_changes(piece);
-                After::Failed(fault.to_string())
+                let is_emptied = matches!(fault, StoreFault::Damaged { .. } | StoreFault::Lost);
+                if is_emptied {
+                    pool.keep_all()
+                } else {
+                    pool.keep_changes(piece)
+                }
+                let is_first = is_emptied && !std::mem::replace(&mut self.is_anew, true);
+                if is_first { After::Anew(fault) } else { After::Failed(fault.to_string()) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lists::{By, Entry};
+    use super::super::testbed::{Bench, policy};
+    use super::*;
+    use crate::base::subject::Subject;
+    use std::collections::BTreeSet;
+
+    const BANS: u16 = 5_000;
+
+    /// What was saved between the two losses is gone from the store, too.
+    #[test]
+    fn a_store_that_loses_what_it_has_twice_in_one_save_gets_all_of_it_the_next_time() {
+        let mut bench = Bench::new(policy());
+        bench.pool.keep();
+        for number in 0..BANS {
+            let [high, low] = number.to_be_bytes();
+            let entry = Entry::new(bench.now, None, "", By::Operator);
+            bench.pool.lists_mut().ban(Subject::host([9, 1, high, low].into()), entry).expect("there is room");
+        }
+        let (mut keeping, mut store, mut calls) = (Keeping::default(), BTreeSet::new(), 0);
+        let mut save = |bench: &mut Bench| {
+            keeping.begin();
+            loop {
+                let piece = keeping.piece(bench.now, 1, true, &mut bench.pool).expect("there is more");
+                calls += 1;
+                let result = if calls == 1 || calls == 3 { Err(StoreFault::Lost) } else { Ok(()) };
+                match &result {
+                    Ok(()) => store.extend(piece.iter().filter_map(|change| match change {
+                        Change::List(entry) => Some(entry.subject),
+                        _ => None,
+                    })),
+                    Err(_) => store.clear(),
+                }
+                let after = keeping.saved(&piece, true, result, &mut bench.pool);
+                if matches!(after, After::Done | After::Failed(_)) {
+                    return (after, store.len());
+                }
+            }
+        };
+        assert_eq!(save(&mut bench), (After::Failed(StoreFault::Lost.to_string()), 0));
+        assert_eq!(save(&mut bench), (After::Done, BANS.into()));
     }
 }
