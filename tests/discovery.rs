@@ -42,7 +42,7 @@ fn a_direct_peer_discover_call_is_answered_with_the_new_node() {
 /// who asks. After a while each knows the other: that is what they tell a third.
 #[test]
 fn bootstrap_and_new_node_discover_each_other() {
-    let quick = [("discovery.period", "100ms"), ("control.rate", "1000"), ("control.burst", "1000")];
+    let quick = [("discovery.period", "300ms"), ("control.rate", "1000"), ("control.burst", "1000")];
     let boot = bootstrap(&quick);
     let new = started(&[&[("discovery.seeds", address(&boot).as_str())][..], &quick].concat());
     let third = bootstrap(&quick);

@@ -307,6 +307,16 @@ fn anchors_are_dialed_before_all_others_and_once() {
 }
 
 #[test]
+fn anchors_at_one_host_are_dialed_one_after_the_other() {
+    let mut bench = Bench::new(Policy { dial_host_period: Duration::from_secs(60), ..busy() }, &[], &[]);
+    let [first, second] = [9_732, 9_733].map(|port| SocketAddr::from(([11, 5, 0, 1], port)));
+    bench.pool.set_anchors(vec![Anchor { at: first, peer: peer(1) }, Anchor { at: second, peer: peer(2) }]);
+    assert_eq!(bench.dials(ms(0)).iter().map(|dial| dial.1).collect::<Vec<_>>(), [first]);
+    assert!(bench.dials(ms(59_999)).is_empty());
+    assert_eq!(bench.dials(ms(60_000)).iter().map(|dial| dial.1).collect::<Vec<_>>(), [second]);
+}
+
+#[test]
 fn anchors_are_the_longest_outbound_links_of_different_groups() {
     let mut bench = Bench::new(Policy { anchors_max: 3, ..calm() }, &[], &[]);
     bench.inbound(ms(0), 100..101);

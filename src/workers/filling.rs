@@ -36,9 +36,11 @@ pub(super) fn count(pool: &Pool, purpose: Purpose) -> usize {
     dials(pool).filter(|slot| slot.purpose == Some(purpose)).count()
 }
 
-/// When the first dial that is counted on now is no more, with too few links.
+/// When the first dial that is counted on now is no more.
 pub(super) fn hopeful_until(now: Time, pool: &Pool) -> Option<Time> {
-    has_too_few(pool).then(|| dials(pool).map(|slot| slot.since + ANSWERED_WITHIN).filter(|at| *at > now).min())?
+    let has_too_few = has_too_few(pool);
+    let ends = dials(pool).filter(|slot| has_too_few || slot.purpose == Some(Purpose::Persistent));
+    ends.map(|slot| slot.since + ANSWERED_WITHIN).filter(|at| *at > now).min()
 }
 
 /// How many dials are counted on to become links.

@@ -284,7 +284,9 @@ impl Maintenance {
     fn dial_anchors(&mut self, now: Time, pool: &mut Pool, out: &mut Outbox, found: &mut Findings) {
         let mut later = Vec::new();
         for anchor in self.anchors.drain(..) {
-            if !dial(now, anchor.at, Some(anchor.peer), Purpose::Anchor, pool, out, found) {
+            let (at, peer) = (anchor.at, Some(anchor.peer));
+            let is_held = matches!(pool.may_claim(now, at, peer, Purpose::Anchor), Err(DialError::TooFastThere(..)));
+            if !dial(now, at, peer, Purpose::Anchor, pool, out, found) || is_held {
                 later.push(anchor);
             }
         }

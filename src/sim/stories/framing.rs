@@ -274,13 +274,8 @@ impl Between {
         };
         let may_pass = match way.drip {
             // Now and then, two seconds apart on average.
-            Some(bytes) => {
-                if rng.below(40) == 0 {
-                    bytes.min(way.waiting.len())
-                } else {
-                    0
-                }
-            }
+            Some(_) if rng.below(40) > 0 => 0,
+            Some(bytes) => bytes.min(way.waiting.len()),
             None => way.waiting.len(),
         };
         let written = match port.write(other, &way.waiting[..may_pass]) {
