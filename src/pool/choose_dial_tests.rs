@@ -6,12 +6,15 @@ use super::slots::Purpose;
 use super::testbed::{Bench, at, peer, policy, small};
 use crate::base::address::Address;
 use crate::base::limits::FEELERS_MAX;
+use crate::base::link_id::LinkId;
 use crate::base::quota::Quota;
 use crate::base::reason::CloseReason;
 use crate::base::subject::Subject;
-use crate::wire::hello::Capability;
+use crate::base::verdict::Verdict;
+use crate::wire::hello::{Capability, Hello};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[test]
@@ -159,6 +162,63 @@ fn what_a_peer_claims_is_felt_before_what_others_say_of_it_and_that_once() {
         bench.now = bench.now + Duration::from_secs(600);
     }
     assert_ne!(first_due(&bench), before, "felt once more");
+}
+
+/// The peer of 1, where a dial has met it, comes from `host` and says that it listens at `listen`; it is admitted, and open if `opens`.
+fn come_from(bench: &mut Bench, host: IpAddr, listen: Option<u8>, opens: bool) -> LinkId {
+    let link = bench.ids.next();
+    bench.pool.claim_arrival(bench.now, link, SocketAddr::new(host, 50_000)).expect("may come");
+    let listen = listen.map(|number| Address::of(at(number), None)).into_iter().collect();
+    let hello = Arc::new(Hello { listen, ..Hello::default() });
+    assert_eq!(bench.pool.introduce(bench.now, link, peer(1), &hello, &mut bench.rng).verdict, Verdict::Admit);
+    assert!(!opens || bench.pool.open(bench.now, link).is_some());
+    link
+}
+
+#[test]
+fn where_a_peer_was_that_has_moved_is_felt_once_behind_what_it_claims_now() {
+    let later = Duration::from_secs(600);
+    let mut bench = Bench::new(policy());
+    let feel = |bench: &mut Bench, is_there: bool| {
+        bench.now = bench.now + later;
+        let to = bench.pool.whom_to_feel(bench.now, &mut bench.rng).now.first().copied()?;
+        let link = bench.pool.claim_dial(bench.now, to, None, Purpose::Feeler).expect("may dial");
+        if is_there {
+            bench.pool.recognise(bench.now, link, peer(1));
+        }
+        bench.close(link, if is_there { CloseReason::Probed } else { CloseReason::ConnectTimeout });
+        Some(to)
+    };
+    let link = bench.outbound(1);
+    assert_eq!(feel(&mut bench, true), None, "it is linked by it");
+    bench.close(link, CloseReason::Reset);
+    bench.now = bench.now + later;
+    let link = come_from(&mut bench, at(2).ip(), Some(2), true);
+    assert_eq!(feel(&mut bench, true), Some(at(2)), "its claim comes first");
+    assert_eq!(feel(&mut bench, false), Some(at(1)));
+    (0..5).for_each(|_| assert_eq!(feel(&mut bench, false), None, "once while that link lasts"));
+    // It moves on: both may be somebody else's now.
+    bench.close(link, CloseReason::Reset);
+    bench.now = bench.now + later;
+    come_from(&mut bench, at(3).ip(), None, true);
+    let felt: BTreeSet<_> = (0..5).filter_map(|_| feel(&mut bench, true)).collect();
+    assert_eq!(felt, [at(1), at(2)].into());
+    assert_eq!(feel(&mut bench, true), None);
+}
+
+#[test]
+fn where_a_peer_still_is_by_its_link_is_not_felt() {
+    for (host, listen, opens, is_felt) in
+        [(1, None, true, false), (2, Some(1), false, false), (2, Some(1), true, false), (2, None, true, true)]
+    {
+        let mut bench = Bench::new(policy());
+        let link = bench.outbound(1);
+        bench.close(link, CloseReason::Reset);
+        bench.now = bench.now + Duration::from_secs(600);
+        come_from(&mut bench, at(host).ip(), listen, opens);
+        let felt = bench.pool.whom_to_feel(bench.now, &mut bench.rng).now;
+        assert_eq!(felt, if is_felt { vec![at(1)] } else { Vec::new() }, "from {host}, claims {listen:?}, open: {opens}");
+    }
 }
 
 /// A large book is looked through under the lock: what costs little comes first.

@@ -11,6 +11,7 @@ use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::subject::Subject;
 use crate::base::verdict::Verdict;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 #[test]
@@ -67,6 +68,31 @@ fn only_the_operators_dials_may_be_faster_than_the_rate() {
     assert!(bench.dial(3, Purpose::Asked { tag: Some(1) }).is_ok());
     bench.now = next;
     assert!(bench.dial(2, Purpose::Wanted).is_ok());
+}
+
+/// Else what peers say of a host, and have felt there, would keep the operator's own peers there waiting.
+#[test]
+fn the_operators_dials_pay_no_pace_of_a_host_and_wait_for_none() {
+    let (host, prefix) = (Duration::from_secs(60), Duration::from_secs(20));
+    for (dial_host_period, dial_prefix_period) in [(host, Duration::ZERO), (Duration::ZERO, prefix)] {
+        let policy = Policy { dial_host_period, dial_prefix_period, dial_prefix_burst: 1, dials_max: 100, ..policy() };
+        let mut bench = Bench::new(policy);
+        let mut ports = 1..;
+        let mut dial = |why: Purpose| {
+            let to = SocketAddr::from(([8, 8, 8, 8], ports.next().expect("there are enough")));
+            let may = bench.pool.may_claim(bench.now, to, None, why);
+            let claimed = bench.pool.claim_dial(bench.now, to, None, why).map(|_| ());
+            assert_eq!(may, claimed, "{why:?}");
+            claimed.map_err(|error| error == DialError::TooFastThere(to, bench.now + dial_host_period + dial_prefix_period))
+        };
+        let of_operator = [Purpose::Persistent, Purpose::Seed, Purpose::Asked { tag: None }];
+        of_operator.into_iter().for_each(|why| assert_eq!(dial(why), Ok(()), "{why:?}"));
+        assert_eq!(dial(Purpose::Wanted), Ok(()), "they have taken nothing from others");
+        for why in [Purpose::Wanted, Purpose::Role, Purpose::Anchor, Purpose::Crawl, Purpose::Feeler] {
+            assert_eq!(dial(why), Err(true), "{why:?}");
+        }
+        of_operator.into_iter().for_each(|why| assert_eq!(dial(why), Ok(()), "{why:?}"));
+    }
 }
 
 #[test]

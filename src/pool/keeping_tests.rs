@@ -493,6 +493,40 @@ fn a_full_new_table_loses_no_address_in_a_restart() {
     again.pool.points().check_invariants(&wide);
 }
 
+/// Of whom one group of sources has told first and others later, there are more than that group's buckets hold.
+#[test]
+fn who_has_a_place_by_another_source_than_is_saved_keeps_one_in_a_restart() {
+    const OF_SOURCE: usize = 32 * BUCKET;
+    let wide = Policy { points_max: POINTS_MAX, ..policy() };
+    let mut bench = Bench::new(wide.clone());
+    bench.now = after(0);
+    bench.pool.keep();
+    for number in 0..2_600_u32 {
+        let [_, _, high, low] = number.to_be_bytes();
+        let address = Address::of(SocketAddr::from(([40 + high, low, 0, 1], 9_000)), None);
+        for teller in 90..96 {
+            let source = Source::Group(Group::of([teller, 1, 1, 1].into()));
+            let offer = Offer { address: &address, capabilities: &[], source, proof: Proof::Dialed };
+            bench.pool.points_mut().learn(after(0), &offer, &wide);
+        }
+    }
+    let first = Source::Group(Group::of([90, 1, 1, 1].into()));
+    let of_first = |bench: &Bench| bench.pool.points().iter().filter(|point| point.source == first).count();
+    let known = of_first(&bench);
+    assert!(known > OF_SOURCE, "{known}");
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(after(0), UNIX, usize::MAX));
+    let mut again = Bench::new(wide.clone());
+    again.pool.keep();
+    again.pool.restore(after(0), UNIX, &load(&store));
+    assert_eq!(of_first(&again), known);
+    again.pool.points().check_invariants(&wide);
+    // What another node says of its sources is worth no more than if they had told this one.
+    let mut other = Bench::new(wide.clone());
+    other.pool.import(other.now, UNIX, &load(&store));
+    assert!(of_first(&other) <= OF_SOURCE, "{}", of_first(&other));
+}
+
 /// Time that a bad address serves while the node is away ends as it does while it runs.
 #[test]
 fn a_bad_address_whose_time_ends_while_the_node_is_away_is_reinstated_and_that_counts() {

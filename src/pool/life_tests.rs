@@ -276,3 +276,17 @@ fn every_drawn_edge_is_walked() {
     let missing: Vec<_> = drawn.difference(&walked).collect();
     assert!(missing.is_empty(), "drawn, and never walked: {missing:?}; walked: {walked:#?}");
 }
+
+/// Else whoever is there next could never be configured: nothing could take back what nobody says any more.
+#[test]
+fn who_must_be_at_an_address_is_said_as_long_as_it_is_configured() {
+    let mut bench = Bench::new(small());
+    let expected = |bench: &Bench| bench.pool.points().get(at(1)).map(|point| point.expected);
+    let now = bench.now;
+    bench.pool.fix(now, at(1), Some(peer(1)), true);
+    bench.pool.fix(now, at(1), None, false);
+    assert!(bench.pool.unfix(at(1), true));
+    assert_eq!(expected(&bench), Some(Some(peer(1))), "it is a seed");
+    assert!(bench.pool.unfix(at(1), false));
+    assert_eq!(expected(&bench), Some(None));
+}

@@ -83,7 +83,8 @@ impl Pool {
     }
 
     fn rest_point(&mut self, now: Time, slot: &Slot, reason: CloseReason, told: Option<CloseReason>, rng: &mut Rng) {
-        let Some(at) = slot.point else { return };
+        // Who was forgotten meanwhile does not come back by it.
+        let Some(at) = slot.point.filter(|at| self.points.get(*at).is_some()) else { return };
         let verdict = slot.doomed.or(told).unwrap_or(reason);
         let end = match verdict {
             _ if slot.phase == Phase::Open && reason.blame() == Blame::Net => End::Lost,

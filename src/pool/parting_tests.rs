@@ -117,3 +117,18 @@ fn the_loss_of_a_link_does_not_heal_who_had_failed_to_answer() {
         assert_eq!(bench.pool.healthy(bench.now).len(), 1);
     }
 }
+
+/// Nor does it come back by the ends of other dials there, which would leave this node in its own book.
+#[test]
+fn an_address_that_is_this_node_is_forgotten_whatever_else_is_under_way_there() {
+    let mut bench = Bench::new(policy());
+    let links = [1, 2, 3].map(|nth| {
+        let link = bench.dial(1, Purpose::Wanted).expect("may dial");
+        assert!(nth == 3 || bench.pool.doom(bench.now, link, CloseReason::Internal));
+        link
+    });
+    for (link, reason) in links.into_iter().zip([CloseReason::OwnKey, CloseReason::Reset, CloseReason::OwnKey]) {
+        bench.close(link, reason);
+        assert_eq!(bench.state(1), None, "{reason:?}");
+    }
+}

@@ -57,6 +57,24 @@ fn no_time_in_a_file_lasts_longer_than_the_rules_say() {
     }
 }
 
+/// By a clock that went back a ban, or trust, for an hour would else last for the days that it went back, too.
+#[test]
+fn what_was_for_a_time_lasts_no_longer_by_a_clock_that_went_back() {
+    let mut bench = Bench::new(policy());
+    bench.pool.keep();
+    let [banned, trusted] = [1, 2].map(|number| Subject::Peer(peer(number)));
+    bench.pool.ban(after(0), banned, Some(after(HOUR)), "spam").expect("there is room");
+    bench.pool.lists_mut().trust(after(0), trusted, Some(after(HOUR))).expect("not banned");
+    let mut store = Store::new();
+    save(&mut store, &bench.pool.take_changes(after(0), UNIX, 100));
+    for unix in [UNIX, UNIX - 10 * DAY] {
+        let again = restored(&store, unix);
+        let standings = |now| [1, 2].map(|number| again.pool.lists().standing(now, None, Some(&peer(number))));
+        assert_eq!(standings(after(HOUR - 1)), [Standing::Banned, Standing::Trusted], "{unix}");
+        assert_eq!(standings(after(HOUR)), [Standing::Ordinary; 2], "{unix}");
+    }
+}
+
 /// Else what it was not told would make an old address a fresh one, which is told to others.
 #[test]
 fn a_store_that_does_not_say_when_it_was_saved_makes_nothing_younger() {

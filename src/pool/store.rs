@@ -109,6 +109,25 @@ mod tests {
 
     const BANS: u16 = 5_000;
 
+    /// Else a stop that finds everything saved would leave it where a power cut takes it.
+    #[test]
+    fn what_was_saved_without_haste_is_made_durable_once_somebody_asks_for_it() {
+        let mut bench = Bench::new(policy());
+        bench.pool.keep();
+        let mut keeping = Keeping::default();
+        assert_eq!(keeping.piece(bench.now, 1, true, &mut bench.pool), None, "there is nothing to save");
+        bench.pool.ban(bench.now, Subject::host([9, 1, 1, 1].into()), None, "").expect("there is room");
+        let piece = keeping.piece(bench.now, 1, false, &mut bench.pool).expect("a ban");
+        assert_eq!(keeping.saved(&piece, false, Ok(()), &mut bench.pool), After::Done);
+        assert_eq!(keeping.piece(bench.now, 1, false, &mut bench.pool), None, "nothing has changed");
+        for result in [Err(StoreFault::Io(String::new())), Ok(())] {
+            let piece = keeping.piece(bench.now, 1, true, &mut bench.pool).expect("it is not durable");
+            assert_eq!(piece, []);
+            keeping.saved(&piece, true, result, &mut bench.pool);
+        }
+        assert_eq!(keeping.piece(bench.now, 1, true, &mut bench.pool), None, "it is");
+    }
+
     /// What was saved between the two losses is gone from the store, too.
     #[test]
     fn a_store_that_loses_what_it_has_twice_in_one_save_gets_all_of_it_the_next_time() {

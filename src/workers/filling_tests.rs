@@ -56,6 +56,39 @@ fn who_has_answered_is_counted_on_however_long_it_takes() {
 }
 
 #[test]
+fn a_seed_is_not_left_alone_for_dials_that_nobody_answers() {
+    let seeds = [250, 251].map(|number| Address::of(at(number), None));
+    for has_answer in [false, true] {
+        let mut bench = Bench::new(busy(), &[], &seeds);
+        bench.learn(1..4);
+        let first = bench.dials(ms(0));
+        assert_eq!(first.len(), 3, "all that are known, and no seed");
+        if has_answer {
+            bench.pool.recognise(ms(1_000), first[0].0, peer(100));
+        }
+        assert!(bench.dials(ms(2_999)).is_empty(), "somebody may answer yet");
+        let to_seeds = bench.dials(ms(3_000)).into_iter().filter(|(_, to)| [at(250), at(251)].contains(to)).count();
+        assert_eq!(to_seeds, usize::from(!has_answer), "has_answer: {has_answer}");
+        // That one is waited for in its turn.
+        assert!(bench.dials(ms(5_999)).is_empty());
+        assert_eq!(bench.dials(ms(6_000)).len(), usize::from(!has_answer), "has_answer: {has_answer}");
+    }
+}
+
+#[test]
+fn links_beyond_the_limits_take_no_place_from_dials() {
+    let persistent = [200, 201, 202].map(|number| Address::of(at(number), None));
+    let bounds = Bounds { min_target: 12, min_threshold: 7, min: 6, outbound_target: 5, outbound_max: 6, ..policy().bounds };
+    let mut bench = Bench::new(Policy { bounds, trusted_extra: 3, ..busy() }, &persistent, &[]);
+    let first = bench.dials(ms(0));
+    assert_eq!(first.len(), 3);
+    first.into_iter().for_each(|dial| bench.answer(ms(0), dial));
+    assert_eq!(bench.pool.counts().extra_outbound, 3);
+    bench.learn(1..61);
+    assert_eq!(bench.dials(ms(1)).len(), 6, "outbound_max");
+}
+
+#[test]
 fn dials_beside_those_that_nobody_answers_never_lead_past_the_places() {
     for (max_target, outbound_max) in [(10, 50), (22, 10)] {
         let bounds =
