@@ -57,27 +57,32 @@ fn nodes_that_come_and_go_always_have_their_links() {
     }
 }
 
-/// Plays the story of the liars; who is honest and on a list fails it.
-fn frame(name: &str, spoils: Spoils) {
-    for seed in seeds(name, 1) {
+/// Plays so many stories of the liars; who is honest and on a list fails it. How many links were given up for what did not come in time.
+fn frame(name: &str, spoils: Spoils, count: u64) -> u64 {
+    let mut timeouts = 0;
+    for seed in seeds(name, count) {
         let framed = framing(seed, 4 * MINUTE, spoils).unwrap_or_else(|failure| panic!("seed {seed}: {failure}"));
         println!("{seed}: {framed:?}");
-        assert!(framed.relayed > 0 && framed.spoiled > 0 && framed.replayed > 0, "seed {seed}: nobody was lied to: {framed:?}");
+        let is_spoiled = framed.spoiled > 0 || spoils == Spoils::Pace;
+        assert!(framed.relayed > 0 && is_spoiled && framed.replayed > 0, "seed {seed}: nobody was lied to: {framed:?}");
         assert!(framed.rogues_listed > 0, "seed {seed}: not even who breaks the rules was listed: {framed:?}");
+        timeouts += framed.timeouts;
     }
+    timeouts
 }
 
 #[test]
 fn liars_have_nobody_honest_listed() {
-    frame("liars_have_nobody", Spoils::Openings);
+    frame("liars_have_nobody", Spoils::Openings, 1);
 }
 
 #[test]
 fn whoever_holds_back_what_others_say_has_nobody_honest_listed() {
-    frame("whoever_holds_back", Spoils::Pace);
+    // Not every seed has somebody whose links are held back for long enough.
+    assert!(frame("whoever_holds_back", Spoils::Pace, 3) > 0, "nobody gave up what was held back");
 }
 
 #[test]
 fn whoever_stands_between_has_nobody_honest_listed() {
-    frame("whoever_stands_between", Spoils::Links);
+    frame("whoever_stands_between", Spoils::Links, 1);
 }

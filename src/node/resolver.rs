@@ -29,7 +29,7 @@ pub enum Asker {
     Caller,
     /// The operator has configured the name.
     Settings,
-    /// A peer told of it, and nobody else wants it. Exchange asks for one a second.
+    /// A peer told of it, and nobody else wants it. Exchange asks for one at a time.
     Peer,
 }
 

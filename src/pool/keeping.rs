@@ -7,7 +7,7 @@ use super::lists::{By, Culprit, Entry, ListError, time_of};
 use super::peers::Peer;
 use super::points::{Point, State, dialable};
 use super::policy::Policy;
-use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint};
+use super::saved::{Anchor, Change, OnList, Saved, SavedList, SavedPeer, SavedPoint, SavedScore};
 use super::table::Pool;
 use crate::base::limits::{NEW_BUCKETS, PEERS_MAX, POINTS_MAX, SCORES_MAX};
 use crate::base::peer::PeerId;
@@ -274,7 +274,8 @@ impl Pool {
         let peers = saved.peers.iter().filter(other_peer).map(|was| Key::Peer(was.id));
         let lists = saved.lists.iter().map(|was| (Key::List(was.list, was.subject), was.until));
         let lists = lists.filter(|(key, until)| !matches!(row(*key), Change::List(is) if is.until == *until)).map(|(key, _)| key);
-        let scores = saved.scores.iter().map(|was| Key::Score(was.peer)).filter(|key| row(*key).is_gone());
+        let is_other_score = |was: &&SavedScore| was.at > unix || row(Key::Score(was.peer)).is_gone();
+        let scores = saved.scores.iter().filter(is_other_score).map(|was| Key::Score(was.peer));
         points.chain(peers).chain(lists).chain(scores).collect()
     }
 

@@ -159,3 +159,18 @@ fn trust_for_a_time_takes_nothing_from_whom_the_settings_name() {
     }
     assert!(!store.contains_key(&trusted), "the settings' own trust is never saved");
 }
+
+/// It fades from when it was saved: by a clock that was ahead it would else stand for years, as bad after each restart.
+#[test]
+fn a_score_from_a_clock_that_was_ahead_is_saved_with_the_time_of_today() {
+    let mut old = Bench::new(policy());
+    old.pool.keep();
+    old.pool.report(after(0), peer(1), -450, "lies");
+    let mut store = Store::new();
+    save(&mut store, &old.pool.take_changes(after(0), UNIX + 3_650 * DAY, 100));
+    let mut again = Bench::new(policy());
+    again.pool.keep();
+    again.pool.restore(after(0), UNIX, &load(&store));
+    save(&mut store, &again.pool.take_changes(after(0), UNIX, 100));
+    assert_eq!(load(&store).scores[0].at, UNIX);
+}

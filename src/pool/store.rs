@@ -28,7 +28,7 @@ pub trait Store: Send {
 pub enum StoreFault {
     #[error("{0}")]
     Io(String),
-    #[error("it is damaged, and was put aside as {}; address book, lists and scores begin anew: {text}", .aside.display())]
+    #[error("it is damaged, and was put aside as {}; nothing is left of address book, lists and scores: {text}", .aside.display())]
     Damaged { aside: PathBuf, text: String },
     #[error("what it had is gone: somebody has removed or emptied it")]
     Lost,

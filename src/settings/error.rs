@@ -2,7 +2,8 @@
 //! `settings/table.rs` makes them, every face shows them.
 
 use super::value::{Kind, Value};
-use crate::base::text::shown;
+use crate::base::address::ADDRESS_TEXT_MAX;
+use crate::base::text::{shown, shown_within};
 
 /// Why a setting was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -10,8 +11,8 @@ use crate::base::text::shown;
 pub enum SettingError {
     #[error("no setting is called '{name}'; did you mean {nearest}?")]
     Unknown { name: String, nearest: &'static str },
-    #[error("{name}: '{text}' does not parse, expected {}", .kind.expects())]
-    Unreadable { name: &'static str, text: String, kind: Kind },
+    #[error("{name}: '{text}' does not parse{}, expected {}", why_of(.why.as_ref()), .kind.expects())]
+    Unreadable { name: &'static str, text: String, why: Option<String>, kind: Kind },
     #[error("{name}: {value} is out of range, {min} to {max} are allowed")]
     OutOfRange { name: &'static str, value: String, min: &'static str, max: String },
 }
@@ -19,7 +20,8 @@ pub enum SettingError {
 impl SettingError {
     /// `text` is no value of type `T`.
     pub(super) fn unreadable<T: Value>(name: &'static str, text: &str) -> SettingError {
-        SettingError::Unreadable { name, text: shown(T::wrong(text)), kind: T::KIND }
+        let (wrong, why) = T::wrong(text);
+        SettingError::Unreadable { name, text: shown_within(wrong, ADDRESS_TEXT_MAX), why, kind: T::KIND }
     }
 
     /// `value` is outside of `min` to `max`.
@@ -35,6 +37,11 @@ impl SettingError {
         let max = if matches!(T::KIND, Kind::Size | Kind::Duration) { max.to_owned() } else { format!("{max} {unit}") };
         SettingError::OutOfRange { name, value, min, max }
     }
+}
+
+/// What is wrong with the text, in brackets.
+fn why_of(why: Option<&String>) -> String {
+    why.map_or_else(String::new, |why| format!(" ({why})"))
 }
 
 /// Longest text of one setting that is looked at, bytes: 256 addresses of at most 350 bytes need 89,856 with commas.

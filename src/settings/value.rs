@@ -1,7 +1,7 @@
 //! The kinds of values that a setting may have: how each is read from text, printed again and measured against a range.
 //! It knows no setting by name. Only `settings/table.rs` and the manual's generator call it.
 
-use crate::base::address::Address;
+use crate::base::address::{Address, AddressError};
 use crate::base::quota::RoleQuota;
 use crate::base::subject::Subject;
 use std::fmt::Display;
@@ -54,9 +54,9 @@ pub trait Value: Sized {
     const KIND: Kind;
     /// The value of a text without blanks around it; `None` if it is none.
     fn read(text: &str) -> Option<Self>;
-    /// The part of a text that is no value: in a list, its first wrong entry.
-    fn wrong(text: &str) -> &str {
-        text
+    /// The part of a text that is no value, in a list its first wrong entry; and what is wrong with it, if there is more to say.
+    fn wrong(text: &str) -> (&str, Option<String>) {
+        (text, None)
     }
     /// The canonical text.
     fn print(&self) -> String;
@@ -242,10 +242,17 @@ impl<T: Single> Value for Option<T> {
 /// What stands in a list with commas between: read and printed as its type does it.
 trait Entry: FromStr + Display {
     const KIND: Kind;
+    /// What is wrong with one, where the error of its type says more than that it is none.
+    fn why(_error: Self::Err) -> Option<String> {
+        None
+    }
 }
 
 impl Entry for Address {
     const KIND: Kind = Kind::Addresses;
+    fn why(error: AddressError) -> Option<String> {
+        Some(error.to_string())
+    }
 }
 
 impl Entry for SocketAddr {
@@ -269,8 +276,9 @@ impl<T: Entry> Value for Vec<T> {
         }
         text.split(',').map(|entry| entry.trim().parse().ok()).collect()
     }
-    fn wrong(text: &str) -> &str {
-        text.split(',').map(str::trim).find(|entry| entry.parse::<T>().is_err()).unwrap_or(text)
+    fn wrong(text: &str) -> (&str, Option<String>) {
+        let why = |entry| Some((entry, T::why(T::from_str(entry).err()?)));
+        text.split(',').map(str::trim).find_map(why).unwrap_or((text, None))
     }
     fn print(&self) -> String {
         self.iter().map(T::to_string).collect::<Vec<_>>().join(",")

@@ -137,11 +137,10 @@ pub(super) fn of_story(story: &Story) -> Finding {
     holds(story.misfit.is_none(), "a link's story is Up, messages, Down", found)
 }
 
-/// No one who follows the protocol is blamed for the end of a link.
-pub(super) fn of_end(end: &End, is_honest: impl Fn(SocketAddr) -> bool) -> Finding {
-    // Another identity than expected is a fault of who comes, and none of who is dialed: its address may have been another's. It is not listed.
-    let is_fault = end.reason.blame() == Blame::Peer && end.reason != CloseReason::WrongIdentity;
-    let is_wronged = is_fault && end.remote.is_some_and(is_honest);
+/// No one who follows the protocol is blamed for the end of a link. Where somebody else was before, he is not who is expected there.
+pub(super) fn of_end(end: &End, is_honest: impl Fn(SocketAddr) -> bool, has_moved_in: impl Fn(SocketAddr) -> bool) -> Finding {
+    let is_taken_for_another = end.reason == CloseReason::WrongIdentity && end.remote.is_some_and(has_moved_in);
+    let is_wronged = end.reason.blame() == Blame::Peer && !is_taken_for_another && end.remote.is_some_and(is_honest);
     let End { link, remote, reason, told, is_trusted } = end;
     of_trusted(*is_trusted, *reason)?;
     let found = || format!("{link} with {remote:?} ended: {reason}; told: {told:?}");

@@ -87,6 +87,12 @@ impl World {
         }
     }
 
+    /// Adds a host without a node: whoever made the world plays it, through `port`.
+    pub fn add_bare(&mut self, address: IpAddr) -> HostId {
+        self.pairs.note_bare(address);
+        self.add_seat(address)
+    }
+
     /// A host has another address from now on, and its old one is free for others. Its streams are dead, and nobody is told; it listens at
     /// the new address, and learns of nothing.
     pub fn readdress(&mut self, id: HostId, to: IpAddr) {
@@ -100,6 +106,7 @@ impl World {
         if old.is_some_and(|old| self.honest.remove(&old)) {
             self.honest.insert(to);
         }
+        self.moved_to.insert(to);
     }
 
     /// A host's wall clock jumps by so many seconds.

@@ -67,6 +67,19 @@ fn a_calm_network_in_two_pieces_is_found_and_two_networks_are_not() {
 }
 
 #[test]
+fn a_link_that_one_side_alone_has_is_found() {
+    let mut world = world(3);
+    assert_eq!(broken(&mut world, 5), None);
+    // What the second says to the first does not arrive any more, and the rules are not told that anything is cut.
+    world.network().cut(HostId(1), HostId(0));
+    change(&mut world, 1, |policy| {
+        (policy.bounds.min, policy.bounds.min_threshold, policy.bounds.min_target) = (0, 0, 0);
+        (policy.bounds.max_target, policy.bounds.max_threshold, policy.bounds.outbound_target) = (0, 0, 0);
+    });
+    assert_eq!(broken(&mut world, 1), Some((HostId(0), "both sides know of a link")));
+}
+
+#[test]
 fn a_book_beyond_its_bounds_is_found() {
     let mut world = world(4);
     assert_eq!(broken(&mut world, 2), None);

@@ -156,7 +156,7 @@ pub struct World {
     keys: Keys,
     seats: Vec<Seat>,
     agenda: Agenda<Happening>,
-    pairs: Pairs,
+    pub(super) pairs: Pairs,
     pub(super) cuts: BTreeSet<(HostId, HostId)>,
     global: Global,
     /// Since when hosts are frozen or cut off from each other, and until when half links are to be expected after it.
@@ -164,6 +164,8 @@ pub struct World {
     pub(super) settled_at: Time,
     /// Addresses of hosts that follow the protocol.
     pub(super) honest: BTreeSet<IpAddr>,
+    /// Addresses that hosts have got after their start: others may expect somebody else there.
+    pub(super) moved_to: BTreeSet<IpAddr>,
     /// What names resolve to.
     names: BTreeMap<String, Vec<SocketAddr>>,
     /// Answers of the resolver that never come, in percent.
@@ -197,6 +199,7 @@ impl World {
             disturbed_since: None,
             settled_at: Time::ZERO,
             honest: BTreeSet::new(),
+            moved_to: BTreeSet::new(),
             names: BTreeMap::new(),
             unresolved_percent: 0,
             is_prompt: false,
@@ -211,10 +214,9 @@ impl World {
     /// # Errors
     /// What is wrong with its plan.
     pub fn add(&mut self, plan: Plan) -> Result<HostId, StartError> {
-        let id = self.add_bare(plan.address);
+        let id = self.add_seat(plan.address);
         let mut rng = Rng::from_seed(self.seed).fork(&format!("identity {}", id.number()));
-        let bits = plan.settings.network_pow_bits;
-        let mut draft = Draft::of(self.keys.draw(&mut rng), &mut rng, bits);
+        let mut draft = Draft::of(self.keys.draw(&mut rng), &mut rng, plan.settings.network_pow_bits);
         let identity = loop {
             // A world's user who asks for much work gets it: the draw ends, the network's difficulty says when.
             if let Some(identity) = draft.run(u64::from(u32::MAX)) {
@@ -225,18 +227,14 @@ impl World {
             self.honest.insert(plan.address);
         }
         self.network.set_nat(id, plan.has_nat);
-        self.seat(id).disk = plan.disk.clone();
-        self.seat(id).plan = Some((plan, identity));
-        self.start(id)?;
-        Ok(id)
+        let seat = self.seat(id);
+        (seat.disk, seat.plan) = (plan.disk.clone(), Some((plan, identity)));
+        self.start(id).map(|()| id)
     }
 
-    /// Adds a host without a node: whoever made the world plays it, through `port`.
-    pub fn add_bare(&mut self, address: IpAddr) -> HostId {
-        let id = self.network.add(&[address]);
+    pub(super) fn add_seat(&mut self, address: IpAddr) -> HostId {
         self.seats.push(Seat::default());
-        self.pairs.note_bare(address);
-        id
+        self.network.add(&[address])
     }
 
     /// Starts a host again that was stopped, has crashed or went dark. It is the same identity, and remembers what its disk does.
@@ -483,7 +481,7 @@ impl World {
 
     /// An actor's turn, if it still is to have one now.
     fn turn(&mut self, at: Time, id: HostId, actor: Actor) -> Result<(), Violation> {
-        let World { network, seats, honest, agenda, .. } = self;
+        let World { network, seats, honest, moved_to, agenda, .. } = self;
         let seat = &mut seats[usize::from(id.number())];
         let timer = &mut seat.timers[actor as usize];
         *timer = timer.filter(|queued| *queued != at);
@@ -515,7 +513,11 @@ impl World {
             Actor::Rogue => host.misbehave(network),
         }
         checks::of_story(&host.story).map_err(violation)?;
-        asked.ended.iter().try_for_each(|end| checks::of_end(end, is_honest)).map_err(violation)?;
+        asked
+            .ended
+            .iter()
+            .try_for_each(|end| checks::of_end(end, is_honest, |at| moved_to.contains(&at.ip())))
+            .map_err(violation)?;
         checks::of_host(host, network.sockets(id), false).map_err(violation)?;
         self.carry_out(id, actor, asked);
         self.plan_turns(id);

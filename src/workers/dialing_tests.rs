@@ -429,6 +429,20 @@ fn persistent_peers_come_and_go_while_the_node_runs() {
         (set(&mut bench, &other, true).0, set(&mut bench, &two, false).0),
         (Answered::Changed(true), Answered::Changed(true))
     );
+    // Who is named with another identity is not who is removed.
+    let (one, other) = (Address::of(at(3), Some(peer(3))).to_string(), Address::of(at(3), Some(peer(4))).to_string());
+    assert_eq!(set(&mut bench, &one, true).0, Answered::Changed(true));
+    assert_eq!(set(&mut bench, &other, false).0, Answered::Changed(false));
+    assert_eq!(set(&mut bench, &one, false).0, Answered::Changed(true));
+    // A name that was given without an identity gets one, as an address does.
+    let anew = format!("{}@anew.example:9732", peer(5));
+    assert_eq!(set(&mut bench, "anew.example:9732", true).0, Answered::Changed(true));
+    assert_eq!(
+        (set(&mut bench, &anew, true).0, set(&mut bench, &anew, true).0),
+        (Answered::Changed(true), Answered::Changed(false))
+    );
+    assert_eq!(set(&mut bench, "anew.example:9732", false).0, Answered::Changed(true));
+    assert_eq!(set(&mut bench, &anew, false).0, Answered::Changed(false), "they were one");
     // A name has one identity, too.
     let named = |number: usize| format!("{}@two.example:9732", peer(number));
     assert_eq!(set(&mut bench, &named(5), true).0, Answered::Changed(true));
@@ -472,6 +486,19 @@ fn whom_two_names_lead_to_is_protected_no_longer_than_it_is_named() {
         bench.order(ms(0), Input::Persistent { ticket: 1, address: name(number), is_added: false });
     }
     assert_eq!(droppable(&mut bench), 2);
+}
+
+#[test]
+fn no_name_server_says_who_must_be_at_an_address_that_the_operator_has_written() {
+    let seed: Address = format!("{}@seed.example:9732", peer(2)).parse().expect("an address");
+    let mut bench = Bench::new(calm(), &[Address::of(at(1), Some(peer(1)))], &[seed]);
+    let out = bench.wake(ms(0));
+    let Some(Job::Resolve { ticket, .. }) = out.jobs.first() else { panic!("{out:?}") };
+    bench.order(ms(0), Input::Done(Done::Resolved { ticket: *ticket, addresses: vec![at(1)] }));
+    let expected = |bench: &Bench| bench.pool.points().get(at(1)).and_then(|point| point.expected);
+    assert_eq!(expected(&bench), Some(peer(1)));
+    bench.order(ms(0), Input::Persistent { ticket: 1, address: Address::of(at(1), None), is_added: false });
+    assert_eq!(expected(&bench), Some(peer(2)), "now only the name leads there");
 }
 
 #[test]

@@ -33,6 +33,9 @@ use std::time::Duration;
 
 const LOG: &str = "bowline::maintain";
 const ITSELF: &str = "that is this node itself";
+const OTHER_IDENTITY: &str =
+    "another identity is configured at that address: remove that persistent peer first, or change discovery.seeds";
+const TOO_MANY_PERSISTENT: &str = "256 persistent peers are kept, which is the most: remove one first";
 /// Outbound links to fewer groups of addresses may all be one party's (threat T28).
 const GROUPS_MIN: usize = 4;
 /// Candidates that are asked for, for each dial that is missing: some lead to a crowded host, or to a peer that is being dialed elsewhere
@@ -148,12 +151,7 @@ impl Maintenance {
     fn start(&mut self, now: Time, pool: &mut Pool) {
         self.is_started = true;
         for (address, is_persistent) in std::mem::take(&mut self.unfixed) {
-            match address.socket() {
-                Some(at) => {
-                    self.names.fix(now, at, address.id, is_persistent, pool);
-                }
-                None => self.names.add(now, address, is_persistent),
-            }
+            self.names.add(now, address, is_persistent, pool);
         }
         self.anchors = pool.take_anchors();
         self.next_period = now + pool.policy().maintenance_period;
@@ -406,32 +404,20 @@ impl Maintenance {
     }
 
     fn set_persistent(&mut self, now: Time, address: Address, is_added: bool, pool: &mut Pool) -> Answered {
-        let at = address.socket();
-        let expected = at.and_then(|at| pool.points().get(at)).filter(|point| point.is_fixed()).and_then(|point| point.expected);
-        let is_named_anew = address.id.is_some() && expected.is_none();
-        let has_fixed = |at| self.names.has_fixed(at, true) && !is_named_anew;
-        let is_known = at.map_or_else(|| self.names.has_persistent(&address), has_fixed);
-        let ip = at.map(|at| at.ip());
-        let is_banned = || pool.lists().standing(now, ip, address.id.as_ref()) == Standing::Banned;
-        let has_other =
-            expected.zip(address.id).is_some_and(|(one, other)| one != other) || self.names.has_other_identity(&address);
-        match at {
-            _ if is_added && has_other => Answered::Refused("that address is configured with another identity: remove it first"),
-            _ if is_added && is_banned() => Answered::Refused("that address or its peer is banned: lift the ban first"),
-            _ if is_added && is_known => Answered::Changed(false),
-            _ if is_added && address.id == Some(pool.own()) => Answered::Refused(ITSELF),
-            _ if is_added && self.names.persistents() >= PERSISTENT_MAX => {
-                Answered::Refused("256 persistent peers are kept, which is the most: remove one first")
-            }
-            Some(at) if is_added && !self.names.fix(now, at, address.id, true, pool) => Answered::Refused(ITSELF),
-            Some(_) if is_added => Answered::Changed(true),
-            None if is_added => {
-                self.names.add(now, address, true);
-                Answered::Changed(true)
-            }
-            Some(at) => Answered::Changed(self.names.unfix(at, true, pool)),
-            None => Answered::Changed(self.names.remove_persistent(&address, pool)),
+        if !is_added {
+            return Answered::Changed(self.names.remove_persistent(&address, pool));
         }
+        let (ip, is_known) = (address.socket().map(|at| at.ip()), self.names.has_persistent(&address));
+        let is_banned = pool.lists().standing(now, ip, address.id.as_ref()) == Standing::Banned;
+        let refused = match () {
+            () if self.names.has_other_identity(&address) => Some(OTHER_IDENTITY),
+            () if is_banned => Some("that address or its peer is banned: lift the ban first"),
+            () if is_known => None,
+            () if address.id == Some(pool.own()) => Some(ITSELF),
+            () if self.names.persistents() >= PERSISTENT_MAX => Some(TOO_MANY_PERSISTENT),
+            () => (!self.names.add(now, address, true, pool)).then_some(ITSELF),
+        };
+        refused.map_or(Answered::Changed(!is_known), Answered::Refused)
     }
 
     fn log_stuck(&mut self, now: Time, out: &mut Outbox, text: impl FnOnce() -> String) {

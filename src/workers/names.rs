@@ -23,7 +23,7 @@ const QUESTION_PERIOD: Duration = Duration::from_secs(1);
 
 const LOG: &str = "bowline::maintain";
 
-/// A configured address whose host is a name.
+/// A configured address. Its host is a name that is asked for, or an address, and then that is all it ever resolves to.
 #[derive(Debug)]
 struct Name {
     address: Address,
@@ -38,24 +38,55 @@ struct Name {
     resolved: Vec<SocketAddr>,
 }
 
+impl Name {
+    fn is_literal(&self) -> bool {
+        self.address.socket().is_some()
+    }
+
+    /// It names the same host and port.
+    fn is_at(&self, address: &Address) -> bool {
+        let socket = |address: &Address| address.socket().map(canonical_socket);
+        let is_same = (&self.address.host, self.address.port) == (&address.host, address.port);
+        is_same || self.is_literal() && socket(&self.address) == socket(address)
+    }
+
+    fn has_other_identity(&self, address: &Address) -> bool {
+        self.address.id.zip(address.id).is_some_and(|(one, other)| one != other)
+    }
+}
+
 /// All that was configured. What several name, addresses or names, keeps its special place until the last of them lets it go.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     all: Vec<Name>,
-    /// Addresses that were given as such, and whether as persistent ones, with the identity that was named.
-    fixed: BTreeMap<(SocketAddr, bool), Option<PeerId>>,
     tickets: u64,
     /// For lines on names that do not resolve.
     lines: Throttle,
 }
 
 impl Names {
-    /// Adds a configured address, to be asked for at once.
-    pub fn add(&mut self, now: Time, address: Address, is_persistent: bool) {
-        let next_question = now;
-        let name =
-            Name { address, is_persistent, ticket: None, next_question, misses: 0, is_late_told: false, resolved: Vec::new() };
-        self.all.push(name);
+    /// Takes a configured address; a name is to be asked for at once. What is known without an identity may get one so. False if it is this
+    /// node's own.
+    pub fn add(&mut self, now: Time, address: Address, is_persistent: bool, pool: &mut Pool) -> bool {
+        let at = address.socket().map(canonical_socket);
+        if at.is_some_and(|at| !pool.fix(now, at, address.id, is_persistent)) {
+            return false;
+        }
+        let resolved = match self.all.iter_mut().find(|name| name.is_persistent == is_persistent && name.is_at(&address)) {
+            Some(known) => {
+                known.address.id = known.address.id.or(address.id);
+                known.resolved.clone()
+            }
+            None => {
+                let (resolved, next_question): (Vec<SocketAddr>, Time) = (at.into_iter().collect(), now);
+                let (ticket, misses, is_late_told) = (None, 0, false);
+                let resolves_to = resolved.clone();
+                self.all.push(Name { address, is_persistent, ticket, next_question, misses, is_late_told, resolved });
+                resolves_to
+            }
+        };
+        resolved.into_iter().for_each(|at| self.expect(at, pool));
+        true
     }
 
     /// Seeds that no question is under way for are to be asked for again at once.
@@ -65,53 +96,25 @@ impl Names {
         }
     }
 
-    /// Takes a configured address. False if it is this node's own.
-    pub fn fix(&mut self, now: Time, at: SocketAddr, id: Option<PeerId>, is_persistent: bool, pool: &mut Pool) -> bool {
-        let is_fixed = pool.fix(now, at, id, is_persistent);
-        if is_fixed {
-            let named = self.fixed.entry((canonical_socket(at), is_persistent)).or_default();
-            *named = id.or(*named);
-        }
-        is_fixed
-    }
-
-    /// Ends what `fix` began. False if it was not configured so.
-    pub fn unfix(&mut self, at: SocketAddr, is_persistent: bool, pool: &mut Pool) -> bool {
-        let at = canonical_socket(at);
-        let was_fixed = self.fixed.remove(&(at, is_persistent)).is_some();
-        if was_fixed {
-            self.let_go(at, is_persistent, pool);
-        }
-        was_fixed
-    }
-
-    /// It was configured as an address.
-    pub fn has_fixed(&self, at: SocketAddr, is_persistent: bool) -> bool {
-        self.fixed.contains_key(&(canonical_socket(at), is_persistent))
-    }
-
-    /// Persistent peers by address, and names of such.
     pub fn persistents(&self) -> usize {
-        let by_address = self.fixed.keys().filter(|(_, is_persistent)| *is_persistent).count();
-        by_address + self.all.iter().filter(|name| name.is_persistent).count()
+        self.all.iter().filter(|name| name.is_persistent).count()
     }
 
+    /// A persistent peer is configured there, and with an identity, if the address has one.
     pub fn has_persistent(&self, address: &Address) -> bool {
-        self.all.iter().any(|name| name.is_persistent && name.address == *address)
+        let is_it = |name: &Name| name.is_at(address) && (address.id.is_none() || name.address.id == address.id);
+        self.all.iter().any(|name| name.is_persistent && is_it(name))
     }
 
-    /// Another identity is configured at that name and port.
+    /// Another identity is configured at that host and port.
     pub fn has_other_identity(&self, address: &Address) -> bool {
-        let is_other = |name: &Name| {
-            let (one, other) = (&name.address, address);
-            (&one.host, one.port) == (&other.host, other.port) && one.id.zip(other.id).is_some_and(|(one, other)| one != other)
-        };
-        self.all.iter().any(is_other)
+        self.all.iter().any(|name| name.is_at(address) && name.has_other_identity(address))
     }
 
-    /// Forgets the name of a persistent peer; what it has resolved to loses its special place. False if there was none.
+    /// Forgets a persistent peer; what it has resolved to loses its special place. False if there was none, or one with another identity.
     pub fn remove_persistent(&mut self, address: &Address, pool: &mut Pool) -> bool {
-        let Some(index) = self.all.iter().position(|name| name.is_persistent && name.address == *address) else { return false };
+        let is_it = |name: &Name| name.is_persistent && name.is_at(address) && !name.has_other_identity(address);
+        let Some(index) = self.all.iter().position(is_it) else { return false };
         for at in self.all.remove(index).resolved {
             self.let_go(at, true, pool);
         }
@@ -121,13 +124,20 @@ impl Names {
     /// One who has named the address names it no more.
     fn let_go(&self, at: SocketAddr, is_persistent: bool, pool: &mut Pool) {
         let has_it = |name: &Name| name.is_persistent == is_persistent && name.resolved.contains(&at);
-        if !self.has_fixed(at, is_persistent) && !self.all.iter().any(has_it) {
+        if !self.all.iter().any(has_it) {
             pool.unfix(at, is_persistent);
         }
-        // Who must be there is what the others say who name it.
-        let fixed = [true, false].into_iter().filter_map(|is_persistent| self.fixed.get(&(at, is_persistent)).copied());
-        let resolved = self.all.iter().filter(|name| name.resolved.contains(&at)).map(|name| name.address.id);
-        pool.expect_at(at, fixed.chain(resolved).flatten().next());
+        self.expect(at, pool);
+    }
+
+    /// Who must be at an address: whom the operator has written beside it; else who is expected where a name leads there, for what a name server
+    /// answers is only its word.
+    fn expect(&self, at: SocketAddr, pool: &mut Pool) {
+        let of = |is_literal: bool| {
+            let named = self.all.iter().filter(move |name| name.is_literal() == is_literal && name.resolved.contains(&at));
+            named.filter_map(|name| name.address.id).next()
+        };
+        pool.expect_at(at, of(true).or_else(|| of(false)));
     }
 
     /// Asks for the addresses of configured names: at start, and again while none of them is in use.
@@ -135,12 +145,11 @@ impl Names {
         self.note_late(now, out);
         self.all.sort_by_key(|name| name.misses);
         for name in self.all.iter_mut().filter(|name| name.ticket.is_none()) {
+            let Host::Name(host) = name.address.host.clone() else { continue };
             if now >= name.next_question && !name.resolved.iter().any(|at| is_linked(*at, pool)) {
                 self.tickets += 1;
                 (name.ticket, name.next_question, name.is_late_told) = (Some(self.tickets), now, false);
-                let Host::Name(host) = &name.address.host else { continue };
-                let (name, port) = (host.clone(), name.address.port);
-                out.jobs.push(Job::Resolve { ticket: self.tickets, name, port, is_heard: false });
+                out.jobs.push(Job::Resolve { ticket: self.tickets, name: host, port: name.address.port, is_heard: false });
             } else {
                 found.wait_for((now < name.next_question).then_some(name.next_question));
             }
@@ -190,6 +199,7 @@ impl Names {
         }
         for at in new.iter().filter(|at| !old.contains(at)) {
             pool.fix(now, *at, id, is_persistent);
+            self.expect(*at, pool);
         }
     }
 }
@@ -478,7 +488,7 @@ mod tests {
     fn a_configured_name_that_hangs_is_asked_for_once_told_of_and_taken_late() {
         let (mut names, mut pool, mut out) = (Names::default(), pool(), Outbox::default());
         for host in ["slow", "dead", "good"] {
-            names.add(ms(0), format!("{host}.example:9732").parse().expect("an address"), false);
+            names.add(ms(0), format!("{host}.example:9732").parse().expect("an address"), false, &mut pool);
         }
         let first = asked(&mut names, ms(0));
         assert_eq!(first.len(), 3);

@@ -7,9 +7,11 @@ use super::scene::{Failure, Outcome, address, at, outcome, plan, story, weather}
 use crate::base::address::Address;
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
+use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
 use crate::base::subject::Subject;
 use crate::pool::lists::Culprit;
+use crate::pool::slots::Slot;
 use crate::reactor::net::{Net, Source};
 use crate::sim::host::Host;
 use crate::sim::net::HostId;
@@ -44,7 +46,8 @@ impl Spoils {
     fn within(self) -> u64 {
         match self {
             Spoils::Openings => 96,
-            Spoils::Links | Spoils::Pace => 3_000,
+            Spoils::Links => 3_000,
+            Spoils::Pace => 150_000,
         }
     }
 }
@@ -56,6 +59,8 @@ pub struct Framed {
     pub relayed: usize,
     /// Directions in which a byte was changed, or bytes were held back.
     pub spoiled: usize,
+    /// Links of honest nodes that ended for what did not come in time: a pong, a whole record, the rest of a message.
+    pub timeouts: u64,
     /// First messages that were said again to others.
     pub replayed: usize,
     /// Entries about liars on lists of honest nodes at the end.
@@ -94,9 +99,11 @@ pub fn framing(seed: u64, lasts: Duration, spoils: Spoils) -> Result<Framed, Fai
     let honest = Honest { ids: ids.into_iter().collect(), ips: (0..HONEST).map(address).collect() };
     let (end, mut talk) = (world.now() + lasts, Talk::default());
     while world.now() < end {
-        // The larger messages take several records each.
         if rng.percent(2) {
             talk.say(&mut world, &mut rng);
+            if spoils == Spoils::Pace {
+                say_much(&mut world, &mut talk, &mut rng);
+            }
         }
         world.run_for(Duration::from_millis(50))?;
         talk.listen(&mut world)?;
@@ -111,9 +118,29 @@ pub fn framing(seed: u64, lasts: Duration, spoils: Spoils) -> Result<Framed, Fai
         relayed: sum(|one| one.relayed),
         spoiled: sum(|one| one.spoiled),
         replayed: sum(|one| one.replayed),
+        timeouts: world.hosts().map(timeouts).sum(),
         rogues_listed: world.hosts().filter(|host| honest.ids.contains(&host.peer())).map(entries).sum(),
         outcome: outcome(&world, &talk),
     })
+}
+
+/// On the links that lead through somebody between, messages of several records are said: so that one is half there when it is held back.
+fn say_much(world: &mut World, talk: &mut Talk, rng: &mut Rng) {
+    let is_between =
+        |slot: &&Slot| slot.is_open() && (BETWEEN..BETWEEN + HONEST).any(|number| address(number) == slot.remote.ip());
+    let links_of = |host: &Host| {
+        let links: Vec<_> = host.pool().slots().iter().filter(is_between).map(|slot| (host.id(), slot.link)).collect();
+        links
+    };
+    let links: Vec<(HostId, LinkId)> = world.hosts().flat_map(links_of).collect();
+    for (host, link) in links {
+        talk.say_on(world, host, link, 70_000 + rng.index(50_000));
+    }
+}
+
+fn timeouts(host: &Host) -> u64 {
+    let is_such = |reason: &CloseReason| matches!(reason, CloseReason::PingTimeout | CloseReason::MessageTimeout);
+    host.pool().ends().into_iter().filter(|(reason, _)| is_such(reason)).map(|(_, count)| count).sum()
 }
 
 /// Every honest identity where somebody stands between, at another's address, and where nobody is; every honest address under nobody's name.
@@ -255,7 +282,7 @@ impl Between {
                     if let Some(place) = spoils_at.and_then(|at| at.checked_sub(way.passed)).filter(|place| *place < count as u64)
                     {
                         match self.spoils {
-                            Spoils::Pace => way.drip = Some(1 + rng.index(2_000)),
+                            Spoils::Pace => way.drip = Some(rng.index(400)),
                             Spoils::Openings | Spoils::Links => piece[place as usize] ^= 1,
                         }
                         spoils_at = None;
