@@ -497,6 +497,7 @@ fn no_name_server_says_who_must_be_at_an_address_that_the_operator_has_written()
     bench.order(ms(0), Input::Done(Done::Resolved { ticket: *ticket, addresses: vec![at(1)] }));
     let expected = |bench: &Bench| bench.pool.points().get(at(1)).and_then(|point| point.expected);
     assert_eq!(expected(&bench), Some(peer(1)));
+    assert_eq!(bench.pool.points().get(at(1)).and_then(|point| point.peer), Some(peer(1)));
     bench.order(ms(0), Input::Persistent { ticket: 1, address: Address::of(at(1), None), is_added: false });
     assert_eq!(expected(&bench), Some(peer(2)), "now only the name leads there");
 }

@@ -407,14 +407,16 @@ impl Maintenance {
         if !is_added {
             return Answered::Changed(self.names.remove_persistent(&address, pool));
         }
-        let (ip, is_known) = (address.socket().map(|at| at.ip()), self.names.has_persistent(&address));
+        let (ip, known) = (address.socket().map(|at| at.ip()), self.names.persistent_at(&address));
+        let is_known = known.is_some_and(|known| address.id.is_none() || known.id == address.id);
+        let is_full = known.is_none() && self.names.persistents() >= PERSISTENT_MAX;
         let is_banned = pool.lists().standing(now, ip, address.id.as_ref()) == Standing::Banned;
         let refused = match () {
             () if self.names.has_other_identity(&address) => Some(OTHER_IDENTITY),
             () if is_banned => Some("that address or its peer is banned: lift the ban first"),
             () if is_known => None,
             () if address.id == Some(pool.own()) => Some(ITSELF),
-            () if self.names.persistents() >= PERSISTENT_MAX => Some(TOO_MANY_PERSISTENT),
+            () if is_full => Some(TOO_MANY_PERSISTENT),
             () => (!self.names.add(now, address, true, pool)).then_some(ITSELF),
         };
         refused.map_or(Answered::Changed(!is_known), Answered::Refused)

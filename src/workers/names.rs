@@ -85,7 +85,7 @@ impl Names {
                 resolves_to
             }
         };
-        resolved.into_iter().for_each(|at| self.expect(at, pool));
+        resolved.into_iter().for_each(|at| pool.expect_at(at, self.expected_at(at)));
         true
     }
 
@@ -100,10 +100,9 @@ impl Names {
         self.all.iter().filter(|name| name.is_persistent).count()
     }
 
-    /// A persistent peer is configured there, and with an identity, if the address has one.
-    pub fn has_persistent(&self, address: &Address) -> bool {
-        let is_it = |name: &Name| name.is_at(address) && (address.id.is_none() || name.address.id == address.id);
-        self.all.iter().any(|name| name.is_persistent && is_it(name))
+    /// The persistent peer that is configured there, as it was written.
+    pub fn persistent_at(&self, address: &Address) -> Option<&Address> {
+        self.all.iter().find(|name| name.is_persistent && name.is_at(address)).map(|name| &name.address)
     }
 
     /// Another identity is configured at that host and port.
@@ -127,17 +126,17 @@ impl Names {
         if !self.all.iter().any(has_it) {
             pool.unfix(at, is_persistent);
         }
-        self.expect(at, pool);
+        pool.expect_at(at, self.expected_at(at));
     }
 
     /// Who must be at an address: whom the operator has written beside it; else who is expected where a name leads there, for what a name server
     /// answers is only its word.
-    fn expect(&self, at: SocketAddr, pool: &mut Pool) {
+    fn expected_at(&self, at: SocketAddr) -> Option<PeerId> {
         let of = |is_literal: bool| {
             let named = self.all.iter().filter(move |name| name.is_literal() == is_literal && name.resolved.contains(&at));
             named.filter_map(|name| name.address.id).next()
         };
-        pool.expect_at(at, of(true).or_else(|| of(false)));
+        of(true).or_else(|| of(false))
     }
 
     /// Asks for the addresses of configured names: at start, and again while none of them is in use.
@@ -193,13 +192,12 @@ impl Names {
         let used: BTreeSet<SocketAddr> = name.resolved.iter().filter(is_used).copied().collect();
         let new: Vec<SocketAddr> = used.iter().chain(found.difference(&used)).take(ADDRESSES_PER_NAME).copied().collect();
         let old = std::mem::replace(&mut name.resolved, new.clone());
-        let (id, is_persistent) = (name.address.id, name.is_persistent);
+        let is_persistent = name.is_persistent;
         for at in old.iter().filter(|at| !new.contains(at)) {
             self.let_go(*at, is_persistent, pool);
         }
         for at in new.iter().filter(|at| !old.contains(at)) {
-            pool.fix(now, *at, id, is_persistent);
-            self.expect(*at, pool);
+            pool.fix(now, *at, self.expected_at(*at), is_persistent);
         }
     }
 }
