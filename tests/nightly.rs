@@ -126,7 +126,9 @@ fn start_cold(spread: Spread) {
     println!("cold start {seed}, {spread:?}, {:.0} s: {formed:?}", start.elapsed().as_secs_f64());
     assert!(formed.formed_after.is_some(), "after five minutes fewer than 99 % have their links");
     assert!(formed.diameter.is_some_and(|steps| steps <= 6), "the network is in pieces, or wide: {:?}", formed.diameter);
-    assert!(formed.inbound_gini <= 0.4, "inbound links are with few: {}", formed.inbound_gini);
+    // Groups are drawn before addresses: where half of the nodes share ten groups, the others are found more often.
+    let gini_max = if spread == Spread::Skewed { 0.5 } else { 0.4 };
+    assert!(formed.inbound_gini <= gini_max, "inbound links are with few: {}", formed.inbound_gini);
 }
 
 #[test]
