@@ -153,15 +153,15 @@ impl Engine {
 
     fn accept_one(&mut self, at: usize, listener: u32, net: &mut impl Net) {
         let id = self.core.ports.ids.next();
-        let (now, shut) = (self.core.ambient.now, self.core.ports.door.read());
-        match net.accept(listener, id, &|from| !shut.turns_away(now, from)) {
+        let (now, ports) = (self.core.ambient.now, &self.core.ports);
+        let accepted = net.accept(listener, id, &|from| !ports.door.read().turns_away(now, from));
+        if accepted.is_ok() {
+            ports.counters.arrivals.add(1);
+        }
+        match accepted {
             // Without a word.
-            Ok(None) => {
-                self.core.ports.counters.arrivals.add(1);
-                self.core.ports.counters.arrivals_shut.add(1);
-            }
+            Ok(None) => ports.counters.arrivals_shut.add(1),
             Ok(Some(from)) => {
-                self.core.ports.counters.arrivals.add(1);
                 self.insert(id, Direction::Inbound, from);
                 self.core.report(Report::Arrived { link: id, from });
                 let conn = self.conns.get_mut(&id).expect("it was just inserted");

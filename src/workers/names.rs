@@ -72,20 +72,18 @@ impl Names {
         if at.is_some_and(|at| !pool.fix(now, at, address.id, is_persistent)) {
             return false;
         }
-        let resolved = match self.all.iter_mut().find(|name| name.is_persistent == is_persistent && name.is_at(&address)) {
-            Some(known) => {
-                known.address.id = known.address.id.or(address.id);
-                known.resolved.clone()
-            }
-            None => {
-                let (resolved, next_question): (Vec<SocketAddr>, Time) = (at.into_iter().collect(), now);
-                let (ticket, misses, is_late_told) = (None, 0, false);
-                let resolves_to = resolved.clone();
-                self.all.push(Name { address, is_persistent, ticket, next_question, misses, is_late_told, resolved });
-                resolves_to
-            }
-        };
-        resolved.into_iter().for_each(|at| pool.expect_at(at, self.expected_at(at)));
+        let known = self.all.iter().position(|name| name.is_persistent == is_persistent && name.is_at(&address));
+        let index = known.unwrap_or(self.all.len());
+        if let Some(name) = self.all.get_mut(index) {
+            name.address.id = name.address.id.or(address.id);
+        } else {
+            let (ticket, misses, is_late_told) = (None, 0, false);
+            let resolved = at.into_iter().collect();
+            self.all.push(Name { address, is_persistent, ticket, next_question: now, misses, is_late_told, resolved });
+        }
+        for at in &self.all[index].resolved {
+            pool.expect_at(*at, self.expected_at(*at));
+        }
         true
     }
 
