@@ -26,20 +26,31 @@ fn messages() -> io::Result<()> {
 }
 
 /// Sections of the C header: files of `src/ffi`, in the header's order. cbindgen does not follow `mod`, so each is listed.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 24] = [
     "a_version",
     "b_errors",
     "c_config",
+    "c_hello",
     "d_identity",
     "e_node",
     "event",
     "f_queues",
     "g_messages",
     "i_send",
+    "j_roles",
+    "j_groups",
+    "k_requests",
     "l_peers",
+    "l_scores",
+    "l_facts",
     "m_lists",
+    "n_access",
+    "o_operator",
+    "p_addrbook",
     "q_metrics",
+    "r_log",
     "s_addresses",
+    "t_memnet",
 ];
 
 /// The C face: makes `include/bowline.h`, names the shared library and tells the crate how it is built.
@@ -56,7 +67,7 @@ fn c_face() {
     if variable("CARGO_CFG_TARGET_OS") == "linux" {
         // Without a SONAME programs would ask for whatever path they were linked with. The threads' destructors live in the library,
         // so it must never be unloaded.
-        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libbowline.so.0");
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libbowline.so.{}", series());
         println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
     let header = c_header(&root);
@@ -67,6 +78,12 @@ fn c_face() {
 
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|error| panic!("cargo sets {name}: {error}"))
+}
+
+/// What of the version programs are bound to: the major, and while that is 0 the minor, which may break them.
+fn series() -> String {
+    let (major, minor) = (variable("CARGO_PKG_VERSION_MAJOR"), variable("CARGO_PKG_VERSION_MINOR"));
+    if major == "0" { format!("{major}.{minor}") } else { major }
 }
 
 fn compiler() -> String {
@@ -162,18 +179,36 @@ const C_MACROS: &str = r"
 
 /** timeout_ms: wait without limit. */
 #define BOWLINE_FOREVER INT64_C(-1)
-/** timeout_ms: do not wait. */
+/** timeout_ms: do not wait. A call that needs another's answer says BOWLINE_E_TIMEOUT then. */
 #define BOWLINE_NOWAIT INT64_C(0)
+
+/** A bowline_peer that names this node's own application. */
+#define BOWLINE_PEER_LOCAL UINT64_C(0x8000000000000000)
+
+/** Bit of an event kind, for bowline_queue_bind_events. */
+#define BOWLINE_EV_BIT(kind) (UINT64_C(1) << (kind))
 
 /** The beginning of each struct that may grow. */
 #define BOWLINE_CHANNEL_DESC_INIT { sizeof(bowline_channel_desc), 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, 0 }
 #define BOWLINE_KEY_INFO_INIT { sizeof(bowline_key_info), 0, NULL, NULL, NULL, NULL, NULL }
 #define BOWLINE_SEND_OPTS_INIT { sizeof(bowline_send_opts), 0, 0, 0, 0, 0, NULL }
 #define BOWLINE_ADDR_INIT { 0, 0, 0, 0, { 0 } }
+#define BOWLINE_REACH_INIT { sizeof(bowline_reach), 0, 0, 0, 0 }
+#define BOWLINE_ROLE_INFO_INIT { sizeof(bowline_role_info), 0, 0, 0, 0, 0, 0, { 0 } }
 #define BOWLINE_PEER_INFO_INIT { \
-    sizeof(bowline_peer_info), 0, 0, { { 0 } }, BOWLINE_ADDR_INIT, BOWLINE_ADDR_INIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
+    sizeof(bowline_peer_info), 0, 0, { { 0 } }, BOWLINE_ADDR_INIT, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, \
+    BOWLINE_ADDR_INIT }
+#define BOWLINE_CAUSE_INIT { sizeof(bowline_cause), 0, 0, { 0 } }
+#define BOWLINE_CHANNEL_INFO_INIT { sizeof(bowline_channel_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define BOWLINE_KNOWN_INFO_INIT { sizeof(bowline_known_info), 0, { { 0 } }, 0, 0, 0, 0, { 0 }, { 0 } }
+#define BOWLINE_BAN_INFO_INIT { sizeof(bowline_ban_info), 0, 0, 0, 0, 0, { { 0 } }, BOWLINE_ADDR_INIT, 0, 0, { 0 } }
+#define BOWLINE_ADDR_INFO_INIT { \
+    sizeof(bowline_addr_info), 0, 0, 0, 0, 0, { { 0 } }, BOWLINE_ADDR_INIT, 0, 0, 0, 0, 0, 0, 0, { 0 } }
+#define BOWLINE_IMPORTED_INIT { sizeof(bowline_imported), 0, 0, 0, 0, 0, 0, 0 }
+#define BOWLINE_CHANNEL_METRICS_INIT { sizeof(bowline_channel_metrics), 0, 0, 0, 0, 0 }
 #define BOWLINE_METRICS_INIT { \
-    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    sizeof(bowline_metrics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+    0, 0, 0, 0, 0, 0, 0 }
 ";
 
 const C_CONVENTIONS: &str = r"/*
@@ -184,8 +219,9 @@ const C_CONVENTIONS: &str = r"/*
  *
  * Results. A function that can fail answers a bowline_result: BOWLINE_OK or a negative BOWLINE_E_* that never changes its
  *   number. Any function may answer BOWLINE_E_NULL (a pointer that must be given is NULL), BOWLINE_E_INVALID (a handle of
- *   another type, a value out of range), BOWLINE_E_PANIC (a bug, contained); those on a node or queue also BOWLINE_E_FORKED
- *   (called in a forked child), BOWLINE_E_FATAL (the node failed earlier). Its other results stand at @return, without BOWLINE_E_.
+ *   another type, a value out of range), BOWLINE_E_PANIC (a bug, contained); those on a node, queue or memory network also
+ *   BOWLINE_E_FORKED (called in a forked child), BOWLINE_E_FATAL (the node failed earlier), BOWLINE_E_STATE (called from a wake or
+ *   log callback). Its other results stand at @return, without BOWLINE_E_.
  * Outputs come last and are written only on success; pointers are set to NULL first. Where there is a bowline_error **err
  *   (it may be NULL), it is set to NULL on success and to a sentence about the case on every failure; free it.
  * Ownership. const X * is lent for the call. X **out is yours: free it with bowline_x_free, which takes NULL and, except for node
@@ -193,8 +229,9 @@ const C_CONVENTIONS: &str = r"/*
  * Bytes are (pointer, length); (NULL, 0) is empty. Texts are NUL-terminated UTF-8.
  * Structs that begin with struct_size may grow: begin with their _INIT macro, or set it to sizeof. What is zero is at its default.
  * Threads. A node, queue, message, list, keypair or error may be used by any number of threads at once, a config by one.
- *   bowline_node_free and bowline_queue_free must be the last call on their object. Waits are bounded by timeout_ms, measured
- *   by a monotonic clock, and all end when bowline_node_stop is called.
+ *   bowline_node_free and bowline_queue_free must be the last call on their object. Waits are bounded by timeout_ms, or as the function says, measured
+ *   by a monotonic clock, and all end when bowline_node_stop is called. On a memory network (bowline_memnet) nothing waits.
+ * Moments (time_ns, since_ns, ...) are by the clock of bowline_clock_ns; 0 where there is none, 1 for one before that clock began.
  * Peers are numbers, not pointers: one that is gone is answered with BOWLINE_E_PEER_GONE, never followed.
  * Signals and forks. The library's threads have every signal blocked; no handler is installed; a broken connection never
  *   raises SIGPIPE. All descriptors are close-on-exec. A forked child may exec, exit, or make nodes of its own.

@@ -7,20 +7,29 @@ mod harness;
 mod node;
 mod pipe;
 
-use harness::child::measure;
-use harness::measure::{Figures, pin};
-use harness::options::{HELP, Options};
-use harness::table::Runs;
-use harness::task::{CHILD, Role, Subject, Task};
-use std::io::Write;
+use harness::child::{Subject, be_child};
+use harness::measure::Figures;
+use harness::options::{self, Options};
+use harness::table::compare;
+use harness::task::{CHILD, Cell, Task, Way};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+
+const PIPE: &str = "pipe";
+const NODE: &str = "node";
+
+const HELP: &str = "\
+Node to node over loopback against the minimal NaCl pipe, two processes each, in alternating runs. Without --pin the round trip is
+measured both ways: a wake-up of another CPU costs several times one of the same CPU. '--only pipe' is the ceiling of this machine.
+
+    cargo bench --bench node_to_node -- [options]
+";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.split_first() {
-        Some((first, rest)) if first == CHILD => be_child(rest),
-        _ => Options::parse(args.into_iter()).and_then(|options| compare(&options)),
+        Some((first, rest)) if first == CHILD => be_child(rest, &[PIPE, NODE], receive, send),
+        _ => Options::parse(args.into_iter(), &[PIPE, NODE]).and_then(|options| run(&options)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,60 +40,52 @@ fn main() -> ExitCode {
     }
 }
 
-fn compare(options: &Options) -> Result<(), String> {
+fn run(options: &Options) -> Result<(), String> {
     if options.is_help {
-        println!("{HELP}");
+        println!("{HELP}\n{}", options::HELP);
         return Ok(());
     }
-    println!("{} rounds of {:.2} s each", options.rounds, options.span.as_secs_f64());
-    let mut runs = options.runs();
-    for round in 1..=options.rounds {
-        for of_cell in &mut runs {
-            for subject in &options.subjects {
-                let pair = measure(*subject, of_cell.cell, options.warm_up, options.span, of_cell.cpus)
-                    .map_err(|what| format!("round {round}, {}: {what}", of_cell.cell))?;
-                of_cell.add(*subject, pair);
-            }
-        }
-    }
-    runs.iter().for_each(Runs::print);
+    let names = [PIPE, NODE].into_iter().filter(|name| options.wants(name));
+    let subjects = names.map(Subject::own).collect::<Result<Vec<_>, _>>()?;
+    let runs = compare(options, &subjects, cells(options))?;
+    runs.iter().for_each(|runs| runs.print(|_, cell| Some(goal(cell))));
     Ok(())
 }
 
-/// One end of one measurement. Prints where it listens (the receiver) and its figures.
-fn be_child(args: &[String]) -> Result<(), String> {
-    let wrong = || format!("no task: {args:?}");
-    let (task, to) = args.split_at_checked(7).ok_or_else(wrong)?;
-    let task = Task::from_args(task).ok_or_else(wrong)?;
-    if let Some(cpu) = task.cpu {
-        pin(cpu).map_err(|error| format!("CPU {cpu}: {error}"))?;
+fn goal(cell: Cell) -> f64 {
+    match cell {
+        Cell::Throughput { size, .. } if size < 1_024 => 0.5,
+        Cell::Throughput { .. } => 0.8,
+        Cell::RoundTrip { .. } => 1.6,
     }
-    let figures = match task.role {
-        Role::Receive => receive(&task),
-        Role::Send => send(&task, to.first().and_then(|to| to.parse().ok()).ok_or_else(wrong)?),
-    };
-    say(&figures?.to_line());
-    Ok(())
 }
 
-fn receive(task: &Task) -> Result<Figures, String> {
-    let ready = |at: SocketAddr| say(&at.to_string());
+/// What is measured, in the order it is measured and printed.
+fn cells(options: &Options) -> Vec<(Cell, Option<[usize; 2]>)> {
+    let one_way = |size| (Cell::Throughput { size, way: Way::Single }, options.cpus());
+    if let Some(size) = options.size {
+        return vec![one_way(size)];
+    }
+    let trip = Cell::RoundTrip { size: 64, at_once: 1 };
+    let mut cells = [64 * 1_024, 1_024, 64].map(one_way).to_vec();
+    cells.push((trip, options.cpus()));
+    let has_two = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() >= 2);
+    if has_two && !options.is_pinned {
+        cells.push((trip, Some([0, 1])));
+    }
+    cells
+}
+
+fn receive(task: &Task, ready: impl FnOnce(SocketAddr)) -> Result<Figures, String> {
     match task.subject {
-        Subject::Pipe => pipe::receive(task, ready).map_err(|error| format!("pipe, receiver: {error}")),
-        Subject::Node => node::receive(task, ready).map_err(|error| format!("node, receiver: {error}")),
+        PIPE => pipe::receive(task, ready).map_err(|error| format!("pipe, receiver: {error}")),
+        _ => node::receive(task, ready).map_err(|error| format!("node, receiver: {error}")),
     }
 }
 
 fn send(task: &Task, to: SocketAddr) -> Result<Figures, String> {
     match task.subject {
-        Subject::Pipe => pipe::send(task, to).map_err(|error| format!("pipe, sender: {error}")),
-        Subject::Node => node::send(task, to).map_err(|error| format!("node, sender: {error}")),
+        PIPE => pipe::send(task, to).map_err(|error| format!("pipe, sender: {error}")),
+        _ => node::send(task, to).map_err(|error| format!("node, sender: {error}")),
     }
-}
-
-/// One line to the parent, at once: its pipe is not a terminal, so it would otherwise wait for the end.
-fn say(line: &str) {
-    let mut out = std::io::stdout().lock();
-    // A parent that is gone wants no lines.
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }

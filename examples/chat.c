@@ -38,7 +38,7 @@ static void *print_what_arrives(void *arg)
             printf("* peer %llu is here\n", (unsigned long long)event.peer);
             break;
         case BOWLINE_EV_PEER_DISCONNECTED:
-            printf("* peer %llu is gone: %s\n", (unsigned long long)event.peer, (const char *)event.data);
+            printf("* peer %llu is gone: %s\n", (unsigned long long)event.peer, bowline_reason_text(event.flags));
             break;
         case BOWLINE_EV_MESSAGE:
             printf("%llu: %.*s\n", (unsigned long long)event.peer, (int)event.len, (const char *)event.data);

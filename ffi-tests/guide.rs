@@ -1,5 +1,6 @@
 //! docs/c-guide.md: its program is compiled and run, its tables are those of the code. BOWLINE_GUIDE=write writes the tables.
 
+use crate::cxx;
 use crate::text::Header;
 use crate::tools::{Link, build, cc, has, run, say, scratch, source};
 use bowline::CloseReason;
@@ -8,18 +9,41 @@ fn guide() -> String {
     std::fs::read_to_string(source("docs/c-guide.md")).expect("the guide is there")
 }
 
+/// The guide's program: two nodes that meet, and a message.
+pub fn program() -> String {
+    let guide = guide();
+    guide.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the guide has a program").to_owned()
+}
+
+/// The commands of the guide that contain `part`.
+pub fn commands(part: &str) -> String {
+    let guide = guide();
+    let mut blocks = guide.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.find(|block| block.contains(part)).unwrap_or_else(|| panic!("the guide has no {part}")).to_owned()
+}
+
 #[test]
 fn the_program_of_the_guide_runs() {
     if !has(&cc()) {
         return say("no C compiler: the guide's program is not run");
     }
-    let guide = guide();
-    let program = guide.split("```c\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the guide has a program");
     let file = scratch("guide").join("hello.c");
-    std::fs::write(&file, program).expect("writable");
+    std::fs::write(&file, program()).expect("writable");
     for link in [Link::Shared, Link::Static] {
         assert_eq!(run(&build(&file, link)), "hello\n");
     }
+}
+
+#[test]
+fn the_cxx_program_of_the_guide_runs() {
+    if !has(&crate::tools::cxx()) {
+        return say("no C++ compiler: the guide's program is not run");
+    }
+    let guide = guide();
+    let program = guide.split("```cpp\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the guide has a program");
+    let file = scratch("guide").join("hello.cc");
+    std::fs::write(&file, program).expect("writable");
+    assert_eq!(run(&cxx::example(&file, Link::Shared)), "hello\n");
 }
 
 #[test]

@@ -37,6 +37,34 @@ impl Header {
         Header { functions, results, text }
     }
 
+    /// What `documented.h` says in C: each function with the results that its comment names, and those that the conventions allow
+    /// everywhere.
+    pub fn documented(&self) -> String {
+        let rows = self.functions.iter().filter(|function| function.answer == "bowline_result").map(|function| {
+            let mut results =
+                BTreeSet::from(["BOWLINE_OK".to_owned(), "BOWLINE_E_NULL".to_owned(), "BOWLINE_E_INVALID".to_owned()]);
+            self.results_of(function, &mut results);
+            format!("    {{\"{}\", \" {} \"}},\n", function.name, results.into_iter().collect::<Vec<_>>().join(" "))
+        });
+        let rows: String = rows.collect();
+        format!("static const struct {{\n    const char *name;\n    const char *results;\n}} documented[] = {{\n{rows}}};\n")
+    }
+
+    /// The results in a function's @return, and in that of the function which it points to ("As bowline_send").
+    fn results_of(&self, function: &Function, results: &mut BTreeSet<String>) {
+        let answer = function.doc.split("@return").nth(1).and_then(|rest| rest.split("@threads").next()).expect("it answers");
+        let words = answer.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for (before, word) in std::iter::once("").chain(words.clone()).zip(words) {
+            let full = format!("BOWLINE_E_{word}");
+            if self.results.iter().any(|(name, ..)| *name == full || name == word) {
+                results.insert(if word.starts_with("BOWLINE_") { word.to_owned() } else { full });
+            }
+            if let Some(other) = self.functions.iter().find(|other| other.name == word && before == "As") {
+                self.results_of(other, results);
+            }
+        }
+    }
+
     /// Every struct and member, as the layout table names them.
     pub fn places(&self) -> BTreeSet<String> {
         let mut places = BTreeSet::new();
@@ -78,6 +106,11 @@ impl Function {
         let doc = doc.lines().map(|line| line.trim().trim_start_matches('*').trim()).filter(|line| !line.is_empty());
         let words = after.split(';').next().expect("a declaration").replace("BOWLINE_WARN_UNUSED", " ");
         let declaration = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        Function { doc: doc.collect::<Vec<_>>().join("\n"), ..Function::declared(&declaration) }
+    }
+
+    /// A declaration on one line, without the comment.
+    pub fn declared(declaration: &str) -> Function {
         let (head, parameters) = declaration.split_once('(').expect("parameters");
         let name = last_word(head).to_owned();
         let answer = head[..head.len() - name.len()].trim().to_owned();
@@ -86,17 +119,23 @@ impl Function {
             let name = last_word(text).to_owned();
             Parameter { kind: text[..text.len() - name.len()].trim().to_owned(), name }
         });
-        Function { answer, name, parameters: parameters.collect(), doc: doc.collect::<Vec<_>>().join("\n") }
+        Function { answer, name, parameters: parameters.collect(), doc: String::new() }
+    }
+
+    /// A C expression that calls it with zeros, but for `err`.
+    pub fn call_with(&self, err: Option<&'static str>) -> String {
+        let zero = |parameter: &Parameter| {
+            let is_pointer = parameter.kind.ends_with('*') || parameter.kind.ends_with("_fn");
+            let err = err.filter(|_| parameter.name == "err");
+            err.unwrap_or(if is_pointer { "NULL" } else { "0" })
+        };
+        let zeros: Vec<&str> = self.parameters.iter().map(zero).collect();
+        format!("{}({})", self.name, zeros.join(", "))
     }
 
     /// A C statement that calls it with zeros, and names it first, so that a crash is known by the last line.
     pub fn call_with_zeros(&self) -> String {
-        let zero = |parameter: &Parameter| {
-            let is_pointer = parameter.kind.ends_with('*') || parameter.kind.ends_with("_fn");
-            if is_pointer { "NULL" } else { "0" }
-        };
-        let zeros: Vec<&str> = self.parameters.iter().map(zero).collect();
-        let call = format!("{}({})", self.name, zeros.join(", "));
+        let call = self.call_with(None);
         let call = match self.answer.as_str() {
             "void" => format!("{call};"),
             "bowline_result" => format!("if ({call} == BOWLINE_E_PANIC) {{ return 1; }}"),

@@ -5,7 +5,7 @@ mod nodes;
 
 use bowline::{
     Channel, ChannelId, CloseReason, Event, Fate, Kind, LinkId, Message, Node, Outcome, Overflow, Refusal, RequestError,
-    RequestId, SendError, SendOptions, Sent,
+    RequestId, SendError, SendOptions, Sent, Unsent,
 };
 use bytes::Bytes;
 use nodes::{BOOTSTRAP, identity, network};
@@ -475,4 +475,41 @@ fn haste_ends_no_link_and_each_fate_is_told_once() {
     }
     answerer.join().expect("no panic");
     assert_eq!(told, owed);
+}
+
+/// The next plain messages, by their first bytes as a number.
+fn numbers(node: &Node, count: usize) -> Vec<u32> {
+    let number = |body: &[u8]| body.first_chunk().map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes));
+    let next = |_| wait(node, |event| if let Event::Message(message) = event { Some(number(&message.body)) } else { None });
+    (0..count).map(next).collect()
+}
+
+#[test]
+fn a_batch_goes_as_far_as_there_is_room_and_on_when_there_is() {
+    let (a, b, link) = pair();
+    let sender = a.sender(link, TIGHT).expect("it is there");
+    let batch: Vec<Vec<u8>> = (0..400_u32).map(|number| [&number.to_le_bytes()[..], &[7; 996]].concat()).collect();
+    let unsent = sender.send_batch(&batch, Duration::from_millis(300)).expect_err("nobody takes them");
+    assert_eq!(unsent.why, SendError::Full);
+    assert!((65..400).contains(&unsent.queued), "one queue at least is full: {unsent}");
+    std::thread::scope(|scope| {
+        scope.spawn(|| sender.send_batch(&batch[unsent.queued..], PATIENCE).expect("room comes"));
+        assert_eq!(numbers(&b, 400), (0..400).collect::<Vec<u32>>());
+    });
+    a.stop(Duration::ZERO).expect("it stops");
+    let late = sender.send_batch(&batch, PATIENCE).expect_err("it has stopped");
+    assert!(late.queued == 0 && matches!(late.why, SendError::Closed(_) | SendError::Stopped), "{late}");
+}
+
+#[test]
+fn a_batch_to_this_node_waits_for_room_too() {
+    let node = started();
+    let sender = node.sender(LinkId::LOCAL, TIGHT).expect("it is its own");
+    let batch: Vec<Vec<u8>> = (0..400_u32).map(|number| [&number.to_le_bytes()[..], &[7; 996]].concat()).collect();
+    let Unsent { queued, why } = sender.send_batch(&batch, Duration::from_millis(50)).expect_err("nobody takes them");
+    assert!(why == SendError::Full && (1..400).contains(&queued), "{queued}: {why}");
+    std::thread::scope(|scope| {
+        scope.spawn(|| sender.send_batch(&batch[queued..], PATIENCE).expect("room comes"));
+        assert_eq!(numbers(&node, 400), (0..400).collect::<Vec<u32>>());
+    });
 }

@@ -57,7 +57,7 @@ impl<const IS_ROUGH: bool> Transport for Memory<IS_ROUGH> {
     fn new() -> Memory<IS_ROUGH> {
         let rough = Weather { buffer_bytes: 4_096, segment_bytes: 700, ..Weather::rough() };
         let mut network = Network::new(1, if IS_ROUGH { rough } else { Weather::default() });
-        let hosts = [0, 1].map(|host| network.add(&[Self::address(host)]));
+        let hosts = [0, 1].map(|host| network.add(&[Self::address(host)]).expect("there is room"));
         Memory { network, hosts }
     }
     fn on<R>(&mut self, host: usize, act: impl FnOnce(&mut dyn Net) -> R) -> R {

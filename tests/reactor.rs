@@ -16,9 +16,10 @@ use bowline::reactor::engine::Next;
 use bowline::reactor::limits::Limits;
 use bowline::settings::table::Settings;
 use bytes::Bytes;
+use crossbeam_channel::TryRecvError;
 use rig::{ECHO_DEADLINE, FULL, Rig};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 #[path = "reactor/rig.rs"]
@@ -38,6 +39,41 @@ fn a_panic_while_decoding_costs_the_peer_its_link_and_nobody_else() {
         assert_eq!(rig.counters.read().panics_contained, count);
     }
     rig.echo(&mut good, b"after");
+}
+
+/// Who asks for a listener and does not wait for it gets none: it could not know the port.
+#[test]
+fn a_listener_that_nobody_waits_for_is_closed_again() {
+    let mut rig = Rig::new(|_| {});
+    let free: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    let (answer, opened) = crossbeam_channel::bounded(1);
+    rig.commands.send(Command::Listen { at: free, answer }).expect("room");
+    rig.turn_until(|_| !opened.is_empty());
+    let bound = opened.recv().expect("an answer").expect("a free port");
+    assert_eq!(rig.listening.read(), [rig.at, bound]);
+    let taken = TcpListener::bind(free).and_then(|taken| taken.local_addr()).expect("a free port");
+    let (answer, opened) = crossbeam_channel::bounded(1);
+    drop(opened);
+    rig.commands.send(Command::Listen { at: taken, answer }).expect("room");
+    rig.turn_until(|rig| rig.commands.is_empty());
+    assert_eq!(rig.listening.read(), [rig.at, bound]);
+    TcpListener::bind(taken).expect("nobody listens there");
+}
+
+/// A door that opens while everybody is sent home would stay open, and a stopped node's list of addresses would be wrong.
+#[test]
+fn whoever_stops_opens_no_listener_any_more() {
+    let mut rig = Rig::new(|_| {});
+    let (answer, opened) = crossbeam_channel::bounded(1);
+    let (other, closed) = crossbeam_channel::bounded(1);
+    let free: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    rig.commands.send(Command::StopListening).expect("room");
+    rig.commands.send(Command::Listen { at: free, answer }).expect("room");
+    rig.commands.send(Command::Unlisten { at: rig.at, answer: other }).expect("room");
+    rig.turn_until(|rig| rig.commands.is_empty());
+    rig.turn_until(|_| matches!(opened.try_recv(), Err(TryRecvError::Disconnected)));
+    assert_eq!(closed.try_recv(), Err(TryRecvError::Disconnected));
+    assert_eq!(rig.listening.read(), [rig.at], "what it has said stays said");
 }
 
 #[test]

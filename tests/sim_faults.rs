@@ -26,7 +26,7 @@ fn at(host: u8) -> SocketAddr {
 /// Two hosts; the second listens.
 fn pair() -> (Network, HostId, HostId) {
     let mut network = Network::new(1, Weather::default());
-    let (one, other) = (network.add(&[ip(1)]), network.add(&[ip(2)]));
+    let [one, other] = [1, 2].map(|host| network.add(&[ip(host)]).expect("there is room"));
     network.port(other).listen(LISTENER, at(2)).expect("nobody else is there");
     (network, one, other)
 }
@@ -203,7 +203,7 @@ fn who_has_a_new_address_is_lost_at_the_old_one_and_found_at_the_new_one() {
     run(&mut network, 1.0);
     assert!(network.port(one).dialed(LinkId::from_u64(5)).is_ok());
     // Somebody else has the old address now.
-    let heir = network.add(&[ip(2)]);
+    let heir = network.add(&[ip(2)]).expect("there is room");
     assert_eq!(network.host_at(ip(2)), Some(heir));
     network.port(one).dial(LinkId::from_u64(6), at(2), None).expect("a dial begins");
     run(&mut network, 1.0);

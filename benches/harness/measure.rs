@@ -1,5 +1,5 @@
-//! Time and CPU of one end: a window over a flow of messages, or the distribution of round trips. Both subjects are measured by this
-//! same code, so that what it costs is the same for both.
+//! Time and CPU of one end: a window over a flow of messages, or the distribution of round trips. All subjects in Rust are measured by
+//! this same code, so that what it costs is the same for all; those in other languages do as it does.
 
 use hdrhistogram::Histogram;
 use std::time::{Duration, Instant};
@@ -89,6 +89,8 @@ pub struct Trips {
     span: Duration,
     first: Instant,
     begun: Instant,
+    /// When the warm-up ended.
+    counted: Option<Instant>,
     times: Histogram<u64>,
 }
 
@@ -97,7 +99,7 @@ impl Trips {
         let now = Instant::now();
         // Up to a minute with three digits: a trip that takes longer is recorded as a minute.
         let times = Histogram::new_with_max(60_000_000_000, 3).expect("a minute and three digits are within bounds");
-        Trips { warm_up, span, first: now, begun: now, times }
+        Trips { warm_up, span, first: now, begun: now, counted: None, times }
     }
 
     pub fn begin(&mut self) {
@@ -106,13 +108,20 @@ impl Trips {
 
     /// The answer is here. The figures, once the span is over.
     pub fn end(&mut self) -> Option<Figures> {
+        self.end_of(self.begun)
+    }
+
+    /// The answer to what was asked then is here: where there are several at once.
+    pub fn end_of(&mut self, begun: Instant) -> Option<Figures> {
         let now = Instant::now();
         if now - self.first < self.warm_up {
             return None;
         }
-        self.times.saturating_record((now - self.begun).as_nanos() as u64);
-        (now - self.first >= self.warm_up + self.span).then(|| Figures {
+        let since = *self.counted.get_or_insert(now);
+        self.times.saturating_record((now - begun).as_nanos() as u64);
+        (now - since >= self.span).then(|| Figures {
             messages: self.times.len(),
+            wall: (now - since).as_nanos() as u64,
             p50: self.times.value_at_quantile(0.5),
             p99: self.times.value_at_quantile(0.99),
             ..Figures::default()
@@ -132,10 +141,10 @@ fn cpu_time() -> u64 {
     nanos(usage.ru_utime) + nanos(usage.ru_stime)
 }
 
-/// Keeps this process, and the threads that it will start, on one CPU.
+/// Keeps this process, and the threads that it will start, on one CPU. It may be called between fork and exec.
 pub fn pin(cpu: usize) -> std::io::Result<()> {
     if cpu >= libc::CPU_SETSIZE as usize {
-        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "no such CPU"));
+        return Err(std::io::Error::from_raw_os_error(libc::EINVAL));
     }
     // SAFETY: all zeros is the empty set; CPU_SET stays inside it because of the check above; the kernel only reads it.
     let result = unsafe {

@@ -1,5 +1,5 @@
-//! What both subjects of the comparison share: the task that a child process is given, the way time and CPU are measured, and the
-//! running of two child processes against each other.
+//! What the benchmarks of two processes share: the task that a child process is given, the way time and CPU are measured, the
+//! running of two child processes against each other, and the table of what came of it.
 
 pub mod child;
 pub mod measure;

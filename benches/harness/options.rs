@@ -1,20 +1,14 @@
-//! The benchmark's command line. Arguments that cargo adds (`--bench`) are accepted and mean nothing.
+//! The command line of a comparison. Arguments that cargo adds (`--bench`) are accepted and mean nothing.
 
-use super::table::Runs;
-use super::task::{Cell, Subject};
 use std::time::Duration;
 
+/// What every such benchmark understands.
 pub const HELP: &str = "\
-Node to node over loopback against the minimal NaCl pipe, two processes each, in alternating runs.
-
-    cargo bench --bench node_to_node -- [options]
-
     --rounds N    runs of each cell and subject (7)
     --seconds S   seconds measured in each run (0.7)
-    --pin         sender's process on CPU 0, receiver's on CPU 1 (otherwise the kernel places them, and the round trip is
-                  measured both ways: a wake-up of another CPU costs several times one of the same CPU)
+    --pin         sender's process on CPU 0, receiver's on CPU 1 (otherwise the kernel places them)
     --size BYTES  messages of this size, one way, instead of all cells
-    --pipe-only   measure the pipe alone: the ceiling of this machine
+    --only NAME   one subject alone
     --quick       one short round of everything: does it run at all?
     --help        this text";
 
@@ -27,19 +21,20 @@ pub struct Options {
     pub is_pinned: bool,
     /// The one size that is asked for.
     pub size: Option<usize>,
-    pub subjects: Vec<Subject>,
+    /// The one subject that is asked for.
+    pub only: Option<&'static str>,
     pub is_help: bool,
 }
 
 impl Options {
-    pub fn parse(args: impl Iterator<Item = String>) -> Result<Options, String> {
+    pub fn parse(args: impl Iterator<Item = String>, subjects: &[&'static str]) -> Result<Options, String> {
         let mut options = Options {
             rounds: 7,
             warm_up: Duration::from_millis(150),
             span: Duration::from_millis(700),
             is_pinned: false,
             size: None,
-            subjects: vec![Subject::Pipe, Subject::Node],
+            only: None,
             is_help: false,
         };
         let mut args = args;
@@ -48,7 +43,7 @@ impl Options {
                 "--bench" => {}
                 "--help" | "-h" => options.is_help = true,
                 "--pin" => options.is_pinned = true,
-                "--pipe-only" => options.subjects = vec![Subject::Pipe],
+                "--only" => options.only = Some(one_of(subjects, args.next())?),
                 "--quick" => {
                     options.rounds = 1;
                     options.warm_up = Duration::from_millis(50);
@@ -63,20 +58,19 @@ impl Options {
         Ok(options)
     }
 
-    /// What is measured, in the order it is measured and printed.
-    pub fn runs(&self) -> Vec<Runs> {
-        if let Some(size) = self.size {
-            return vec![Runs::new(Cell::Throughput { size }, self.is_pinned.then_some([0, 1]))];
-        }
-        let trip = Cell::RoundTrip { size: 64 };
-        let mut cells = [64 * 1_024, 1_024, 64].map(|size| (Cell::Throughput { size }, self.is_pinned)).to_vec();
-        cells.push((trip, self.is_pinned));
-        let has_two = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() >= 2);
-        if has_two && !self.is_pinned {
-            cells.push((trip, true));
-        }
-        cells.into_iter().map(|(cell, is_pinned)| Runs::new(cell, is_pinned.then_some([0, 1]))).collect()
+    /// The CPUs of sender and receiver, if the kernel is not to place them.
+    pub fn cpus(&self) -> Option<[usize; 2]> {
+        self.is_pinned.then_some([0, 1])
     }
+
+    pub fn wants(&self, subject: &str) -> bool {
+        self.only.is_none_or(|only| only == subject)
+    }
+}
+
+fn one_of(subjects: &[&'static str], value: Option<String>) -> Result<&'static str, String> {
+    let found = subjects.iter().find(|subject| value.as_deref() == Some(**subject));
+    found.copied().ok_or_else(|| format!("--only takes one of {}", subjects.join(", ")))
 }
 
 fn number(name: &str, value: Option<String>, min: f64, max: f64) -> Result<f64, String> {

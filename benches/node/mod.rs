@@ -20,7 +20,7 @@ pub fn receive(task: &Task, ready: impl FnOnce(SocketAddr)) -> Result<Figures, S
     ready(*node.listen_addresses().first().ok_or("the node listens nowhere")?);
     let figures = match task.cell {
         Cell::Throughput { .. } => count(task, &node),
-        Cell::RoundTrip { size } => echo(size, &node),
+        Cell::RoundTrip { size, .. } => echo(size, &node),
     };
     // A drain would only wait for messages that nobody counts any more.
     let _ = node.stop(Duration::ZERO);
@@ -33,8 +33,8 @@ pub fn send(task: &Task, to: SocketAddr) -> Result<Figures, String> {
     let link = node.connect(&to.to_string(), PATIENCE).map_err(|error| error.to_string())?;
     let sender = node.sender(link, CHANNEL).map_err(|error| error.to_string())?;
     let figures = match task.cell {
-        Cell::Throughput { size } => Ok(pour(size, &sender)),
-        Cell::RoundTrip { size } => trips(task, size, &node, &sender),
+        Cell::Throughput { size, .. } => Ok(pour(size, &sender)),
+        Cell::RoundTrip { size, .. } => trips(task, size, &node, &sender),
     };
     let _ = node.stop(Duration::ZERO);
     figures

@@ -23,7 +23,7 @@ pub fn receive(task: &Task, ready: impl FnOnce(SocketAddr)) -> io::Result<Figure
     let mut stream = Stream::new(socket)?;
     match task.cell {
         Cell::Throughput { .. } => count(task, &mut stream),
-        Cell::RoundTrip { size } => echo(size, &mut stream),
+        Cell::RoundTrip { size, .. } => echo(size, &mut stream),
     }
 }
 
@@ -31,8 +31,8 @@ pub fn receive(task: &Task, ready: impl FnOnce(SocketAddr)) -> io::Result<Figure
 pub fn send(task: &Task, to: SocketAddr) -> io::Result<Figures> {
     let mut stream = Stream::new(std::net::TcpStream::connect(to)?)?;
     match task.cell {
-        Cell::Throughput { size } => pour(size, &mut stream),
-        Cell::RoundTrip { size } => trips(task, size, &mut stream),
+        Cell::Throughput { size, .. } => pour(size, &mut stream),
+        Cell::RoundTrip { size, .. } => trips(task, size, &mut stream),
     }
 }
 

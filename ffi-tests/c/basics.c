@@ -375,11 +375,13 @@ static void channels_are_checked_and_nothing_is_ignored(void)
     CHECK_IS(bowline_config_add_channel(config, &desc, &err), BOWLINE_E_EXISTS);
     bowline_error_free(err);
     desc = described(0x11);
-    desc.flags = 1;
+    desc.flags = 8;
     CHECK_IS(bowline_config_add_channel(config, &desc, NULL), BOWLINE_E_UNSUPPORTED);
-    desc = described(0x11);
-    desc.reserved = 1;
+    desc.flags = BOWLINE_CHANNEL_DROP_OLDEST | BOWLINE_CHANNEL_CONFLATE;
     CHECK_IS(bowline_config_add_channel(config, &desc, NULL), BOWLINE_E_UNSUPPORTED);
+    desc.flags = BOWLINE_CHANNEL_NO_REQUESTS;
+    desc.requests = 1;
+    CHECK_IS(bowline_config_add_channel(config, &desc, NULL), BOWLINE_E_INVALID);
     desc = described(0x11);
     desc.rate_bytes_per_s = 1023;
     CHECK_IS(bowline_config_add_channel(config, &desc, &err), BOWLINE_E_INVALID);

@@ -4,7 +4,9 @@
  *
  *   BT_NOFORK=1   run in this process (for gdb and valgrind)
  *   BT_ONLY=name  run that test only
+ *   BT_SKIP=names do not run these tests
  *   BT_TMO=n      n times as long before the alarm (for slow tools)
+ *   BT_LEAKS=1    with AddressSanitizer: a test that leaves memory behind fails
  */
 #ifndef BT_H
 #define BT_H
@@ -97,6 +99,32 @@ static inline unsigned bt_seconds(unsigned seconds)
     return seconds * (unsigned)(factor < 1 ? 1 : factor);
 }
 
+#ifdef __SANITIZE_ADDRESS__
+#define BT_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define BT_SANITIZED 1
+#endif
+#endif
+#ifdef BT_SANITIZED
+#ifdef __cplusplus
+extern "C"
+#endif
+int __lsan_do_recoverable_leak_check(void);
+#endif
+
+/* Ends the process if it has lost memory; _exit looks for none. */
+static inline void bt_leaks(void)
+{
+#ifdef BT_SANITIZED
+    if (getenv("BT_LEAKS") != NULL && __lsan_do_recoverable_leak_check() != 0) {
+        printf("# memory is left behind\n");
+        fflush(stdout);
+        _exit(1);
+    }
+#endif
+}
+
 /* Runs a test in a child; 0 if it ended well. */
 static inline int bt_run(const bt_test *test)
 {
@@ -110,6 +138,7 @@ static inline int bt_run(const bt_test *test)
     if (child == 0) {
         alarm(bt_seconds(60));
         test->run();
+        bt_leaks();
         fflush(stdout);
         _exit(0);
     }
@@ -124,12 +153,13 @@ static inline int bt_run(const bt_test *test)
 static inline int bt_main(const bt_test *tests, size_t count)
 {
     const char *only = getenv("BT_ONLY");
+    const char *skip = getenv("BT_SKIP");
     size_t failed = 0;
     size_t at = 0;
     printf("1..%zu\n", count);
     for (at = 0; at < count; at++) {
         int status = 0;
-        if (only != NULL && strcmp(only, tests[at].name) != 0) {
+        if ((only != NULL && strcmp(only, tests[at].name) != 0) || (skip != NULL && strstr(skip, tests[at].name) != NULL)) {
             printf("ok %zu - %s # SKIP\n", at + 1, tests[at].name);
             continue;
         }

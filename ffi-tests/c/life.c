@@ -10,17 +10,6 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* Entries of a folder, after a while in which they may come down to `want`: the system shows a thread a little longer than it lives. */
-static int settled(const char *folder, int want)
-{
-    int round = 0;
-    while (entries(folder) != want && round++ < 500) {
-        struct timespec pause = {0, 10000000};
-        nanosleep(&pause, NULL);
-    }
-    return entries(folder);
-}
-
 static void fifty_lives_leave_nothing_behind(void)
 {
     int fds = 0;
@@ -257,6 +246,58 @@ static void objects_outlive_the_node(void)
     bowline_queue_free(queue);
 }
 
+static void *use_up(void *queue)
+{
+    bowline_event event;
+    int32_t result = BOWLINE_OK;
+    while ((result = bowline_queue_poll(queue, &event, sizeof event, BOWLINE_FOREVER)) == BOWLINE_OK) {
+        bowline_events_release(&event, sizeof event, 1);
+    }
+    CHECK_IS(result, BOWLINE_E_STOPPED);
+    CHECK_IS(bowline_queue_wakeup(queue, 1), BOWLINE_E_STOPPED);
+    bowline_queue_free(queue);
+    return NULL;
+}
+
+static void a_queue_outlives_its_node(void)
+{
+    bowline_queue *waiting = NULL;
+    bowline_queue *full = NULL;
+    bowline_queue *idle = NULL;
+    bowline_node *node = a_node(1);
+    bowline_node *never_started = a_node(2);
+    bowline_msg *msg = NULL;
+    bowline_event event;
+    pthread_t poller;
+    struct pollfd watched;
+    CHECK_OK(bowline_queue_new(node, "waiting", &waiting));
+    CHECK_OK(bowline_queue_new(node, "full", &full));
+    CHECK_OK(bowline_queue_new(never_started, "idle", &idle));
+    CHECK_OK(bowline_queue_bind_channel(full, CHANNEL));
+    start(node);
+    /* One waits in it while the node goes; another still has a message. */
+    CHECK_INT(pthread_create(&poller, NULL, use_up, waiting), 0);
+    CHECK_OK(bowline_send(node, BOWLINE_PEER_LOCAL, CHANNEL, "left behind", 11, NULL));
+    bowline_node_free(node);
+    bowline_node_free(never_started);
+    CHECK_INT(pthread_join(poller, NULL), 0);
+    do {
+        CHECK_OK(bowline_queue_poll(full, &event, sizeof event, BOWLINE_FOREVER));
+        msg = event.kind == BOWLINE_EV_MESSAGE ? bowline_msg_ref(event.msg) : NULL;
+        release(&event);
+    } while (msg == NULL);
+    CHECK_OK(bowline_queue_set_wake(idle, NULL, NULL));
+    CHECK_IS(bowline_queue_bind_channel(idle, CHANNEL), BOWLINE_E_STATE);
+    memset(&watched, 0, sizeof watched);
+    watched.fd = bowline_queue_fd(idle);
+    watched.events = POLLIN;
+    CHECK_INT(poll(&watched, 1, 0), 1);
+    (void)use_up(full);
+    (void)use_up(idle);
+    CHECK(memcmp(bowline_msg_data(msg), "left behind", 11) == 0);
+    bowline_msg_free(msg);
+}
+
 /* Reads "SigBlk: <hex>" of each thread but the main one; how many have a name of the library's. */
 static int threads_with_all_signals_blocked(void)
 {
@@ -400,6 +441,7 @@ static const bt_test tests[] = {
     BT(the_descriptor_says_what_the_queue_has),
     BT(timeouts_are_kept),
     BT(objects_outlive_the_node),
+    BT(a_queue_outlives_its_node),
     BT(library_threads_never_see_a_signal),
     BT(a_storm_of_signals_harms_nobody),
     BT(connections_that_reset_kill_nobody),

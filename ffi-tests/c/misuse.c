@@ -1,57 +1,8 @@
 /*
  * What callers do wrong: every pointer NULL in turn, wrong sizes, wrong handles, calls at the wrong time and in a forked child.
- * The Rust side of this test checks that ROW names every function of the header.
+ * misuse_peers.c has the functions on peers and roles. The Rust side checks that both together name every function of the header.
  */
-#include "nodes.h"
-
-/* All that calls need; each row leaves one thing out. */
-typedef struct {
-    bowline_config *config;
-    bowline_keypair *key;
-    bowline_node *node;
-    bowline_queue *queue;
-    bowline_msg *msg;
-    bowline_list *list;
-    bowline_addr addr;
-    bowline_peer_id id;
-} world;
-
-static world a_world(void)
-{
-    static const uint8_t seed[32] = {9};
-    world all;
-    memset(&all, 0, sizeof all);
-    all.config = a_config();
-    CHECK_OK(bowline_keypair_from_seed(seed, &all.key));
-    CHECK_OK(bowline_keypair_id(all.key, &all.id));
-    CHECK_OK(bowline_node_new(all.config, all.key, &all.node, NULL));
-    all.queue = bowline_node_main_queue(all.node);
-    CHECK_OK(bowline_msg_copy("x", 1, &all.msg));
-    CHECK_OK(bowline_peers_snapshot(all.node, &all.list));
-    CHECK_OK(bowline_addr_parse("127.0.0.1:1", 0, &all.addr));
-    return all;
-}
-
-static int rows = 0;
-
-/* A call and its result. */
-#define ROW(call, want)                                                                                                        \
-    do {                                                                                                                       \
-        CHECK_IS((call), (want));                                                                                              \
-        rows++;                                                                                                                \
-    } while (0)
-/* A call that answers with something else than a result. */
-#define FACT(fact)                                                                                                             \
-    do {                                                                                                                       \
-        CHECK(fact);                                                                                                           \
-        rows++;                                                                                                                \
-    } while (0)
-/* A call that answers nothing: it must come back. */
-#define VOID(call)                                                                                                             \
-    do {                                                                                                                       \
-        call;                                                                                                                  \
-        rows++;                                                                                                                \
-    } while (0)
+#include "world.h"
 
 static void free_nothing(void *data, size_t len, void *ctx)
 {
@@ -76,9 +27,13 @@ static void null_where_an_object_is_due(void)
     bowline_error *err = NULL;
     bowline_peer_info info = BOWLINE_PEER_INFO_INIT;
     bowline_key_info key_info = BOWLINE_KEY_INFO_INIT;
+    bowline_ban_info ban = BOWLINE_BAN_INFO_INIT;
+    uint32_t standing = 0;
+    bowline_addr_info known = BOWLINE_ADDR_INFO_INIT;
     bowline_metrics metrics = BOWLINE_METRICS_INIT;
     bowline_channel_desc desc = a_channel(0x21);
     const bowline_result_info *table = NULL;
+    uint64_t number = 0;
 
     /* A */
     FACT(bowline_version() != 0 && bowline_version_string() != NULL && bowline_build_info() != NULL);
@@ -171,10 +126,25 @@ static void null_where_an_object_is_due(void)
     /* I */
     ROW(bowline_send(NULL, 1, CHANNEL, "x", 1, NULL), BOWLINE_E_NULL);
     ROW(bowline_send(all.node, 1, CHANNEL, NULL, 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_send_batch(NULL, 1, CHANNEL, NULL, 0, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_send_batch(all.node, 1, CHANNEL, NULL, 1, NULL, NULL), BOWLINE_E_NULL);
     ROW(bowline_send_msg(NULL, 1, CHANNEL, all.msg, NULL), BOWLINE_E_NULL);
     ROW(bowline_send_msg(all.node, 1, CHANNEL, NULL, NULL), BOWLINE_E_NULL);
-    ROW(bowline_broadcast(NULL, CHANNEL, all.msg, 0, NULL, &size), BOWLINE_E_NULL);
-    ROW(bowline_broadcast(all.node, CHANNEL, NULL, 0, NULL, &size), BOWLINE_E_NULL);
+    ROW(bowline_broadcast(NULL, CHANNEL, all.msg, 0, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_broadcast(all.node, CHANNEL, NULL, 0, NULL, NULL), BOWLINE_E_NULL);
+    /* K */
+    ROW(bowline_request_wait(NULL, 1, CHANNEL, "x", 1, 0, &event, sizeof event, NULL), BOWLINE_E_NULL);
+    ROW(bowline_request_wait(all.node, 1, CHANNEL, NULL, 1, 0, &event, sizeof event, NULL), BOWLINE_E_NULL);
+    ROW(bowline_request_wait(all.node, 1, CHANNEL, "x", 1, 0, NULL, sizeof event, NULL), BOWLINE_E_NULL);
+    ROW(bowline_request_start(NULL, 1, CHANNEL, all.msg, 0, 0, NULL, &peer), BOWLINE_E_NULL);
+    ROW(bowline_request_start(all.node, 1, CHANNEL, NULL, 0, 0, NULL, &peer), BOWLINE_E_NULL);
+    ROW(bowline_request_cancel(NULL, 1, CHANNEL, 1), BOWLINE_E_NULL);
+    ROW(bowline_respond(NULL, 1, CHANNEL, 1, "x", 1, 0), BOWLINE_E_NULL);
+    ROW(bowline_respond(all.node, 1, CHANNEL, 1, NULL, 1, 0), BOWLINE_E_NULL);
+    ROW(bowline_respond_msg(NULL, 1, CHANNEL, 1, all.msg, 0), BOWLINE_E_NULL);
+    ROW(bowline_respond_msg(all.node, 1, CHANNEL, 1, NULL, 0), BOWLINE_E_NULL);
+    ROW(bowline_respond_error(NULL, 1, CHANNEL, 1, 1, "x", 0), BOWLINE_E_NULL);
+    ROW(bowline_respond_error(all.node, 1, CHANNEL, 1, 1, NULL, 0), BOWLINE_E_NULL);
     /* L */
     ROW(bowline_connect(NULL, &all.addr, NULL, 0, 0), BOWLINE_E_NULL);
     ROW(bowline_connect(all.node, NULL, NULL, 0, 0), BOWLINE_E_NULL);
@@ -194,6 +164,74 @@ static void null_where_an_object_is_due(void)
     ROW(bowline_list_peer(NULL, 0, &info), BOWLINE_E_NULL);
     ROW(bowline_list_peer(all.list, 0, NULL), BOWLINE_E_NULL);
     VOID(bowline_list_free(NULL));
+    /* N */
+    ROW(bowline_ban(NULL, "192.0.2.1", 1, NULL, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_ban(all.node, NULL, 1, NULL, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_unban(NULL, "192.0.2.1", NULL), BOWLINE_E_NULL);
+    ROW(bowline_unban(all.node, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_trust(NULL, "192.0.2.1", 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_trust(all.node, NULL, 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_untrust(NULL, "192.0.2.1", NULL), BOWLINE_E_NULL);
+    ROW(bowline_untrust(all.node, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_forgive(NULL, "192.0.2.1", NULL), BOWLINE_E_NULL);
+    ROW(bowline_forgive(all.node, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_greylist_flush(NULL, &size), BOWLINE_E_NULL);
+    ROW(bowline_standing(NULL, &all.id, &all.addr, &standing), BOWLINE_E_NULL);
+    ROW(bowline_standing(all.node, &all.id, &all.addr, NULL), BOWLINE_E_NULL);
+    ROW(bowline_bans_snapshot(NULL, &list), BOWLINE_E_NULL);
+    ROW(bowline_bans_snapshot(all.node, NULL), BOWLINE_E_NULL);
+    ROW(bowline_trusted_snapshot(NULL, &list), BOWLINE_E_NULL);
+    ROW(bowline_trusted_snapshot(all.node, NULL), BOWLINE_E_NULL);
+    ROW(bowline_greylist_snapshot(NULL, &list), BOWLINE_E_NULL);
+    ROW(bowline_greylist_snapshot(all.node, NULL), BOWLINE_E_NULL);
+    ROW(bowline_list_ban(NULL, 0, &ban), BOWLINE_E_NULL);
+    ROW(bowline_list_ban(all.list, 0, NULL), BOWLINE_E_NULL);
+    /* O */
+    ROW(bowline_node_set(NULL, "pool.max", "1", NULL), BOWLINE_E_NULL);
+    ROW(bowline_node_set(all.node, NULL, "1", NULL), BOWLINE_E_NULL);
+    ROW(bowline_node_set(all.node, "pool.max", NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_node_get(NULL, "pool.max", text, sizeof text, &size), BOWLINE_E_NULL);
+    ROW(bowline_node_get(all.node, NULL, text, sizeof text, &size), BOWLINE_E_NULL);
+    ROW(bowline_node_get(all.node, "pool.max", NULL, sizeof text, &size), BOWLINE_E_NULL);
+    ROW(bowline_maintain(NULL), BOWLINE_E_NULL);
+    ROW(bowline_maintain_wait(NULL, 0, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_pause(NULL), BOWLINE_E_NULL);
+    ROW(bowline_resume(NULL), BOWLINE_E_NULL);
+    FACT(bowline_is_paused(NULL) == 0);
+    ROW(bowline_dial_seeds(NULL, &size), BOWLINE_E_NULL);
+    ROW(bowline_persistent_add(NULL, "127.0.0.1:1", NULL), BOWLINE_E_NULL);
+    ROW(bowline_persistent_add(all.node, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_persistent_remove(NULL, "127.0.0.1:1", NULL), BOWLINE_E_NULL);
+    ROW(bowline_persistent_remove(all.node, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_ask_addresses(NULL, 0, &peer, NULL), BOWLINE_E_NULL);
+    ROW(bowline_set_bandwidth(NULL, 0, 0, NULL), BOWLINE_E_NULL);
+    ROW(bowline_set_peer_bandwidth(NULL, 1, 0, 0, NULL), BOWLINE_E_NULL);
+    ROW(bowline_set_weight(NULL, 1, 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_save(NULL, 0, NULL), BOWLINE_E_NULL);
+    /* P */
+    ROW(bowline_addrbook_add(NULL, "192.0.2.1:1", NULL), BOWLINE_E_NULL);
+    ROW(bowline_addrbook_add(all.node, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_addrbook_remove(NULL, "192.0.2.1:1", NULL), BOWLINE_E_NULL);
+    ROW(bowline_addrbook_remove(all.node, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_addrbook_snapshot(NULL, &list), BOWLINE_E_NULL);
+    ROW(bowline_addrbook_snapshot(all.node, NULL), BOWLINE_E_NULL);
+    ROW(bowline_healthy_snapshot(NULL, 0, &list), BOWLINE_E_NULL);
+    ROW(bowline_healthy_snapshot(all.node, 0, NULL), BOWLINE_E_NULL);
+    ROW(bowline_discover_wait(NULL, 1, 0, &list, NULL), BOWLINE_E_NULL);
+    ROW(bowline_discover_wait(all.node, 1, 0, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_addr_note(NULL, "192.0.2.1:1", "x", 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_addr_note(all.node, NULL, "x", 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_addr_note(all.node, "192.0.2.1:1", NULL, 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_peer_note(NULL, &all.id, "x", 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_peer_note(all.node, NULL, "x", 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_peer_note(all.node, &all.id, NULL, 1, NULL), BOWLINE_E_NULL);
+    ROW(bowline_export(NULL, &made, &size, NULL), BOWLINE_E_NULL);
+    ROW(bowline_export(all.node, NULL, &size, NULL), BOWLINE_E_NULL);
+    ROW(bowline_import(NULL, "x", 1, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_import(all.node, NULL, 1, NULL, NULL), BOWLINE_E_NULL);
+    ROW(bowline_list_addr(NULL, 0, &known), BOWLINE_E_NULL);
+    ROW(bowline_list_addr(all.list, 0, NULL), BOWLINE_E_NULL);
+    ROW(bowline_list_text(NULL, 0, text, sizeof text, &size), BOWLINE_E_NULL);
     /* Q */
     ROW(bowline_metrics_get(NULL, &metrics), BOWLINE_E_NULL);
     ROW(bowline_metrics_get(all.node, NULL), BOWLINE_E_NULL);
@@ -205,6 +243,21 @@ static void null_where_an_object_is_due(void)
     ROW(bowline_addr_format(&all.addr, text, sizeof text, NULL), BOWLINE_OK);
     ROW(bowline_addr_from_sockaddr(NULL, 16, &all.addr), BOWLINE_E_NULL);
     ROW(bowline_addr_from_sockaddr(text, 16, NULL), BOWLINE_E_NULL);
+    /* T */
+    ROW(bowline_memnet_new(1, NULL), BOWLINE_E_NULL);
+    VOID(bowline_memnet_free(NULL));
+    ROW(bowline_config_use_memnet(NULL, all.net), BOWLINE_E_NULL);
+    ROW(bowline_config_use_memnet(all.config, NULL), BOWLINE_E_NULL);
+    ROW(bowline_memnet_link(NULL, NULL, NULL, 1, 0, 0, 0), BOWLINE_E_NULL);
+    ROW(bowline_memnet_cut(NULL, NULL, NULL, 1), BOWLINE_E_NULL);
+    ROW(bowline_memnet_name(NULL, "seed.example", &all.addr), BOWLINE_E_NULL);
+    ROW(bowline_memnet_name(all.net, NULL, &all.addr), BOWLINE_E_NULL);
+    ROW(bowline_memnet_name(all.net, "seed.example", NULL), BOWLINE_E_NULL);
+    ROW(bowline_memnet_advance(NULL, 1), BOWLINE_E_NULL);
+    ROW(bowline_memnet_advance_to_event(NULL, 1), BOWLINE_E_NULL);
+    FACT(bowline_memnet_now(NULL) == 0);
+    ROW(bowline_memnet_fingerprint(NULL, &number), BOWLINE_E_NULL);
+    ROW(bowline_memnet_fingerprint(all.net, NULL), BOWLINE_E_NULL);
     /* Nothing was made by the calls that failed. */
     FACT(made == NULL && msg == NULL && node == NULL && key == NULL && queue == NULL && list == NULL && peer == 0);
     printf("# %d rows\n", rows);
@@ -217,7 +270,6 @@ static void handles_of_another_type_are_refused(void)
     void *msg = all.msg;
     void *odd = (char *)(void *)all.node + 1;
     bowline_peer_id id;
-    size_t size = 0;
     bowline_event event;
     ROW(bowline_node_start(config, NULL), BOWLINE_E_INVALID);
     ROW(bowline_node_stop(msg, 0), BOWLINE_E_INVALID);
@@ -227,8 +279,10 @@ static void handles_of_another_type_are_refused(void)
     FACT(bowline_queue_fd(msg) == -1);
     ROW(bowline_keypair_id(msg, &id), BOWLINE_E_INVALID);
     ROW(bowline_send_msg(all.node, 1, CHANNEL, config, NULL), BOWLINE_E_INVALID);
-    ROW(bowline_broadcast(all.node, CHANNEL, (bowline_msg *)(void *)all.key, 0, NULL, &size), BOWLINE_E_INVALID);
+    ROW(bowline_broadcast(all.node, CHANNEL, (bowline_msg *)(void *)all.key, 0, NULL, NULL), BOWLINE_E_INVALID);
     ROW(bowline_config_set(msg, "pool.max", "1", NULL), BOWLINE_E_INVALID);
+    ROW(bowline_config_use_memnet(all.config, msg), BOWLINE_E_INVALID);
+    ROW(bowline_memnet_advance(config, 1), BOWLINE_E_INVALID);
     FACT(bowline_list_len(config) == 0 && bowline_msg_len(config) == 0 && bowline_msg_ref(config) == NULL);
     ROW(bowline_error_code(config), BOWLINE_E_INVALID);
     /* Freeing as the wrong type does nothing. */
@@ -343,31 +397,40 @@ static void wrong_event_sizes_are_refused(void)
     printf("# %d rows\n", rows);
 }
 
-static void what_is_not_supported_is_said(void)
+static void options_that_make_no_sense_are_refused(void)
 {
     world all = a_world();
     bowline_send_opts opts = BOWLINE_SEND_OPTS_INIT;
-    size_t queued = 0;
+    bowline_reach reach = BOWLINE_REACH_INIT;
     start(all.node);
-    opts.flags = 1;
+    opts.flags = 4;
     ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, &opts), BOWLINE_E_UNSUPPORTED);
+    ROW(bowline_send_msg(all.node, 1, CHANNEL, all.msg, &opts), BOWLINE_E_UNSUPPORTED);
+    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, 0, &opts, &reach), BOWLINE_E_UNSUPPORTED);
     opts.flags = 0;
     opts.ttl_ms = 1;
-    ROW(bowline_send_msg(all.node, 1, CHANNEL, all.msg, &opts), BOWLINE_E_UNSUPPORTED);
+    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, 0, &opts, &reach), BOWLINE_E_INVALID);
     opts.ttl_ms = 0;
-    opts.tag = 1;
-    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, 0, &opts, &queued), BOWLINE_E_UNSUPPORTED);
+    opts.tag = 1; /* without the flag that makes it mean something */
+    ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, &opts), BOWLINE_E_INVALID);
     opts.tag = 0;
     opts.report_queue = all.queue;
-    ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, &opts), BOWLINE_E_UNSUPPORTED);
+    ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, &opts), BOWLINE_E_INVALID);
+    opts.flags = BOWLINE_SEND_REPORT;
+    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, 0, &opts, &reach), BOWLINE_E_INVALID);
+    opts.report_queue = (bowline_queue *)all.msg;
+    ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, &opts), BOWLINE_E_INVALID);
     opts.report_queue = NULL;
+    opts.flags = BOWLINE_SEND_SELF;
+    ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, &opts), BOWLINE_E_INVALID);
+    opts.flags = 0;
     opts.reserved = 1;
     ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, &opts), BOWLINE_E_INVALID);
     opts.reserved = 0;
     opts.timeout_ms = -2;
     ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, &opts), BOWLINE_E_INVALID);
     opts.timeout_ms = 1;
-    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, 0, &opts, &queued), BOWLINE_E_INVALID);
+    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, 0, &opts, &reach), BOWLINE_E_INVALID);
     ROW(bowline_connect(all.node, &all.addr, NULL, 1, 0), BOWLINE_E_UNSUPPORTED);
     ROW(bowline_disconnect(all.node, 1, 0, 1), BOWLINE_E_UNSUPPORTED);
     printf("# %d rows\n", rows);
@@ -427,7 +490,7 @@ static void peers_that_are_gone_are_not_found(void)
     world all = a_world();
     bowline_peer_info info = BOWLINE_PEER_INFO_INIT;
     bowline_peer peer = 0;
-    size_t queued = 77;
+    bowline_reach reach = BOWLINE_REACH_INIT;
     size_t at = 0;
     start(all.node);
     for (at = 0; at < sizeof stale / sizeof stale[0]; at++) {
@@ -440,8 +503,8 @@ static void peers_that_are_gone_are_not_found(void)
     ROW(bowline_peer_find(all.node, &all.id, &peer), BOWLINE_E_NOT_FOUND);
     ROW(bowline_list_peer(all.list, 0, &info), BOWLINE_E_NOT_FOUND);
     ROW(bowline_list_peer(all.list, SIZE_MAX, &info), BOWLINE_E_NOT_FOUND);
-    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, UINT64_MAX, NULL, &queued), BOWLINE_OK);
-    FACT(queued == 0 && bowline_list_len(all.list) == 0);
+    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, UINT64_MAX, NULL, &reach), BOWLINE_OK);
+    FACT(reach.queued == 0 && bowline_list_len(all.list) == 0);
     ROW(bowline_broadcast(all.node, 0x99, all.msg, 0, NULL, NULL), BOWLINE_E_NO_CHANNEL);
     ROW(bowline_broadcast(all.node, 0, all.msg, 0, NULL, NULL), BOWLINE_E_NO_CHANNEL);
     printf("# %d rows\n", rows);
@@ -458,7 +521,7 @@ static void calls_before_the_start_say_so(void)
     FACT(bowline_node_state(all.node) == BOWLINE_STATE_NEW);
     ROW(bowline_send(all.node, 1, CHANNEL, "x", 1, NULL), BOWLINE_E_STATE);
     ROW(bowline_send_msg(all.node, 1, CHANNEL, all.msg, NULL), BOWLINE_E_STATE);
-    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, 0, NULL, &size), BOWLINE_E_STATE);
+    ROW(bowline_broadcast(all.node, CHANNEL, all.msg, 0, NULL, NULL), BOWLINE_E_STATE);
     ROW(bowline_connect(all.node, &all.addr, NULL, 0, 0), BOWLINE_E_STATE);
     ROW(bowline_connect_wait(all.node, "127.0.0.1:1", 0, &peer, NULL), BOWLINE_E_STATE);
     ROW(bowline_disconnect(all.node, 1, 0, 0), BOWLINE_E_STATE);
@@ -540,8 +603,11 @@ static void a_forked_child_is_refused_and_lives(void)
         ROW(bowline_peer_get(all.node, 1, &info), BOWLINE_E_FORKED);
         ROW(bowline_peers_snapshot(all.node, &list), BOWLINE_E_FORKED);
         ROW(bowline_metrics_get(all.node, &metrics), BOWLINE_E_FORKED);
+        ROW(bowline_memnet_advance(all.net, 1), BOWLINE_E_FORKED);
+        VOID(bowline_memnet_free(all.net));
         FACT(bowline_queue_fd(all.queue) == -1 && bowline_node_state(all.node) == BOWLINE_STATE_INVALID);
-        FACT(bowline_node_main_queue(all.node) == NULL);
+        FACT(bowline_node_main_queue(all.node) == all.queue);
+        ROW(bowline_queue_poll(bowline_node_main_queue(all.node), &event, sizeof event, 0), BOWLINE_E_FORKED);
         VOID(bowline_node_free(all.node));
         /* What belongs to no node works, and so does a node of its own. */
         FACT(bowline_msg_len(all.msg) == 1);
@@ -565,7 +631,7 @@ static const bt_test tests[] = {
     BT(wrong_struct_sizes_are_refused),
     BT(larger_structs_are_filled_and_checked),
     BT(wrong_event_sizes_are_refused),
-    BT(what_is_not_supported_is_said),
+    BT(options_that_make_no_sense_are_refused),
     BT(values_out_of_range_are_refused),
     BT(the_longest_waits_do_not_overflow),
     BT(peers_that_are_gone_are_not_found),

@@ -5,6 +5,8 @@
 #include "bt.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <time.h>
 
 #define CHANNEL 0x20
 
@@ -34,6 +36,10 @@ static inline bowline_config *a_config(void)
     set(config, "listen.addresses", "127.0.0.1:0");
     set(config, "discovery.bootstrap", "true");
     set(config, "accept.ip_burst", "1000");
+    if (getenv("BT_TMO") != NULL) { /* slow tools */
+        set(config, "handshake.timeout", "1min");
+        set(config, "handshake.first_timeout", "1min");
+    }
     CHECK_OK(bowline_config_add_channel(config, &desc, NULL));
     return config;
 }
@@ -95,6 +101,84 @@ static inline bowline_event await(bowline_node *node, int32_t kind)
     }
 }
 
+/* Frees the bytes of an event whose numbers are still read. */
+static inline void let_go(bowline_event *event)
+{
+    bowline_msg_free(event->msg);
+    event->msg = NULL;
+    event->data = NULL;
+}
+
+/* Two nodes of this process with a link. */
+typedef struct {
+    bowline_node *asker;
+    bowline_node *server;
+    bowline_peer to_server;
+    bowline_peer to_asker;
+} pair;
+
+/* Starts both and joins them. */
+static inline pair linked_pair(bowline_node *asker, bowline_node *server)
+{
+    pair both;
+    char address[200];
+    bowline_event event;
+    bowline_error *err = NULL;
+    both.asker = asker;
+    both.server = server;
+    start(asker);
+    start(server);
+    snprintf(address, sizeof address, "%s", address_text(server));
+    CHECK_ERR(bowline_connect_wait(asker, address, 20000, &both.to_server, &err), err);
+    event = await(server, BOWLINE_EV_PEER_CONNECTED);
+    both.to_asker = event.peer;
+    let_go(&event);
+    return both;
+}
+
+/* Of these configurations, which are freed. */
+static inline pair a_pair_of(bowline_config *asker, bowline_config *server)
+{
+    return linked_pair(a_node_of(asker, 1), a_node_of(server, 2));
+}
+
+static inline pair a_pair(void)
+{
+    return a_pair_of(a_config(), a_config());
+}
+
+static inline void end(pair both)
+{
+    bowline_node_free(both.asker);
+    bowline_node_free(both.server);
+}
+
+static inline void release(bowline_event *event)
+{
+    bowline_events_release(event, sizeof *event, 1);
+}
+
+/* That is in the text of an error, which is freed. */
+static inline void says(bowline_error *err, const char *part)
+{
+    CHECK_HAS(bowline_error_text(err), part);
+    bowline_error_free(err);
+}
+
+/* Kilobytes of memory that this process has. */
+static inline long resident_kb(void)
+{
+    char line[256];
+    long kb = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    CHECK(status != NULL);
+    while (fgets(line, sizeof line, status) != NULL) {
+        (void)sscanf(line, "VmRSS: %ld", &kb);
+    }
+    fclose(status);
+    return kb;
+}
+
 /* Entries of a folder such as /proc/self/fd, without the descriptor that reads it. */
 static inline int entries(const char *folder)
 {
@@ -107,6 +191,23 @@ static inline int entries(const char *folder)
     }
     closedir(dir);
     return count - (strstr(folder, "/fd") != NULL);
+}
+
+static inline void nap_ms(long ms)
+{
+    struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&pause, &pause) != 0 && errno == EINTR) {
+    }
+}
+
+/* Entries of a folder, after a while in which they may come down to `want`: the system shows a thread a little longer than it lives. */
+static inline int settled(const char *folder, int want)
+{
+    int round = 0;
+    while (entries(folder) != want && round++ < 500) {
+        nap_ms(10);
+    }
+    return entries(folder);
 }
 
 #endif

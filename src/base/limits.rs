@@ -105,6 +105,8 @@ pub const fn reports_max(conns_max: usize) -> usize {
     2 * conns_max * REPORTS_PER_LINK
 }
 
+/// Places in all groups of links that an application makes. Our choice: every link of a large node in several groups.
+pub const GROUP_PLACES_MAX: usize = 65_536;
 /// Notices that wait in an event queue; more push the oldest out, and are counted. Wake-ups may be twice as many.
 pub const NOTICES_MAX: usize = 1_024;
 /// News of sends and requests that may wait in a queue or be promised to it.
@@ -129,8 +131,10 @@ pub const TRIED_BUCKETS: usize = 64;
 pub const BUCKET: usize = 64;
 /// Known addresses, at most, beside the configured ones: 16,384 new and 4,096 tried.
 pub const POINTS_MAX: usize = (NEW_BUCKETS + TRIED_BUCKETS) * BUCKET;
-/// Addresses of one identity in the book, beside the configured ones: a node listens at no more (`listen.addresses`).
-pub const POINTS_PER_PEER_MAX: usize = 8;
+/// Addresses at which a node listens (`listen.addresses`), and of which a Hello tells: at their longest (350 bytes) they take a third of it.
+pub const LISTENERS_MAX: usize = 8;
+/// Addresses of one identity in the book, beside the configured ones: a node listens at no more.
+pub const POINTS_PER_PEER_MAX: usize = LISTENERS_MAX;
 /// Bytes of an application's note on an address or identity.
 pub const METADATA_BYTES_MAX: usize = 256;
 /// Addresses of one configured name that are used.

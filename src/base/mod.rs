@@ -5,6 +5,8 @@ pub mod address;
 pub mod backoff;
 pub mod channel;
 pub mod entropy;
+#[cfg(feature = "fault-injection")]
+pub mod faults;
 pub mod limits;
 pub mod link_id;
 pub mod peer;

@@ -24,6 +24,8 @@ pub const CONTROL: usize = 96;
 pub const COMMAND: usize = 128;
 /// A control message that its link still holds.
 pub const CONTROL_MESSAGE: usize = 32;
+/// A place in a group of links.
+pub const GROUP_PLACE: usize = 16;
 /// A place of the pool, a known address, a known identity, with their keys.
 pub const SLOT: usize = 288;
 pub const POINT: usize = 344;

@@ -69,9 +69,44 @@ impl Calls<'_> {
         if let (Err(PushError::Full), Some(deadline)) = (&sent, deadline) {
             sent = link.push_parcel(lane, parcel, Some(deadline()), &mut displaced);
         }
+        self.note_sent(link, lane, sent, &displaced)
+    }
+
+    /// Queues copies of plain messages in their order, many under one lock. `deadline` as for `send`, for all of them.
+    ///
+    /// # Errors
+    /// How many were queued before the first that could not be, and why that one could not.
+    pub fn send_batch(
+        &self,
+        link: &Link,
+        lane: usize,
+        messages: &[impl AsRef<[u8]>],
+        deadline: Option<&dyn Fn() -> Instant>,
+    ) -> Result<(), (usize, PushError)> {
+        let (mut queued, mut until) = (0, None);
+        let mut displaced = Vec::new();
+        while queued < messages.len() {
+            let pushed = link.push_batch(lane, &messages[queued..], until, &mut displaced);
+            if let (Err(PushError::Full), None, Some(deadline)) = (&pushed, until, deadline) {
+                until = Some(deadline());
+                continue;
+            }
+            let rings = pushed.map(|(some, rings)| {
+                queued += some;
+                rings
+            });
+            self.note_sent(link, lane, rings, &displaced).map_err(|error| (queued, error))?;
+            displaced.clear();
+        }
+        Ok(())
+    }
+
+    /// Tells what gave way, counts what had no room, rings the bell.
+    #[inline]
+    fn note_sent(&self, link: &Link, lane: usize, sent: Result<bool, PushError>, displaced: &[Removed]) -> Result<(), PushError> {
         // Also when there was no room in the end: what has given way is gone.
         if !displaced.is_empty() {
-            self.tell_displaced(link, &displaced);
+            self.tell_displaced(link, displaced);
         }
         if sent == Err(PushError::Full) {
             self.counters.messages_refused.add(1);

@@ -11,7 +11,9 @@ use crate::base::time::Time;
 use crate::base::verdict::Verdict;
 use bytes::Bytes;
 use crossbeam_channel::Sender;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Weak;
 
 /// One order to the reactor. Orders for a link that is gone are dropped: its `Closed` is already on its way.
 #[derive(Clone, Debug)]
@@ -37,12 +39,36 @@ pub enum Command {
     SetWeight { link: LinkId, weight: u32, rank: u64 },
     /// Say what waits on the link's channels, as far as the reactor has it: one answer, at the end of the turn at the latest.
     Inspect { link: LinkId, answer: Sender<Vec<ChannelStats>> },
+    /// Say when nothing waits on the link any more and the system has every byte. If the link ends before, nothing is said.
+    Flush { link: LinkId, flush: Flush },
     /// End a link; a goodbye with the reason is sent if it is open.
     Close { link: LinkId, reason: CloseReason },
+    /// Listen there, too (port 0: any), and say where that is. Who has given up waiting gets no listener either.
+    Listen { at: SocketAddr, answer: Sender<Result<SocketAddr, ListenFault>> },
+    /// Close the listener there; links stay. Say whether there was one.
+    Unlisten { at: SocketAddr, answer: Sender<bool> },
     /// Close the listeners; links stay.
     StopListening,
     /// Say goodbye on every link, send what is queued until `deadline`, then end the loop.
     Drain { deadline: Time },
+}
+
+/// Why there is no new listener.
+#[derive(Debug)]
+pub enum ListenFault {
+    System(io::Error),
+    /// There are `LISTENERS_MAX`.
+    TooMany,
+    /// Peers could not be told of one more: what is too long.
+    Hello(String),
+}
+
+/// A caller that waits until a link has sent everything.
+#[derive(Clone, Debug)]
+pub struct Flush {
+    pub done: Sender<()>,
+    /// Nobody holds the other end any more once the caller's time is over.
+    pub waits: Weak<()>,
 }
 
 const _: () = assert!(size_of::<Command>() <= sizes::COMMAND);

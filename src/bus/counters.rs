@@ -1,6 +1,7 @@
 //! What is counted, per link and per node: relaxed atomics, each exact, together no single instant. Written by the reactor, workers and
 //! receivers, read by anyone without a lock.
 
+use crate::base::channel::ChannelId;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
@@ -16,6 +17,13 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct $snapshot {
             $($(#[doc = $fdoc])+ pub $field: u64,)+
+        }
+
+        impl $snapshot {
+            /// Each value with its name, and what it is.
+            pub fn rows(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$((stringify!($field), concat!($($fdoc),+), self.$field),)+]
+            }
         }
 
         impl $name {
@@ -70,6 +78,23 @@ counters! {
     rate_down,
     /// Its share of what all links move together, beside others of weight 1.
     weight,
+    /// A number of the application's: `Node::set_tag`.
+    tag,
+}
+
+counters! {
+    /// Counters of one channel of a node, on all links together.
+    ChannelCounters,
+    /// The counters of one channel at a moment.
+    ChannelTotals:
+    /// Messages received.
+    messages_in,
+    /// Their bytes.
+    bytes_in,
+    /// Messages taken from callers and sealed.
+    messages_out,
+    /// Their bytes.
+    bytes_out,
 }
 
 counters! {
@@ -83,6 +108,10 @@ counters! {
     links_out,
     /// Addresses known.
     points_known,
+    /// Bans in force, by the operator or for a score.
+    bans,
+    /// Entries on the greylist, those included whose time is over and that are only remembered.
+    greylisted,
     /// Dials begun.
     dials,
     /// Dials that ended without a link.
@@ -145,4 +174,19 @@ counters! {
     turns,
     /// Wake-ups of the reactor out of sleep.
     wakes,
+}
+
+/// The counters of a node's channels.
+#[derive(Debug, Default)]
+pub struct Traffic(Box<[(ChannelId, ChannelCounters)]>);
+
+impl Traffic {
+    pub fn of(channels: impl Iterator<Item = ChannelId>) -> Traffic {
+        Traffic(channels.map(|channel| (channel, ChannelCounters::default())).collect())
+    }
+
+    /// The counters of a channel; a node has few.
+    pub fn on(&self, channel: ChannelId) -> Option<&ChannelCounters> {
+        self.0.iter().find(|(known, _)| *known == channel).map(|(_, counters)| counters)
+    }
 }

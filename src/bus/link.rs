@@ -4,7 +4,7 @@
 use super::backlog::{Backlog, Drops};
 use super::counters::LinkCounters;
 use super::requests::Requests;
-use super::sync::{Change, Lock};
+use super::sync::{Change, Guard, Lock};
 use crate::base::channel::{Channel, ChannelId, Kind, Overflow};
 use crate::base::limits::{BY_REFERENCE_MIN, LAST_WORD_BYTES, REQUESTS_MAX};
 use crate::base::link_id::LinkId;
@@ -19,6 +19,11 @@ use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// A batch is queued in pieces of so many bytes and so many messages, so that the reactor waits for the mailbox for some 10 microseconds
+/// only, and no more than that gives way before anybody is told.
+const BATCH_BYTES: usize = 64 * 1024;
+const BATCH_MESSAGES: usize = 256;
 
 /// Why a message was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,33 +254,10 @@ impl Link {
         deadline: Option<Instant>,
         displaced: &mut Vec<Removed>,
     ) -> Result<bool, PushError> {
-        let room = self.lanes.get(lane).ok_or(PushError::NoChannel)?;
-        let max = room.message_bytes_max.ok_or(PushError::NoChannel)?;
         let len = parcel.body.bytes();
-        if len > max as usize {
-            return Err(PushError::TooBig { max });
-        }
+        self.refuse_large(lane, len)?;
         let mut mail = self.mail.lock();
-        loop {
-            if let Some(reason) = mail.closed {
-                return Err(PushError::Closed(reason));
-            }
-            let pending = &mut mail.pending[lane];
-            if parcel.is_forced && room.is_room_forced(pending, parcel.kind, len) {
-                break;
-            }
-            room.make_room(pending, parcel.kind, len, displaced);
-            if room.has_room(pending, len) {
-                break;
-            }
-            let Some(deadline) = deadline else { return Err(PushError::Full) };
-            mail.waiting += 1;
-            let in_time = self.room.wait(&mut mail, Some(deadline));
-            mail.waiting -= 1;
-            if !in_time {
-                return mail.closed.map_or(Err(PushError::Full), |reason| Err(PushError::Closed(reason)));
-            }
-        }
+        self.admit(&mut mail, lane, parcel, deadline, displaced)?;
         let pending = &mut mail.pending[lane];
         match &parcel.body {
             Body::Bytes(bytes) if len >= BY_REFERENCE_MIN => {
@@ -291,6 +273,76 @@ impl Link {
         // The reactor has set its timer to what it knows of.
         let alarms = is_sooner && !std::mem::replace(&mut mail.is_alarmed, true);
         Ok(rings || alarms)
+    }
+
+    fn refuse_large(&self, lane: usize, len: usize) -> Result<(), PushError> {
+        let max = self.message_bytes_max(lane).ok_or(PushError::NoChannel)?;
+        if len > max as usize { Err(PushError::TooBig { max }) } else { Ok(()) }
+    }
+
+    /// Waits until there is room for `parcel`, as `push_parcel` says.
+    fn admit(
+        &self,
+        mail: &mut Guard<'_, Mail>,
+        lane: usize,
+        parcel: &Parcel<'_>,
+        deadline: Option<Instant>,
+        displaced: &mut Vec<Removed>,
+    ) -> Result<(), PushError> {
+        let (room, len) = (&self.lanes[lane], parcel.body.bytes());
+        loop {
+            if let Some(reason) = mail.closed {
+                return Err(PushError::Closed(reason));
+            }
+            let pending = &mut mail.pending[lane];
+            if parcel.is_forced && room.is_room_forced(pending, parcel.kind, len) {
+                return Ok(());
+            }
+            room.make_room(pending, parcel.kind, len, displaced);
+            if room.has_room(pending, len) {
+                return Ok(());
+            }
+            let Some(deadline) = deadline else { return Err(PushError::Full) };
+            mail.waiting += 1;
+            let in_time = self.room.wait(mail, Some(deadline));
+            mail.waiting -= 1;
+            if !in_time {
+                return mail.closed.map_or(Err(PushError::Full), |reason| Err(PushError::Closed(reason)));
+            }
+        }
+    }
+
+    /// Queues copies of plain messages in their order under one lock: as many as there is room for and as are copied in a moment. Waits
+    /// until `deadline` for room for the first, not for others. Returns how many it has queued, at least one of some, and whether the
+    /// caller must ring the bell.
+    ///
+    /// # Errors
+    /// As `push_parcel`, of the first message; nothing was queued then.
+    pub fn push_batch(
+        &self,
+        lane: usize,
+        messages: &[impl AsRef<[u8]>],
+        deadline: Option<Instant>,
+        displaced: &mut Vec<Removed>,
+    ) -> Result<(usize, bool), PushError> {
+        let (mut queued, mut bytes) = (0, 0);
+        let mut mail = self.mail.lock();
+        for message in messages.iter().map(AsRef::as_ref) {
+            let parcel = Parcel::message(Body::Slice(message));
+            let deadline = deadline.filter(|_| queued == 0);
+            let admitted = self.refuse_large(lane, message.len());
+            match admitted.and_then(|()| self.admit(&mut mail, lane, &parcel, deadline, displaced)) {
+                Ok(()) => mail.pending[lane].push(Kind::Message, 0, message),
+                Err(error) if queued == 0 => return Err(error),
+                Err(_) => break,
+            }
+            queued += 1;
+            bytes += message.len();
+            if bytes >= BATCH_BYTES || queued == BATCH_MESSAGES {
+                break;
+            }
+        }
+        Ok((queued, queued > 0 && !std::mem::replace(&mut mail.is_marked, true)))
     }
 
     /// Queues a cancel of a request of ours. Each follows a request that had room once, so they are no more than those. True if the

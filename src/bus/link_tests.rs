@@ -99,6 +99,52 @@ fn a_queue_is_full_by_bytes_and_by_count_but_takes_one_message_of_any_size() {
     assert_eq!(push(&small, 0, 0), Err(PushError::Full));
 }
 
+fn push_batch(link: &Link, lens: &[usize]) -> Result<(usize, bool), PushError> {
+    let bodies: Vec<Vec<u8>> = lens.iter().map(|len| vec![0; *len]).collect();
+    link.push_batch(0, &bodies, None, &mut Vec::new())
+}
+
+#[test]
+fn a_batch_is_queued_as_far_as_there_is_room() {
+    let link = link();
+    assert_eq!(push_batch(&link, &[]), Ok((0, false)), "of nothing there is nothing to ring for");
+    assert_eq!(push_batch(&link, &[10, 20, 80, 1]), Ok((2, true)), "the third is no message too many, but too many bytes");
+    assert_eq!(push_batch(&link, &[1, 1]), Ok((1, false)), "three messages are enough, and the bell was asked for");
+    assert_eq!(push_batch(&link, &[1]), Err(PushError::Full));
+    assert_eq!(totals(link.close(CloseReason::Goodbye)), (3, 31));
+    assert_eq!(push_batch(&link, &[1]), Err(PushError::Closed(CloseReason::Goodbye)));
+}
+
+#[test]
+fn a_batch_ends_before_what_is_too_big() {
+    let link = link();
+    assert_eq!(push_batch(&link, &[1, 91, 1]), Ok((1, true)));
+    assert_eq!(push_batch(&link, &[91, 1]), Err(PushError::TooBig { max: 90 }));
+    let to_nobody = link.push_batch(1, &[b"x"], None, &mut Vec::new());
+    assert_eq!(to_nobody, Err(PushError::NoChannel));
+}
+
+/// However large it is, the reactor does not wait for the mailbox longer than for some copies.
+#[test]
+fn a_large_batch_is_queued_in_pieces() {
+    let offer = ChannelOffer { message_bytes_max: 1 << 20, ..link().hello.channels[0].clone() };
+    let hello = Arc::new(Hello { channels: vec![offer], ..Hello::default() });
+    let wide = Channel { message_bytes_max: 1 << 20, send_queue_bytes: 1 << 30, send_queue_messages: u32::MAX, ..CHAT };
+    let remote = link().remote;
+    let link = Link::new(LinkId::from_u64(1), PeerId::from_bytes([1; 32]), Direction::Outbound, remote, hello, &[wide]);
+    assert_eq!(push_batch(&link, &[1_000; 200]), Ok((66, true)), "the 66th makes 64 KiB full");
+    assert_eq!(push_batch(&link, &[0; 1_000]), Ok((256, false)), "empty ones take their time, too");
+}
+
+#[test]
+fn the_old_give_way_to_a_batch_where_the_channel_says_so() {
+    let link = link_that(Overflow::DropOldest);
+    let mut displaced = Vec::new();
+    let bodies = [[1_u8; 10]; 5];
+    assert_eq!(link.push_batch(0, &bodies, None, &mut displaced), Ok((5, true)));
+    assert_eq!((displaced.len(), totals(link.close(CloseReason::Goodbye))), (2, (3, 30)));
+}
+
 /// Whoever cancels has nobody to tell of what would give way.
 #[test]
 fn a_cancel_is_queued_whatever_is_there_and_displaces_nothing() {

@@ -9,6 +9,7 @@ pub mod door;
 pub mod event;
 pub mod fate;
 pub mod link;
+pub mod listening;
 pub mod outbox;
 pub mod queue;
 pub mod report;

@@ -78,6 +78,52 @@ pub enum Notice {
     StoreSetAside { path: PathBuf, text: String },
     /// So many rows of the store could not be read, and are missing: `first` names one and says why; the log names more. All others were.
     RowsUnread { count: usize, first: String },
+    /// An address has come into the book, with who is said to answer there. Told only if `Node::bind_notices` asks for it: there may be
+    /// thousands at once.
+    AddressAdded { address: Address },
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoticeKind {
+    DialFailed,
+    Refused,
+    Greylisted,
+    Warned,
+    Banned,
+    RoleShort,
+    RoundEnded,
+    Surplus,
+    FewGroups,
+    Stalled,
+    StallOver,
+    StoreFailed,
+    StoreSetAside,
+    RowsUnread,
+    AddressAdded,
+}
+
+impl Notice {
+    pub const fn kind(&self) -> NoticeKind {
+        match self {
+            Notice::DialFailed { .. } => NoticeKind::DialFailed,
+            Notice::Refused { .. } => NoticeKind::Refused,
+            Notice::Greylisted { .. } => NoticeKind::Greylisted,
+            Notice::Warned { .. } => NoticeKind::Warned,
+            Notice::Banned { .. } => NoticeKind::Banned,
+            Notice::RoleShort { .. } => NoticeKind::RoleShort,
+            Notice::RoundEnded { .. } => NoticeKind::RoundEnded,
+            Notice::Surplus { .. } => NoticeKind::Surplus,
+            Notice::FewGroups { .. } => NoticeKind::FewGroups,
+            Notice::Stalled { .. } => NoticeKind::Stalled,
+            Notice::StallOver { .. } => NoticeKind::StallOver,
+            Notice::StoreFailed { .. } => NoticeKind::StoreFailed,
+            Notice::StoreSetAside { .. } => NoticeKind::StoreSetAside,
+            Notice::RowsUnread { .. } => NoticeKind::RowsUnread,
+            Notice::AddressAdded { .. } => NoticeKind::AddressAdded,
+        }
+    }
 }
 
 /// What became of what a caller asked a worker for.

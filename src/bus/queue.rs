@@ -25,6 +25,24 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Where events are put that are taken. It is called under the queue's lock: it takes no lock itself and calls nobody's code.
+pub trait Sink {
+    /// Events that were put there.
+    fn count(&self) -> usize;
+    fn put(&mut self, event: Event);
+}
+
+impl Sink for Vec<Event> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    #[inline]
+    fn put(&mut self, event: Event) {
+        self.push(event);
+    }
+}
+
 /// Batches of one channel are joined up to so many bytes: beyond, copying them costs more than a batch of its own.
 pub(super) const JOINED_BYTES_MAX: usize = 16 * 1_024;
 
@@ -293,6 +311,11 @@ impl Queue {
         self.room.notify_all();
     }
 
+    /// True if something waits to be taken.
+    pub fn has_events(&self) -> bool {
+        !self.inner.lock().is_empty()
+    }
+
     /// Sets who is told when the queue becomes readable or empty; told at once of the present state.
     pub fn set_readable(&self, readable: ReadableFn) {
         let mut inner = self.inner.lock();
@@ -313,13 +336,13 @@ impl Queue {
     ///
     /// # Errors
     /// `Timeout` when nothing came, `Stopped` when nothing will come any more.
-    pub fn take(&self, into: &mut Vec<Event>, max: usize, deadline: Option<Instant>) -> Result<usize, TakeError> {
+    pub fn take(&self, into: &mut impl Sink, max: usize, deadline: Option<Instant>) -> Result<usize, TakeError> {
         let mut receipts: Vec<Receipt> = Vec::new();
-        let before = into.len();
+        let before = into.count();
         let mut inner = self.inner.lock();
         loop {
             inner.take(into, max, &mut receipts);
-            if into.len() > before || max == 0 {
+            if into.count() > before || max == 0 {
                 break;
             }
             if inner.is_closed {
@@ -349,7 +372,7 @@ impl Queue {
                 (self.ring)(link.id);
             }
         }
-        Ok(into.len() - before)
+        Ok(into.count() - before)
     }
 
     /// Wakes a receiver, after releasing the lock, and keeps the descriptor true.
@@ -398,25 +421,25 @@ impl Inner {
     }
 
     /// The turn of what the node sent to itself.
-    fn take_local(&mut self, into: &mut Vec<Event>, end: usize) {
-        let count = (end - into.len()).min(LOCAL_TURN).min(self.local.len());
+    fn take_local(&mut self, into: &mut impl Sink, end: usize) {
+        let count = (end - into.count()).min(LOCAL_TURN).min(self.local.len());
         for message in self.local.drain(..count) {
             if let Some((messages, bytes)) = self.local_load.get_mut(&message.channel) {
                 (*messages, *bytes) = (*messages - 1, *bytes - message.body.len());
             }
-            into.push(Event::Message(message));
+            into.put(Event::Message(message));
         }
         if !self.local.is_empty() {
             self.turns.push_back(LinkId::LOCAL);
         }
     }
 
-    fn take(&mut self, into: &mut Vec<Event>, max: usize, receipts: &mut Vec<Receipt>) {
-        let end = into.len() + max;
-        while into.len() < end {
+    fn take(&mut self, into: &mut impl Sink, max: usize, receipts: &mut Vec<Receipt>) {
+        let end = into.count() + max;
+        while into.count() < end {
             if let Some(event) = self.urgent.pop_front() {
                 self.notices -= usize::from(matches!(event, Event::Notice(_)));
-                into.push(event);
+                into.put(event);
                 continue;
             }
             if let Some(News { event, receipt, .. }) = self.news.pop_front() {
@@ -424,7 +447,7 @@ impl Inner {
                 if let (Some((link, cost)), Event::Response(response)) = (receipt, &event) {
                     receipts.push((link, response.channel, cost));
                 }
-                into.push(event);
+                into.put(event);
                 continue;
             }
             let Some(id) = self.turns.pop_front() else { break };
@@ -485,9 +508,9 @@ impl LinkBox {
     }
 
     /// One turn: Up, one batch (or as much of it as fits), or Down. True after Down.
-    fn take(&mut self, into: &mut Vec<Event>, end: usize, receipts: &mut Vec<Receipt>) -> bool {
+    fn take(&mut self, into: &mut impl Sink, end: usize, receipts: &mut Vec<Receipt>) -> bool {
         if let Some(up) = self.up.take() {
-            into.push(Event::Up(up));
+            into.put(Event::Up(up));
             return false;
         }
         if let Some(batch) = self.batches.front_mut() {
@@ -499,7 +522,7 @@ impl LinkBox {
             return false;
         }
         if let Some(down) = self.down.take() {
-            into.push(Event::Down(down));
+            into.put(Event::Down(down));
             return true;
         }
         false
@@ -526,14 +549,15 @@ impl Delivery {
         self.cost = self.cost.saturating_add(batch.cost);
     }
 
-    fn take(&mut self, (link, peer): (LinkId, PeerId), into: &mut Vec<Event>, end: usize) {
+    #[inline]
+    fn take(&mut self, (link, peer): (LinkId, PeerId), into: &mut impl Sink, end: usize) {
         if self.next == 0 {
             self.taken = Bytes::from(std::mem::take(&mut self.waiting));
         }
-        let count = (end - into.len()).min(self.entries.len() - self.next);
+        let count = (end - into.count()).min(self.entries.len() - self.next);
         for entry in &self.entries[self.next..self.next + count] {
             let stop = entry.end as usize;
-            into.push(Event::Message(Message {
+            into.put(Event::Message(Message {
                 link,
                 peer,
                 channel: self.channel,

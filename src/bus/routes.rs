@@ -4,7 +4,7 @@ use super::backlog::Backlog;
 use super::event::{Down, NodeState, Up};
 use super::fate::News;
 use super::link::Link;
-use super::outbox::Notice;
+use super::outbox::{Notice, NoticeKind};
 use super::queue::Queue;
 use crate::base::channel::ChannelId;
 use crate::base::link_id::LinkId;
@@ -17,11 +17,13 @@ use std::sync::Arc;
 pub struct Routes {
     queues: Vec<Arc<Queue>>,
     bound: Vec<(ChannelId, usize)>,
+    /// Where notices go that do not go to the main queue.
+    noticed: Vec<(NoticeKind, usize)>,
 }
 
 impl Routes {
     pub fn new(main: Arc<Queue>) -> Routes {
-        Routes { queues: vec![main], bound: Vec::new() }
+        Routes { queues: vec![main], bound: Vec::new(), noticed: Vec::new() }
     }
 
     pub fn main(&self) -> &Arc<Queue> {
@@ -43,6 +45,19 @@ impl Routes {
         self.bound.retain(|(bound, _)| *bound != channel);
         self.bound.push((channel, at));
         true
+    }
+
+    /// Sends notices of these kinds to `queue` (which must have been added). A later binding replaces an earlier one.
+    pub fn bind_notices(&mut self, kinds: &[NoticeKind], queue: &Arc<Queue>) -> bool {
+        let Some(at) = self.queues.iter().position(|known| Arc::ptr_eq(known, queue)) else { return false };
+        self.noticed.retain(|(kind, _)| !kinds.contains(kind));
+        self.noticed.extend(kinds.iter().map(|kind| (*kind, at)));
+        true
+    }
+
+    /// True if somebody has asked for notices of that kind by name.
+    pub fn wants(&self, kind: NoticeKind) -> bool {
+        self.noticed.iter().any(|(wanted, _)| *wanted == kind)
     }
 
     fn of(&self, channel: ChannelId) -> usize {
@@ -86,7 +101,8 @@ impl Routes {
 
     /// Tells the application of something that belongs to no link's story.
     pub fn notify(&self, notice: Notice) {
-        self.main().notify(notice);
+        let bound = self.noticed.iter().find(|(kind, _)| *kind == notice.kind());
+        self.queues[bound.map_or(0, |(_, at)| *at)].notify(notice);
     }
 
     /// Hands on what became of sends and requests; `news` comes back empty.

@@ -24,7 +24,9 @@ fn released() {
     HELD.with(|held| held.set(0));
 }
 
-/// A leaf lock: whoever holds one takes no other, does not block, log or call foreign code.
+/// A leaf lock: whoever holds one takes no other, does not block, log or call foreign code. The one exception is the wake function of a queue
+/// (`Queue::set_readable`): it is called under the queue's lock, so that whoever removes it knows that it does not run any more; its owner is
+/// told that it may only signal.
 #[derive(Debug, Default)]
 pub struct Lock<T>(parking_lot::Mutex<T>);
 

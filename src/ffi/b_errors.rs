@@ -1,9 +1,11 @@
 //! Section B of the header: every result there is, its text, and the error object that says more.
 
-use super::guard::guard_or;
+use super::guard::{c_text, guard_or};
 use super::handle::{self, Handle};
 use super::raw::Out;
+use crate::base::reason::CloseReason;
 use std::ffi::{CStr, CString, c_char};
+use std::sync::OnceLock;
 
 /// What a call answers: 0, or a negative number that never changes its meaning. -1 to -19: the caller; -20 to -39: flow; -40 to -69:
 /// peers and the network; -70 to -89: the system; -90 to -99: never expected.
@@ -40,8 +42,6 @@ pub enum bowline_result {
     BOWLINE_E_AGAIN = -20,
     /// The time is over.
     BOWLINE_E_TIMEOUT = -21,
-    /// A queue has no room.
-    BOWLINE_E_QUEUE_FULL = -22,
     /// Larger than allowed.
     BOWLINE_E_TOO_BIG = -23,
     /// Ended on request.
@@ -130,7 +130,7 @@ pub struct bowline_result_info {
 }
 
 /// The rows hold pointers, which only promise threads anything because they lead to constants.
-struct Table([bowline_result_info; 48]);
+struct Table([bowline_result_info; 47]);
 
 // SAFETY: every pointer in the table leads to a constant.
 unsafe impl Sync for Table {}
@@ -160,7 +160,6 @@ static TABLE: Table = Table([
     row(bowline_result::BOWLINE_E_READ_ONLY, c"BOWLINE_E_READ_ONLY", c"the setting cannot be changed while the node runs", 0),
     row(bowline_result::BOWLINE_E_AGAIN, c"BOWLINE_E_AGAIN", c"not now, and the call was told not to wait", RETRYABLE),
     row(bowline_result::BOWLINE_E_TIMEOUT, c"BOWLINE_E_TIMEOUT", c"the time is over", RETRYABLE),
-    row(bowline_result::BOWLINE_E_QUEUE_FULL, c"BOWLINE_E_QUEUE_FULL", c"a queue has no room", RETRYABLE),
     row(bowline_result::BOWLINE_E_TOO_BIG, c"BOWLINE_E_TOO_BIG", c"larger than allowed", 0),
     row(bowline_result::BOWLINE_E_CANCELED, c"BOWLINE_E_CANCELED", c"ended on request", 0),
     row(bowline_result::BOWLINE_E_EXPIRED, c"BOWLINE_E_EXPIRED", c"not sent before its deadline, and dropped", RETRYABLE),
@@ -301,6 +300,22 @@ pub unsafe extern "C" fn bowline_error_free(error: *mut bowline_error) {
     guard_or((), || {
         // SAFETY: the header asks for NULL or an error object that nobody uses any more.
         drop(unsafe { handle::take(error) });
+    })
+}
+
+/// What the code of a close reason means, as events carry it in flags.
+///
+/// @param reason  the code
+/// @return A static text, never NULL: "unknown reason" for what is none.
+/// @threads any
+/// @since 0.1
+#[unsafe(no_mangle)]
+pub extern "C" fn bowline_reason_text(reason: u32) -> *const c_char {
+    guard_or(c"unknown reason".as_ptr(), || {
+        static TEXTS: OnceLock<Vec<(u16, CString)>> = OnceLock::new();
+        let texts = TEXTS.get_or_init(|| CloseReason::ALL.iter().map(|reason| (reason.code(), c_text(reason.text()))).collect());
+        let known = texts.iter().find(|(code, _)| u32::from(*code) == reason);
+        known.map_or(c"unknown reason".as_ptr(), |(_, text)| text.as_ptr())
     })
 }
 

@@ -1,11 +1,13 @@
 //! Section C of the header: the description of a node to be, as keys and values. The settings table is the only source of keys.
 
 use super::b_errors::{bowline_error, bowline_result};
+use super::fork::Home;
 use super::guard::{Failure, c_text, guard, guard_err, guard_or};
 use super::handle::{self, Handle};
 use super::raw::{self, Growing, Out, OutSized};
-use crate::base::channel::Channel;
+use crate::base::channel::{Channel, Overflow};
 use crate::node::builder::Builder;
+use crate::node::memnet::MemNet;
 use crate::settings::error::SettingError;
 use crate::settings::table::{Setting, Settings, TABLE};
 use crate::settings::value::Kind;
@@ -31,13 +33,30 @@ pub struct Draft {
 struct Described {
     settings: Settings,
     builder: Builder,
+    /// The process that the memory network belongs to.
+    home: Option<Home>,
 }
 
 impl Draft {
-    /// What is described now.
-    pub fn builder(&self) -> Builder {
-        let Described { settings, builder } = self.inner.lock().clone();
-        builder.settings(settings)
+    /// What is described now, in the process that made the memory network, if there is one.
+    pub fn builder(&self) -> Result<Builder, Failure> {
+        let Described { settings, builder, home } = self.inner.lock().clone();
+        home.map_or(Ok(()), Home::check)?;
+        Ok(builder.settings(settings))
+    }
+
+    /// Puts the node on a memory network.
+    pub fn use_memnet(&self, net: &MemNet, home: Home) {
+        let mut described = self.inner.lock();
+        described.home = Some(home);
+        described.builder = std::mem::take(&mut described.builder).memnet(net);
+    }
+
+    /// Describes more. Nothing is changed by what fails.
+    pub(super) fn change(&self, more: impl FnOnce(Builder) -> Result<Builder, Failure>) -> Result<(), Failure> {
+        let mut described = self.inner.lock();
+        described.builder = more(described.builder.clone())?;
+        Ok(())
     }
 }
 
@@ -56,6 +75,16 @@ impl From<SettingError> for Failure {
     }
 }
 
+/// bowline_key_info.flags: bowline_node_set changes it while the node runs.
+pub const BOWLINE_KEY_LIVE: u32 = 1;
+
+/// bowline_channel_desc.flags: when the send queue is full, the oldest messages give way; without it the newest is refused.
+pub const BOWLINE_CHANNEL_DROP_OLDEST: u8 = 1;
+/// bowline_channel_desc.flags: a new message replaces those that wait: only the latest counts.
+pub const BOWLINE_CHANNEL_CONFLATE: u8 = 2;
+/// bowline_channel_desc.flags: this node answers no requests on the channel.
+pub const BOWLINE_CHANNEL_NO_REQUESTS: u8 = 4;
+
 /// A channel: one of the independent lanes of every link, with its own queues. Peers exchange messages on the channels that both have.
 /// Begin with BOWLINE_CHANNEL_DESC_INIT; what is 0 is at its default, except the priority, which has none.
 #[repr(C)]
@@ -67,7 +96,7 @@ pub struct bowline_channel_desc {
     pub id: bowline_channel,
     /// Weight 1 to 255 for a link's bytes when several channels have something to send; higher is more.
     pub priority: u8,
-    /// 0; others are BOWLINE_E_UNSUPPORTED in this version.
+    /// BOWLINE_CHANNEL_* bits.
     pub flags: u8,
     /// Largest message in bytes, in either direction; a larger one is refused here and is a protocol fault of a peer. 0: 1 MiB.
     pub max_message: u32,
@@ -91,8 +120,8 @@ pub struct bowline_channel_desc {
     pub rate_bytes_per_s: u64,
     /// Of these, so many may come at once, at least 1,024; no more are ever under way. 0: what a second brings.
     pub rate_bytes_burst: u32,
-    /// 0.
-    pub reserved: u32,
+    /// Requests of one peer that may wait for the application's answer. 0: 64, or none with BOWLINE_CHANNEL_NO_REQUESTS.
+    pub requests: u32,
 }
 
 // SAFETY: repr(C) without padding (asserted below), begins with struct_size, and holds integers and a pointer only.
@@ -106,12 +135,12 @@ unsafe impl Growing for bowline_channel_desc {
 pub struct bowline_key_info {
     /// sizeof(bowline_key_info).
     pub struct_size: u32,
-    /// 0: this version has no flags. A node keeps the values that it was made with.
+    /// BOWLINE_KEY_LIVE, or 0: then a node keeps the value that it was made with.
     pub flags: u32,
     /// The key: "pool.max". This and the other texts are static.
     pub name: *const c_char,
     /// How a value is written: "count", "auto-count", "size", "duration", "switch", "text", "choice", "ip", "address",
-    /// "addresses", "sockets" or "quotas".
+    /// "addresses", "sockets", "quotas" or "subjects".
     pub value_type: *const c_char,
     /// The value while none is set.
     pub default_value: *const c_char,
@@ -289,7 +318,7 @@ pub unsafe extern "C" fn bowline_config_key_info(index: usize, out: *mut bowline
         let texts = keys.get(index).ok_or(bowline_result::BOWLINE_E_NOT_FOUND)?;
         out.put(&bowline_key_info {
             struct_size: 0,
-            flags: 0,
+            flags: if TABLE[index].is_live() { BOWLINE_KEY_LIVE } else { 0 },
             name: texts.name.as_ptr(),
             value_type: texts.value_type.as_ptr(),
             default_value: texts.default_value.as_ptr(),
@@ -320,7 +349,8 @@ impl KeyTexts {
         KeyTexts {
             name: c_text(row.name),
             value_type: c_text(kind_name(row.kind)),
-            default_value: c_text(row.default),
+            // As bowline_config_get says it: the table may have it in another unit.
+            default_value: c_text(&Settings::default().get(row.name).unwrap_or_default()),
             limits: c_text(&limits),
             doc: c_text(row.doc),
         }
@@ -372,10 +402,19 @@ pub unsafe extern "C" fn bowline_config_add_channel(
 
 /// The channel that a descriptor describes. What this version cannot do is refused, never ignored.
 fn channel(desc: &bowline_channel_desc, name: &str) -> Result<Channel, Failure> {
-    let unsupported = [("flags", u32::from(desc.flags)), ("reserved", desc.reserved)];
-    if let Some((member, value)) = unsupported.iter().find(|(_, value)| *value != 0) {
-        let says = format!("bowline_channel_desc.{member} is {value}: this version knows no other value than 0");
-        return Err(Failure::new(bowline_result::BOWLINE_E_UNSUPPORTED, says));
+    let overflow = match desc.flags & !BOWLINE_CHANNEL_NO_REQUESTS {
+        0 => Overflow::Refuse,
+        BOWLINE_CHANNEL_DROP_OLDEST => Overflow::DropOldest,
+        BOWLINE_CHANNEL_CONFLATE => Overflow::Conflate,
+        _ => {
+            let says = format!("bowline_channel_desc.flags is {:#x}: unknown, or two that exclude each other", desc.flags);
+            return Err(Failure::new(bowline_result::BOWLINE_E_UNSUPPORTED, says));
+        }
+    };
+    let serves_none = desc.flags & BOWLINE_CHANNEL_NO_REQUESTS != 0;
+    if serves_none && desc.requests != 0 {
+        let says = format!("bowline_channel_desc.requests is {} beside BOWLINE_CHANNEL_NO_REQUESTS", desc.requests);
+        return Err(Failure::new(bowline_result::BOWLINE_E_INVALID, says));
     }
     let defaults = Channel::new(desc.id, name);
     let bytes = |member: &str, value: u64, default: u32| match u32::try_from(value) {
@@ -393,6 +432,12 @@ fn channel(desc: &bowline_channel_desc, name: &str) -> Result<Channel, Failure> 
         send_queue_messages: bytes("send_queue_msgs", desc.send_queue_msgs.into(), defaults.send_queue_messages)?,
         receive_queue_messages: bytes("recv_queue_msgs", desc.recv_queue_msgs.into(), defaults.receive_queue_messages)?,
         bytes_per_turn: desc.turn_bytes,
+        requests_max: match desc.requests {
+            _ if serves_none => 0,
+            0 => defaults.requests_max,
+            most => most,
+        },
+        overflow,
         receive_queue_bytes: bytes("recv_queue_bytes", desc.recv_queue_bytes, defaults.receive_queue_bytes)?,
         rate_bytes: desc.rate_bytes_per_s,
         burst_bytes: desc.rate_bytes_burst,
@@ -449,7 +494,7 @@ mod tests {
             name: std::ptr::null(),
             rate_bytes_per_s: 0,
             rate_bytes_burst: 0,
-            reserved: 0,
+            requests: 0,
         }
     }
 
@@ -481,8 +526,20 @@ mod tests {
     }
 
     #[test]
+    fn overflow_and_requests_reach_the_channel() {
+        let set = bowline_channel_desc { flags: BOWLINE_CHANNEL_CONFLATE | BOWLINE_CHANNEL_NO_REQUESTS, ..desc() };
+        let wanted = Channel { overflow: Overflow::Conflate, requests_max: 0, ..Channel::new(0x10, "blocks") };
+        assert_eq!(channel(&set, "blocks").ok(), Some(wanted));
+        let set = bowline_channel_desc { flags: BOWLINE_CHANNEL_DROP_OLDEST, requests: 7, ..desc() };
+        let wanted = Channel { overflow: Overflow::DropOldest, requests_max: 7, ..Channel::new(0x10, "blocks") };
+        assert_eq!(channel(&set, "blocks").ok(), Some(wanted));
+        let both = bowline_channel_desc { flags: BOWLINE_CHANNEL_NO_REQUESTS, requests: 7, ..desc() };
+        assert_eq!(channel(&both, "blocks").expect_err("both").code, bowline_result::BOWLINE_E_INVALID);
+    }
+
+    #[test]
     fn what_is_not_supported_is_refused_and_named() {
-        let wishes = [bowline_channel_desc { flags: 1, ..desc() }, bowline_channel_desc { reserved: 1, ..desc() }];
+        let wishes = [bowline_channel_desc { flags: 8, ..desc() }, bowline_channel_desc { flags: 3, ..desc() }];
         for wish in wishes {
             let failure = channel(&wish, "blocks").expect_err("not supported");
             assert_eq!(failure.code, bowline_result::BOWLINE_E_UNSUPPORTED);

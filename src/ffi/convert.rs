@@ -3,10 +3,11 @@
 use super::b_errors::bowline_result;
 use super::guard::Failure;
 use crate::base::reason::CloseReason;
-use crate::node::error::{Error, FileFault, RecvError, SendError};
+use crate::node::error::{Error, FileFault, RecvError, RequestError, SendError};
 use crate::pool::dialing::DialError;
 use crate::pool::lists::ListError;
 use crate::pool::pages::AddError;
+use crate::settings::error::SettingError;
 use std::io::ErrorKind;
 
 use bowline_result::*;
@@ -14,9 +15,10 @@ use bowline_result::*;
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         let code = match &error {
+            Error::Setting(SettingError::Unknown { .. }) => BOWLINE_E_NOT_FOUND,
+            Error::Fixed { .. } => BOWLINE_E_READ_ONLY,
             Error::Setting(_)
             | Error::Settings(_)
-            | Error::Fixed { .. }
             | Error::Channel(_)
             | Error::Capability(_)
             | Error::Quota(_)
@@ -34,6 +36,7 @@ impl From<Error> for Failure {
             Error::Listen { source, .. } | Error::System { source, .. } => of_io(source.kind(), source.raw_os_error()),
             Error::State(_) => BOWLINE_E_STATE,
             Error::Busy(_) => BOWLINE_E_AGAIN,
+            Error::TooMany(_) => BOWLINE_E_LIMIT,
             Error::Failed(_) => BOWLINE_E_FATAL,
             Error::Stopped => BOWLINE_E_STOPPED,
             Error::Timeout => BOWLINE_E_TIMEOUT,
@@ -41,9 +44,9 @@ impl From<Error> for Failure {
             Error::Link(reason) => of_reason(*reason),
             Error::Dial(error) => of_dial(error),
             Error::List(ListError::Full) => BOWLINE_E_LIMIT,
-            Error::List(_) => BOWLINE_E_INVALID,
-            Error::Add(AddError::Full) => BOWLINE_E_LIMIT,
-            Error::Add(_) => BOWLINE_E_INVALID,
+            Error::List(ListError::Banned) => BOWLINE_E_BANNED,
+            Error::List(ListError::NotListed(_)) => BOWLINE_E_NOT_FOUND,
+            Error::Add(error) => return error.clone().into(),
             Error::Unknown(_) => BOWLINE_E_NOT_FOUND,
             Error::Metadata { .. } => BOWLINE_E_TOO_BIG,
             Error::NoLink(_) => BOWLINE_E_PEER_GONE,
@@ -102,7 +105,41 @@ impl From<SendError> for Failure {
             SendError::TooManyNews => BOWLINE_E_LIMIT,
             SendError::ForeignQueue | SendError::Sealed(_) => BOWLINE_E_INVALID,
             SendError::Stopped => BOWLINE_E_STOPPED,
+            SendError::Virtual => BOWLINE_E_STATE,
             SendError::Failed => BOWLINE_E_FATAL,
+        };
+        Failure::new(code, error.to_string())
+    }
+}
+
+impl From<AddError> for Failure {
+    fn from(error: AddError) -> Failure {
+        let code = match &error {
+            AddError::Address(_) | AddError::Foreign(_) | AddError::NotRoutable(_) => BOWLINE_E_INVALID,
+            AddError::Unresolved(_) => BOWLINE_E_UNREACHABLE,
+            AddError::Known(_) => BOWLINE_E_EXISTS,
+            AddError::Own(_) => BOWLINE_E_SELF,
+            AddError::Banned(_) => BOWLINE_E_BANNED,
+            AddError::Full => BOWLINE_E_LIMIT,
+            AddError::NotRunning => BOWLINE_E_STATE,
+        };
+        Failure::new(code, error.to_string())
+    }
+}
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Failure {
+        let code = match error {
+            RequestError::Send(error) => return error.into(),
+            RequestError::Refused(_) => BOWLINE_E_REMOTE,
+            RequestError::TimedOut => BOWLINE_E_TIMEOUT,
+            RequestError::Cancelled => BOWLINE_E_CANCELED,
+            RequestError::Closed(CloseReason::Stopped) => BOWLINE_E_STOPPED,
+            RequestError::Closed(_) => BOWLINE_E_PEER_GONE,
+            RequestError::TooMany { .. } => BOWLINE_E_LIMIT,
+            RequestError::NoRequest => BOWLINE_E_NO_REQUEST,
+            RequestError::Malformed(_) => BOWLINE_E_PROTOCOL,
+            RequestError::Code(_) => BOWLINE_E_INVALID,
         };
         Failure::new(code, error.to_string())
     }
@@ -114,6 +151,7 @@ impl From<RecvError> for Failure {
             // What does not wait says AGAIN instead; see `f_queues`.
             RecvError::Timeout => BOWLINE_E_TIMEOUT,
             RecvError::Stopped => BOWLINE_E_STOPPED,
+            RecvError::Virtual => BOWLINE_E_STATE,
             RecvError::Failed => BOWLINE_E_FATAL,
         }
         .into()

@@ -2,6 +2,7 @@
 
 use super::b_errors::{bowline_error, bowline_result};
 use super::c_config::bowline_config;
+use super::callback;
 use super::d_identity::{bowline_keypair, bowline_peer_id};
 use super::f_queues::bowline_queue;
 use super::fork::Home;
@@ -9,6 +10,7 @@ use super::guard::{Failure, guard, guard_err, guard_or};
 use super::handle::{self, Handle};
 use super::raw::{self, Out};
 use super::s_addresses::bowline_addr;
+use super::t_memnet::nanos;
 use crate::bus::event::NodeState;
 use crate::node::clock::machine_ns;
 use crate::node::node::Node;
@@ -58,7 +60,7 @@ pub struct Hosted {
     pub node: Node,
     home: Home,
     main: *mut bowline_queue,
-    /// When the node's time began, by the clock of bowline_clock_ns.
+    /// When the node's time began, by the clock of bowline_clock_ns, or that of its memory network.
     origin_ns: u64,
 }
 
@@ -105,6 +107,7 @@ fn failed(node: &Node) -> Failure {
 pub unsafe fn hosted<'a>(node: *const bowline_node) -> Result<&'a Hosted, Failure> {
     // SAFETY: the caller of this function vouches for `node`.
     let hosted = unsafe { handle::borrow(node) }?;
+    callback::refuse_inside()?;
     hosted.home.check()?;
     Ok(hosted)
 }
@@ -115,8 +118,9 @@ pub unsafe fn hosted<'a>(node: *const bowline_node) -> Result<&'a Hosted, Failur
 /// @param keypair  who the node is; the node keeps a copy
 /// @param out      the node
 /// @param err      may be NULL
-/// @return BOWLINE_OK, CRYPTO, IDENTITY if the proof of work is less than network.pow_bits, INVALID, NULL, STATE if another thread
-///         searches for the key's proof of work.
+/// @return BOWLINE_OK, CRYPTO, FORKED for a memory network of the parent process, IDENTITY if the proof of work is less than
+///         network.pow_bits, INVALID, LIMIT if its memory network has 65,536 nodes, NULL, STATE if another thread searches for the key's
+///         proof of work, or from within a callback.
 /// @threads any
 /// @since 0.1
 #[must_use]
@@ -130,10 +134,13 @@ pub unsafe extern "C" fn bowline_node_new(
     // SAFETY: the header asks for a configuration, a keypair and a writable pointer, or NULL; `err` may be NULL.
     unsafe {
         guard_err(err, || {
-            let (out, config, keypair) = (Out::of(out)?.cleared(), handle::borrow(config)?, handle::borrow(keypair)?);
-            let (node, home) = (config.builder().identity(keypair.identity()?).build()?, Home::here()?);
+            let out = Out::of(out)?.cleared();
+            callback::refuse_inside()?;
+            let (config, keypair) = (handle::borrow(config)?, handle::borrow(keypair)?);
+            let (node, home) = (config.builder()?.identity(keypair.identity()?).build()?, Home::here()?);
             // It may lie before the machine's own time began: a moment of the node added to it is right all the same.
-            let origin_ns = machine_ns().wrapping_sub(node.now().as_nanos());
+            let clock_ns = node.memnet().map_or_else(machine_ns, |net| nanos(net.now()));
+            let origin_ns = clock_ns.wrapping_sub(node.now().as_nanos());
             let main = bowline_queue::main(&node, home, origin_ns);
             out.put(handle::give(Hosted { node, home, main, origin_ns }));
             Ok(())
@@ -141,7 +148,8 @@ pub unsafe extern "C" fn bowline_node_new(
     }
 }
 
-/// Starts a node: binds the listeners, starts the threads, and returns when it is live. A node starts once.
+/// Starts a node: binds the listeners, starts the threads, and returns when it is live: after some milliseconds, and as long as its
+/// store takes to be read. A node starts once.
 ///
 /// @param node  the node
 /// @param err   may be NULL
@@ -156,11 +164,13 @@ pub unsafe extern "C" fn bowline_node_start(node: *mut bowline_node, err: *mut *
 }
 
 /// Stops a node: refuses new work, sends what is queued for up to drain_ms, says goodbye to its peers, joins its threads. Every call that
-/// waits returns BOWLINE_E_STOPPED. It ends within 5 s in any case; calling it again does nothing.
+/// waits returns BOWLINE_E_STOPPED. It ends within 5 s in any case; calling it again does nothing. On a memory network no time passes: what
+/// the streams take in this moment is sent.
 ///
 /// @param node      the node
 /// @param drain_ms  how long queued messages may take to leave; never longer than the key stop.drain says, nor is BOWLINE_FOREVER
-/// @return BOWLINE_OK, TIMEOUT if the draining was cut short (the node has stopped all the same).
+/// @return BOWLINE_OK, STATE from within a memory network that is being advanced, TIMEOUT if the draining was cut short (the node has
+///         stopped all the same).
 /// @threads any
 /// @since 0.1
 #[unsafe(no_mangle)]
@@ -173,15 +183,19 @@ pub unsafe extern "C" fn bowline_node_stop(node: *mut bowline_node, drain_ms: i6
     })
 }
 
-/// Frees a node, and stops it first if need be. Messages, lists and errors that came from it stay valid. In a forked child it frees
-/// nothing but the handle.
+/// Frees a node, and stops it first if need be, without draining: within 5 s in any case. Messages, lists and errors that came from it
+/// stay valid, and so do queues of bowline_queue_new: a poll there hands out what was left, and then says BOWLINE_E_STOPPED. In a forked
+/// child it frees nothing but the handle; from within a callback it frees nothing, and the log has a line about that.
 ///
 /// @param node  may be NULL
-/// @threads one; no other call on the node or its queues may be under way or follow
+/// @threads one; no other call on the node or its main queue may be under way or follow
 /// @since 0.1
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bowline_node_free(node: *mut bowline_node) {
     guard_or((), || {
+        if !node.is_null() && callback::refuses_to_free("bowline_node_free") {
+            return;
+        }
         // SAFETY: the header asks for NULL or a node that nobody uses any more.
         let Some(hosted) = (unsafe { handle::take(node) }) else { return };
         // SAFETY: the main queue's handle was made for this node alone and goes with it.
@@ -199,7 +213,7 @@ pub unsafe extern "C" fn bowline_node_free(node: *mut bowline_node) {
 /// What a node is doing.
 ///
 /// @param node  may be NULL
-/// @return A bowline_state; BOWLINE_STATE_INVALID for NULL and for what is no node of this process.
+/// @return A bowline_state; BOWLINE_STATE_INVALID for NULL and for what is no node of this process, and in a callback.
 /// @threads any
 /// @since 0.1
 #[unsafe(no_mangle)]
@@ -247,7 +261,8 @@ pub unsafe extern "C" fn bowline_node_id(node: *const bowline_node, out: *mut bo
     })
 }
 
-/// The addresses that a node listens on, with the ports that the system chose where the configuration says 0.
+/// The addresses that a node listens on now, with the ports that the system chose where 0 was asked for: those of the configuration, as
+/// bowline_listen_add and bowline_listen_remove have changed them. A node that has stopped says where it did.
 ///
 /// @param node   the node
 /// @param out    an array; may be NULL if cap is 0
@@ -279,6 +294,24 @@ pub unsafe extern "C" fn bowline_node_listen_addrs(
             // SAFETY: `at` is below `cap`, for which the caller vouches.
             unsafe { out.add(at).write(bowline_addr::of(address)) };
         }
+        Ok(())
+    })
+}
+
+/// The most memory that the node takes with its settings and channels, in bytes, whatever peers and callers do. The log names the parts.
+///
+/// @param node  the node
+/// @param out   bytes
+/// @return BOWLINE_OK, NULL.
+/// @threads any
+/// @since 0.1
+#[must_use]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bowline_node_memory_max(node: *const bowline_node, out: *mut u64) -> bowline_result {
+    guard(|| {
+        // SAFETY: the header asks for a node and a writable number, or NULL.
+        let (out, hosted) = unsafe { (Out::of(out)?, hosted(node)?) };
+        out.put(hosted.node.memory_max().bytes());
         Ok(())
     })
 }

@@ -42,7 +42,7 @@ impl Home {
         if self.is_here() {
             return Ok(());
         }
-        let says = "this node belongs to the parent process: a forked child can only exec or exit, or make nodes of its own";
+        let says = "this belongs to the parent process: a forked child can only exec or exit, or make nodes of its own";
         Err(Failure::new(bowline_result::BOWLINE_E_FORKED, says))
     }
 }

@@ -3,11 +3,12 @@
 
 use super::b_errors::bowline_result;
 use super::guard::{Failure, guard, guard_or};
-use super::handle::{self, Handle};
+use super::handle::{self, Handle, Place};
 use super::raw::{self, Out};
 use crate::base::limits::MESSAGE_BYTES_MAX;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -37,28 +38,89 @@ enum Body {
     Sealed(Bytes),
 }
 
+/// Places of freed messages that a thread keeps for new ones: those of a usual batch, some 40 KiB. The system's allocator is made for
+/// far fewer at once.
+const SPARE_MAX: usize = 512;
+
+thread_local! {
+    static SPARE: RefCell<Vec<Place<bowline_msg>>> = const { RefCell::new(Vec::new()) };
+}
+
 impl bowline_msg {
     /// A message that C will free.
+    #[inline(always)]
     pub fn sealed(bytes: Bytes) -> *mut bowline_msg {
         bowline_msg::give(Body::Sealed(bytes))
     }
 
+    #[inline(always)]
     fn give(body: Body) -> *mut bowline_msg {
-        handle::give(Counted { references: AtomicUsize::new(1), body: Mutex::new(body) })
+        // A thread that ends has no spare places any more.
+        let place = SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten().unwrap_or_else(Place::fresh);
+        // SAFETY: these are all parts of it.
+        unsafe {
+            place.give(|counted| {
+                (&raw mut (*counted).references).write(AtomicUsize::new(1));
+                (&raw mut (*counted).body).write(Mutex::new(body));
+            })
+        }
+    }
+
+    /// Drops a reference, and the message with the last one.
+    ///
+    /// # Safety
+    /// `msg` is NULL or a message to which the caller holds a reference.
+    pub(super) unsafe fn release(msg: *mut bowline_msg) {
+        if msg.is_null() {
+            return;
+        }
+        // SAFETY: the caller of this function vouches for `msg`.
+        let Ok(counted) = (unsafe { handle::borrow(msg.cast_const()) }) else { return };
+        // Release and acquire: what the other owners did with the bytes happened before they are freed. The only owner knows without a
+        // change that it is the last.
+        if counted.references.load(Ordering::Acquire) != 1 && counted.references.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        // It may call the program's own function, so it comes before the spare places are touched.
+        // SAFETY: that was the last reference.
+        let Some(place) = (unsafe { handle::end(msg) }) else { return };
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < SPARE_MAX {
+                spare.push(place);
+            }
+        });
+    }
+}
+
+impl Body {
+    /// Moving a draft's bytes here leaves them where they are.
+    fn seal(&mut self) -> &Bytes {
+        if let Body::Draft(draft) = self {
+            *self = Body::Sealed(Bytes::from(std::mem::take(draft)));
+        }
+        match self {
+            Body::Sealed(bytes) => bytes,
+            Body::Draft(_) => unreachable!("it was sealed above"),
+        }
     }
 }
 
 impl Counted {
-    /// The bytes, which nobody can change from now on. Moving a draft's bytes here leaves them where they are.
+    /// The bytes, which nobody can change from now on.
     pub fn seal(&self) -> Bytes {
-        let mut body = self.body.lock();
-        if let Body::Draft(draft) = &mut *body {
-            *body = Body::Sealed(Bytes::from(std::mem::take(draft)));
-        }
-        match &*body {
-            Body::Sealed(bytes) => bytes.clone(),
-            Body::Draft(_) => unreachable!("it was sealed above"),
-        }
+        self.body.lock().seal().clone()
+    }
+
+    /// `seal` for a short while: without an owner more.
+    pub fn seal_to_read(&self) -> &[u8] {
+        let (data, len) = {
+            let mut body = self.body.lock();
+            let bytes = body.seal();
+            (bytes.as_ptr(), bytes.len())
+        };
+        // SAFETY: what is sealed never changes, and lives as long as the message.
+        unsafe { std::slice::from_raw_parts(data, len) }
     }
 
     fn place(&self) -> (*const u8, usize) {
@@ -264,12 +326,7 @@ pub unsafe extern "C" fn bowline_msg_ref(msg: *mut bowline_msg) -> *mut bowline_
 pub unsafe extern "C" fn bowline_msg_free(msg: *mut bowline_msg) {
     guard_or((), || {
         // SAFETY: the header asks for NULL or a message to which the caller holds a reference.
-        let Ok(counted) = (unsafe { handle::borrow(msg.cast_const()) }) else { return };
-        // Release and acquire: what the other owners did with the bytes happened before they are freed.
-        if counted.references.fetch_sub(1, Ordering::AcqRel) == 1 {
-            // SAFETY: that was the last reference.
-            drop(unsafe { handle::take(msg) });
-        }
+        unsafe { bowline_msg::release(msg) }
     });
 }
 
@@ -307,6 +364,28 @@ mod tests {
             assert_eq!(bowline_msg_data(msg), before.cast_const(), "the bytes stay where they are");
             bowline_msg_free(msg);
         }
+    }
+
+    #[test]
+    fn a_freed_message_is_refused_also_while_its_place_is_kept() {
+        let msg = fresh(3);
+        // SAFETY: the only reference of `msg` is freed; its place is kept by this thread, so that it may be looked at.
+        unsafe {
+            bowline_msg_free(msg);
+            assert!(bowline_msg_data(msg).is_null());
+            bowline_msg_free(msg);
+            let next = fresh(4);
+            assert_eq!((next, bowline_msg_len(next)), (msg, 4), "the place is used again");
+            bowline_msg_free(next);
+        }
+    }
+
+    #[test]
+    fn places_beyond_those_kept_are_freed() {
+        let many: Vec<_> = (0..2 * SPARE_MAX).map(|_| fresh(1)).collect();
+        // SAFETY: each message is freed once.
+        many.into_iter().for_each(|msg| unsafe { bowline_msg_free(msg) });
+        assert_eq!(SPARE.with_borrow(Vec::len), SPARE_MAX);
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! for it, a sentence. Every exported function's body is one of the guards here; nothing else may face C.
 
 use super::b_errors::{bowline_error, bowline_result};
-use super::handle;
 use super::raw::Out;
+use super::{callback, handle};
+use crate::base::text::{panic_text, shown};
+use std::any::Any;
 use std::ffi::CString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -59,16 +61,33 @@ pub unsafe fn guard_err(err: *mut *mut bowline_error, body: impl FnOnce() -> Res
 
 /// Runs the body of a function that cannot fail; `fallback` is its answer should it panic.
 pub fn guard_or<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or(fallback)
+    catch_unwind(AssertUnwindSafe(|| begun(body))).unwrap_or_else(|panic| {
+        told(&*panic);
+        fallback
+    })
+}
+
+/// What a panic said, which the log has, too. The panic hook is the program's: it is not touched.
+fn told(panic: &(dyn Any + Send)) -> String {
+    let said = format!("the library panicked: {}", panic_text(panic));
+    if !callback::is_inside() {
+        // The logger may be the program's own, and nothing may unwind into C.
+        let _ = catch_unwind(|| log::error!(target: "bowline::ffi", "{}", shown(&said)));
+    }
+    said
+}
+
+/// Every call passes here, contained: a test may have ordered a panic.
+fn begun<T>(body: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "fault-injection")]
+    crate::base::faults::call();
+    body()
 }
 
 fn contained(body: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
     // What the body may leave half-changed is behind locks of the node, which turns Failed by itself when a panic strikes there.
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
-        let said = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let said = said.or_else(|| payload.downcast_ref::<String>().cloned());
-        Err(Failure { code: bowline_result::BOWLINE_E_PANIC, text: said.map(|said| format!("the library panicked: {said}")) })
-    })
+    let done = catch_unwind(AssertUnwindSafe(|| begun(body)));
+    done.unwrap_or_else(|panic| Err(Failure::new(bowline_result::BOWLINE_E_PANIC, told(&*panic))))
 }
 
 /// `text` as C reads it: what follows an embedded NUL would be lost, so NULs are replaced.

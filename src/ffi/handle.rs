@@ -4,6 +4,7 @@
 use super::b_errors::bowline_result;
 use super::guard::Failure;
 use super::raw::aligned;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An opaque type of the header.
@@ -29,11 +30,37 @@ pub fn give<H: Handle>(value: H::Value) -> *mut H {
     Box::into_raw(Box::new(Object { magic: AtomicU64::new(H::MAGIC), value })).cast()
 }
 
+/// The memory of an object that is gone, for another one.
+pub struct Place<H: Handle>(Box<MaybeUninit<Object<H::Value>>>);
+
+impl<H: Handle> Place<H> {
+    /// The system's allocator gives it.
+    pub fn fresh() -> Place<H> {
+        Place(Box::new_uninit())
+    }
+
+    /// `give` without an allocation: `write` makes the value where it is to lie.
+    ///
+    /// # Safety
+    /// `write` makes all of it.
+    #[inline(always)]
+    pub unsafe fn give(self, write: impl FnOnce(*mut H::Value)) -> *mut H {
+        let object = Box::into_raw(self.0).cast::<Object<H::Value>>();
+        // SAFETY: the memory is an object's, and nobody else has it.
+        unsafe {
+            write(&raw mut (*object).value);
+            (&raw mut (*object).magic).write(AtomicU64::new(H::MAGIC));
+        }
+        object.cast()
+    }
+}
+
 /// An object that C lends for the length of a call.
 ///
 /// # Safety
 /// `handle` is NULL, or leads to at least eight readable bytes; if they are the word of `H`, it came from `give` and nobody frees it
 /// during the call.
+#[inline]
 pub unsafe fn borrow<'a, H: Handle>(handle: *const H) -> Result<&'a H::Value, Failure>
 where
     H::Value: 'a,
@@ -54,6 +81,35 @@ where
 /// # Safety
 /// As for `borrow`; and nobody else uses the object any more.
 pub unsafe fn take<H: Handle>(handle: *mut H) -> Option<H::Value> {
+    // SAFETY: as here; the value is moved out once, and the memory freed.
+    unsafe {
+        let object = claim(handle)?;
+        let value = (&raw const (*object).value).read();
+        drop(Place::<H>(Box::from_raw(object.cast())));
+        Some(value)
+    }
+}
+
+/// `take` of a value that is dropped where it lies. Returns its memory.
+///
+/// # Safety
+/// As for `take`.
+#[inline]
+pub unsafe fn end<H: Handle>(handle: *mut H) -> Option<Place<H>> {
+    // SAFETY: as here; the value is dropped once, and the memory is no object any more.
+    unsafe {
+        let object = claim(handle)?;
+        (&raw mut (*object).value).drop_in_place();
+        Some(Place(Box::from_raw(object.cast())))
+    }
+}
+
+/// Makes the word say that the object was freed. It came from `give` and `Box`, and this is the only call that frees it.
+///
+/// # Safety
+/// As for `take`.
+#[inline]
+unsafe fn claim<H: Handle>(handle: *mut H) -> Option<*mut Object<H::Value>> {
     // SAFETY: the caller of this function vouches for `handle`.
     unsafe { borrow(handle) }.ok()?;
     let object = handle.cast::<Object<H::Value>>();
@@ -61,8 +117,7 @@ pub unsafe fn take<H: Handle>(handle: *mut H) -> Option<H::Value> {
     let magic = unsafe { &(*object).magic };
     // Of two threads that free one object at the same time only one may go on.
     magic.compare_exchange(H::MAGIC, FREED, Ordering::AcqRel, Ordering::Relaxed).ok()?;
-    // SAFETY: `give` made it with `Box`, and the exchange makes this the only call that takes it back.
-    Some(unsafe { Box::from_raw(object) }.value)
+    Some(object)
 }
 
 #[cfg(test)]
@@ -90,6 +145,18 @@ mod tests {
         unsafe {
             assert_eq!(borrow(cat).map(String::as_str).ok(), Some("tom"));
             assert_eq!(take(cat).as_deref(), Some("tom"));
+        }
+    }
+
+    #[test]
+    fn a_place_is_used_again() {
+        let cat: *mut Cat = give("tom".to_owned());
+        // SAFETY: each object is alive until it is taken; between them the memory is kept by its place.
+        unsafe {
+            let place = end(cat).expect("it is alive");
+            assert!(borrow(cat.cast_const()).is_err(), "it was freed");
+            let next = place.give(|to| to.write("tim".to_owned()));
+            assert_eq!((next, take(next).as_deref()), (cat, Some("tim")));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Section L of the header: connecting, disconnecting, and who is connected.
+//! Section L of the header, first part: connecting, disconnecting, and who is connected.
 
 use super::b_errors::{bowline_error, bowline_result};
 use super::d_identity::bowline_peer_id;
@@ -6,15 +6,17 @@ use super::e_node::{Hosted, bowline_node, hosted};
 use super::event::{bowline_peer, moment};
 use super::guard::{Failure, guard, guard_err};
 use super::handle;
-use super::m_lists::bowline_list;
-use super::raw::{self, Growing, Out, OutSized};
+use super::m_lists::{List, bowline_list};
+use super::raw::{self, Growing, Out, OutSized, printable};
 use super::s_addresses::bowline_addr;
+use crate::base::address::Address;
 use crate::base::link_id::LinkId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::bus::counters::LinkStats;
 use crate::pool::peers::PeerInfo;
+use crate::wire::hello::Hello;
 use std::ffi::c_char;
 use std::time::Duration;
 
@@ -25,7 +27,10 @@ pub const BOWLINE_PEER_TRUSTED: u32 = 2;
 /// bowline_peer_info.flags: the peer is one of discovery.persistent, dialed again whenever it is gone.
 pub const BOWLINE_PEER_STATIC: u32 = 4;
 
-/// A connected peer at a moment. Begin with BOWLINE_PEER_INFO_INIT. What this version does not measure is 0, as said at the member.
+/// bowline_peer_info.flags: version is the highest version of the application's protocol that both sides announce.
+pub const BOWLINE_PEER_HAS_VERSION: u32 = 8;
+
+/// A connected peer at a moment. Begin with BOWLINE_PEER_INFO_INIT.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct bowline_peer_info {
@@ -39,12 +44,10 @@ pub struct bowline_peer_info {
     pub id: bowline_peer_id,
     /// The other end of its connection.
     pub remote: bowline_addr,
-    /// This end of its connection; not known in this version.
-    pub local: bowline_addr,
-    /// How well it behaved; not kept in this version.
+    /// What it has earned, from -1,000 to 1,000, when the list of peers was made: bowline_score has it now.
     pub score: i32,
-    /// 0.
-    pub reserved: u32,
+    /// With BOWLINE_PEER_HAS_VERSION; else 0.
+    pub version: u32,
     /// When the link opened, by the clock of bowline_clock_ns.
     pub connected_ns: u64,
     /// When something last arrived, by the clock of bowline_clock_ns.
@@ -61,17 +64,23 @@ pub struct bowline_peer_info {
     pub msgs_in: u64,
     /// Messages sent.
     pub msgs_out: u64,
-    /// Bytes that wait to be sent; not measured in this version.
-    pub send_queue_bytes: u64,
-    /// The application's own number; not kept in this version.
+    /// Bytes a second that it may be sent; 0: no limit of its own.
+    pub rate_up: u64,
+    /// Bytes a second that it may send; 0: no limit of its own.
+    pub rate_down: u64,
+    /// Its share of what all links move together, beside others of weight 1.
+    pub weight: u64,
+    /// The application's own number, of bowline_peer_set_tag.
     pub user_tag: u64,
     /// Name and version of its software, as it says: printable ASCII, cut, NUL-terminated.
     pub agent: [c_char; 64],
+    /// Where it can be dialed, as far as known; zeros if not. bowline_peer_listens has all that it says.
+    pub listen: bowline_addr,
 }
 
 // SAFETY: repr(C) without padding (asserted by a test), begins with struct_size, and holds integers only.
 unsafe impl Growing for bowline_peer_info {
-    const FIRST: usize = 248;
+    const FIRST: usize = 264;
 }
 
 /// What is known of a link from one source or another.
@@ -80,19 +89,24 @@ struct Known<'a> {
     id: crate::base::peer::PeerId,
     direction: Direction,
     remote: std::net::SocketAddr,
-    agent: &'a str,
+    hello: &'a Hello,
 }
 
 impl bowline_peer_info {
-    /// `published` is missing for the moment between a link's opening and the next snapshot; `stats` for a link that has closed since.
-    fn of(known: &Known<'_>, published: Option<&PeerInfo>, stats: Option<&LinkStats>, hosted: &Hosted) -> bowline_peer_info {
+    /// `row` is missing for a link that closes in this moment, `stats` for one that has closed since.
+    fn of(known: &Known<'_>, row: Option<&PeerInfo>, stats: Option<&LinkStats>, hosted: &Hosted) -> bowline_peer_info {
         let mut flags = if known.direction == Direction::Inbound { BOWLINE_PEER_INBOUND } else { 0 };
-        if published.is_some_and(|peer| peer.is_trusted) {
+        if row.is_some_and(|peer| peer.is_trusted) {
             flags |= BOWLINE_PEER_TRUSTED;
         }
-        if published.is_some_and(|peer| peer.is_persistent) {
+        if row.is_some_and(|peer| peer.is_persistent) {
             flags |= BOWLINE_PEER_STATIC;
         }
+        let version = known.hello.common_version(hosted.node.application_versions());
+        if version.is_some() {
+            flags |= BOWLINE_PEER_HAS_VERSION;
+        }
+        let listen = row.and_then(|peer| peer.listen.as_ref()).and_then(Address::socket);
         let none = LinkStats::default();
         let stats = stats.unwrap_or(&none);
         let origin_ns = hosted.origin_ns();
@@ -103,10 +117,9 @@ impl bowline_peer_info {
             peer: known.link.as_u64(),
             id: bowline_peer_id::of(known.id),
             remote: bowline_addr::of(known.remote),
-            local: bowline_addr::NONE,
-            score: 0,
-            reserved: 0,
-            connected_ns: moment(published.map_or_else(|| hosted.node.now(), |peer| peer.since), origin_ns),
+            score: row.map_or(0, |peer| peer.score),
+            version: version.unwrap_or(0),
+            connected_ns: moment(row.map_or_else(|| hosted.node.now(), |peer| peer.since), origin_ns),
             last_recv_ns: last(stats.last_received_ns),
             last_send_ns: last(stats.last_sent_ns),
             rtt_us: stats.rtt_us,
@@ -114,21 +127,14 @@ impl bowline_peer_info {
             bytes_out: stats.bytes_out,
             msgs_in: stats.messages_in,
             msgs_out: stats.messages_out,
-            send_queue_bytes: 0,
-            user_tag: 0,
-            agent: printable(known.agent),
+            rate_up: stats.rate_up,
+            rate_down: stats.rate_down,
+            weight: stats.weight,
+            user_tag: stats.tag,
+            agent: printable(&known.hello.agent),
+            listen: listen.map_or(bowline_addr::NONE, bowline_addr::of),
         }
     }
-}
-
-/// A peer's text for people: what is not printable ASCII becomes '?', and it ends with a NUL.
-fn printable<const N: usize>(text: &str) -> [c_char; N] {
-    let mut out = [0; N];
-    for (slot, c) in out[..N - 1].iter_mut().zip(text.chars()) {
-        let shown = if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
-        *slot = c_char::try_from(u32::from(shown)).unwrap_or(0);
-    }
-    out
 }
 
 /// Starts to connect to a peer. It ends in one event: BOWLINE_EV_PEER_CONNECTED or BOWLINE_EV_DIAL_FAILED, with the tag.
@@ -138,7 +144,8 @@ fn printable<const N: usize>(text: &str) -> [c_char; N] {
 /// @param expect  may be NULL; who must answer there
 /// @param flags   0; others are UNSUPPORTED in this version (for peers to stay connected with: discovery.persistent)
 /// @param tag     comes with the event
-/// @return BOWLINE_OK, BANNED, DUPLICATE, GREYLISTED, INVALID, LIMIT, SELF, STATE if the node is not started, STOPPED, UNSUPPORTED.
+/// @return BOWLINE_OK, BANNED, DUPLICATE, GREYLISTED, INVALID, LIMIT, REFUSED if only the trusted are dialed (pool.trusted_only), SELF, STATE
+///         if the node is not started or paused, STOPPED, UNSUPPORTED.
 /// @threads any
 /// @since 0.1
 #[unsafe(no_mangle)]
@@ -180,7 +187,8 @@ fn unsupported(flags: u32) -> Result<(), Failure> {
 /// @param out         the link; its BOWLINE_EV_PEER_CONNECTED comes, too
 /// @param err         may be NULL
 /// @return BOWLINE_OK, or why there is no link: BANNED, DUPLICATE, GREYLISTED, HANDSHAKE, IDENTITY, INVALID, LIMIT, NETWORK_ID, REFUSED,
-///         RESET, SELF, STATE if the node is not started, STOPPED, TIMEOUT, UNREACHABLE, UTF8.
+///         RESET, SELF, STATE if the node is not started or paused, STOPPED, TIMEOUT, UNREACHABLE, UTF8; CANCELED if another call's dial was
+///         joined and given up; else the result that docs/c-guide.md lists for the close reason.
 /// @threads any
 /// @since 0.1
 #[unsafe(no_mangle)]
@@ -249,11 +257,9 @@ pub unsafe extern "C" fn bowline_peer_get(
         // SAFETY: the header asks for a node and a struct that begins with its size, or NULL.
         let (out, hosted) = unsafe { (OutSized::of(out)?, hosted(node)?) };
         let link = hosted.node.link(LinkId::from_u64(peer)).ok_or(bowline_result::BOWLINE_E_PEER_GONE)?;
-        let peers = hosted.node.peers();
-        let published = peers.iter().find(|peer| peer.link == link.id);
-        let known =
-            Known { link: link.id, id: link.peer, direction: link.direction, remote: link.remote, agent: &link.hello.agent };
-        out.put(&bowline_peer_info::of(&known, published, Some(&link.counters.read()), hosted));
+        let row = hosted.node.peer(link.id);
+        let known = Known { link: link.id, id: link.peer, direction: link.direction, remote: link.remote, hello: &link.hello };
+        out.put(&bowline_peer_info::of(&known, row.as_ref(), Some(&link.counters.read()), hosted));
         Ok(())
     })
 }
@@ -297,22 +303,10 @@ pub unsafe extern "C" fn bowline_peers_snapshot(node: *const bowline_node, out: 
         let peers = hosted.node.peers();
         let info = |peer: &PeerInfo| {
             let known =
-                Known { link: peer.link, id: peer.id, direction: peer.direction, remote: peer.remote, agent: peer.agent() };
+                Known { link: peer.link, id: peer.id, direction: peer.direction, remote: peer.remote, hello: &peer.hello };
             bowline_peer_info::of(&known, Some(peer), hosted.node.link_stats(peer.link).as_ref(), hosted)
         };
-        out.put(handle::give(peers.iter().map(info).collect()));
+        out.put(handle::give(List::Peers(peers.iter().map(info).collect())));
         Ok(())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_peers_own_words_are_made_harmless_and_end_with_nul() {
-        let shown: [c_char; 8] = printable("a\x1b[2Jéabcdef");
-        let text: String = shown.iter().map(|c| char::from(c.cast_unsigned())).collect();
-        assert_eq!(text, "a?[2J?a\0");
-    }
 }

@@ -90,20 +90,38 @@ pub unsafe fn text<'a>(from: *const c_char) -> Result<&'a str, Failure> {
     })
 }
 
+/// A text that may be left out with NULL, and is empty then.
+///
+/// # Safety
+/// As for `text`.
+pub unsafe fn optional_text<'a>(from: *const c_char) -> Result<&'a str, Failure> {
+    // SAFETY: the caller of this function vouches for `from`.
+    if from.is_null() { Ok("") } else { unsafe { text(from) } }
+}
+
 /// Bytes that the caller lends. `(NULL, 0)` is empty, as Go passes empty slices.
 ///
 /// # Safety
 /// `from` is NULL or leads to `len` bytes that nobody changes during this call.
 pub unsafe fn bytes<'a>(from: *const c_void, len: usize) -> Result<&'a [u8], Failure> {
+    // SAFETY: the caller of this function vouches for the bytes.
+    unsafe { array(from.cast(), len) }
+}
+
+/// `bytes`, of another type.
+///
+/// # Safety
+/// `from` is NULL or leads to `len` values that nobody changes during this call.
+pub unsafe fn array<'a, T>(from: *const T, len: usize) -> Result<&'a [T], Failure> {
     if len == 0 {
         return Ok(&[]);
     }
-    if isize::try_from(len).is_err() {
-        return Err(Failure::new(bowline_result::BOWLINE_E_INVALID, format!("{len} bytes are more than can be addressed")));
+    if len > isize::MAX as usize / size_of::<T>() {
+        return Err(Failure::new(bowline_result::BOWLINE_E_INVALID, format!("{len} are more than can be addressed")));
     }
-    aligned(from.cast::<u8>())?;
-    // SAFETY: neither NULL nor longer than a slice can be, and the caller of this function vouches for the bytes.
-    Ok(unsafe { std::slice::from_raw_parts(from.cast(), len) })
+    aligned(from)?;
+    // SAFETY: neither NULL nor misaligned nor longer than a slice can be, and the caller of this function vouches for the values.
+    Ok(unsafe { std::slice::from_raw_parts(from, len) })
 }
 
 /// Writes `text` and a NUL as `snprintf` would, but never a part of it. `needed` (optional) always learns the room it takes.
@@ -126,6 +144,29 @@ pub unsafe fn fill(text: &str, buf: *mut c_char, cap: usize, needed: *mut usize)
     unsafe {
         buf.copy_from_nonoverlapping(text.as_ptr().cast(), text.len());
         buf.add(text.len()).write(0);
+    }
+    Ok(())
+}
+
+/// Writes `bytes`, all of them or none. `needed` (optional) always learns how many there are.
+///
+/// # Safety
+/// `buf` is NULL or may be written for `cap` bytes; `needed` is NULL or may be written.
+pub unsafe fn fill_bytes(bytes: &[u8], buf: *mut c_void, cap: usize, needed: *mut usize) -> Result<(), Failure> {
+    // SAFETY: the caller of this function vouches for `needed`.
+    if let Some(needed) = unsafe { Out::optional(needed) }? {
+        needed.put(bytes.len());
+    }
+    if cap > 0 {
+        aligned(buf.cast::<u8>())?;
+    }
+    if cap < bytes.len() {
+        let says = format!("there are {} bytes, the buffer has room for {cap}", bytes.len());
+        return Err(Failure::new(bowline_result::BOWLINE_E_BUFFER, says));
+    }
+    if !bytes.is_empty() {
+        // SAFETY: `cap` is no smaller, the caller of this function vouches for it, and bytes of ours cannot overlap the buffer.
+        unsafe { buf.cast::<u8>().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
     }
     Ok(())
 }
@@ -203,6 +244,18 @@ impl<T: Growing> OutSized<'_, T> {
         Ok(OutSized { to, size, call: PhantomData })
     }
 
+    /// A place that may be left out with NULL.
+    ///
+    /// # Safety
+    /// As for `of`.
+    pub unsafe fn optional(to: *mut T) -> Result<Option<Self>, Failure> {
+        if to.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the caller of this function vouches for `to`.
+        unsafe { OutSized::of(to) }.map(Some)
+    }
+
     /// Writes what the caller's header knows of `value`, zeros beyond what we know, and leaves `struct_size` as it was.
     pub fn put(&self, value: &T) {
         let own = size_of::<T>().min(self.size);
@@ -214,6 +267,16 @@ impl<T: Growing> OutSized<'_, T> {
             to.add(own).write_bytes(0, self.size - own);
         }
     }
+}
+
+/// Somebody's text for people: what is not printable ASCII becomes '?', and it ends with a NUL.
+pub fn printable<const N: usize>(text: &str) -> [c_char; N] {
+    let mut out = [0; N];
+    for (slot, c) in out[..N - 1].iter_mut().zip(text.chars()) {
+        let shown = if c == ' ' || c.is_ascii_graphic() { c } else { '?' };
+        *slot = c_char::try_from(u32::from(shown)).unwrap_or(0);
+    }
+    out
 }
 
 #[cfg(test)]
@@ -287,5 +350,12 @@ mod tests {
             assert_eq!(code(bytes(std::ptr::null(), 1)), bowline_result::BOWLINE_E_NULL);
             assert_eq!(code(bytes(std::ptr::null(), usize::MAX)), bowline_result::BOWLINE_E_INVALID);
         }
+    }
+
+    #[test]
+    fn a_peers_own_words_are_made_harmless_and_end_with_nul() {
+        let shown: [c_char; 8] = printable("a\x1b[2Jéabcdef");
+        let text: String = shown.iter().map(|c| char::from(c.cast_unsigned())).collect();
+        assert_eq!(text, "a?[2J?a\0");
     }
 }

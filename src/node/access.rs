@@ -17,6 +17,7 @@ use crate::pool::lists::{By, Culprit, Entry, ListError, Standing};
 use crate::pool::pages::Page;
 use crate::pool::slots::Use;
 use crate::pool::table::Pool;
+use crossbeam_channel::bounded;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -153,7 +154,7 @@ impl Node {
     pub fn standing(&self, ip: Option<IpAddr>, peer: Option<&PeerId>) -> Standing {
         let Some(running) = self.running() else { return Standing::Ordinary };
         let now = running.shared.clock.now();
-        running.shared.pool.lock().lists().standing(now, ip, peer)
+        running.shared.pool.look().lists().standing(now, ip, peer)
     }
 
     /// The peer of that link was of use to the application just now: a block before anybody else, an answer that helped. Four inbound links
@@ -164,7 +165,17 @@ impl Node {
     pub fn useful(&self, link: LinkId) -> Result<(), Error> {
         let shared = self.shared()?;
         let now = shared.clock.now();
-        if shared.pool.lock().note_use(now, link, Use::Verdict) { Ok(()) } else { Err(Error::NoLink(link)) }
+        let is_noted = shared.change_pool(|pool| pool.note_use(now, link, Use::Verdict));
+        if is_noted { Ok(()) } else { Err(Error::NoLink(link)) }
+    }
+
+    /// Keeps a number of the application's with an open link: `LinkStats::tag`. A new link has 0.
+    ///
+    /// # Errors
+    /// `NoLink`.
+    pub fn set_tag(&self, link: LinkId, tag: u64) -> Result<(), Error> {
+        self.link(link).ok_or(Error::NoLink(link))?.counters.tag.set(tag);
+        Ok(())
     }
 }
 
@@ -185,7 +196,10 @@ fn change<T>(shared: &Arc<Shared>, act: impl FnOnce(Time, &mut Pool, &mut Outbox
     });
     pump::tell(out, shared);
     if result.is_ok() {
-        shared.storekeeper.wait(SAVE_PATIENCE);
+        let (done, saved) = bounded(1);
+        shared.storekeeper.ask(true, Box::new(move |result| drop(done.try_send(result))));
+        // Maintenance tells of a failure; the change is kept for the next save.
+        let _ = shared.wait_for(&saved, SAVE_PATIENCE);
     }
     result
 }

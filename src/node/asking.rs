@@ -47,6 +47,7 @@ impl Node {
     /// At most `timeout`. Of several calls, one collects an answer of more than a page at a time.
     pub fn discover(&self, link: LinkId, timeout: Duration) -> Result<Vec<Address>, Error> {
         let shared = self.shared()?;
+        shared.refuse_wait(timeout)?;
         match shared.ask(&shared.exchange, |ticket| Input::Discover { ticket, link }, timeout)? {
             Answered::Discovered(result) => result.map_err(|why| match why {
                 NotDiscovered::NoLink => Error::NoLink(link),

@@ -1,14 +1,16 @@
-//! Rates and weights of links while the node runs, and how their channels stand. Part of the node's face: it checks what is asked and
-//! orders it from the reactor; any thread may call it, none of the calls waits for bytes.
+//! Rates and weights of links while the node runs, how their channels stand, and waiting until everything is sent. Part of the node's face: it checks what is asked and
+//! orders it from the reactor; any thread may call it, `flush` alone waits for bytes.
 
 use super::error::Error;
 use super::node::Node;
 use crate::base::limits::STOP_TIMEOUT;
 use crate::base::link_id::LinkId;
 use crate::bus::backlog::ChannelStats;
-use crate::bus::command::Command;
+use crate::bus::command::{Command, Flush};
 use crate::settings::check::check_link_rates;
 use crossbeam_channel::bounded;
+use std::sync::Arc;
+use std::time::Duration;
 
 impl Node {
     /// Sets how many bytes a second all links together may send and receive from now on; 0: no limit. It holds until the node stops; a
@@ -59,7 +61,51 @@ impl Node {
     pub fn channel_stats(&self, link: LinkId) -> Result<Vec<ChannelStats>, Error> {
         let (answer, stats) = bounded(1);
         self.order_for(link, Command::Inspect { link, answer })?;
-        stats.recv_timeout(STOP_TIMEOUT).map_err(|error| if error.is_timeout() { Error::Timeout } else { Error::NoLink(link) })
+        self.shared()?
+            .wait_for(&stats, STOP_TIMEOUT)
+            .map_err(|error| if error.is_timeout() { Error::Timeout } else { Error::NoLink(link) })
+    }
+
+    /// Waits until nothing waits to be sent on a link, or on any (`None`), and the system has every byte: that the peer has them is not said.
+    /// What others send meanwhile is waited for, too.
+    ///
+    /// # Errors
+    /// `NoLink` if it is not open, or closes meanwhile; of all links, those that close are passed over. `Timeout`; `State` before the start,
+    /// `Stopped`, `Failed`.
+    ///
+    /// # Blocks
+    /// At most `timeout`; not after the node's stop.
+    pub fn flush(&self, link: Option<LinkId>, timeout: Duration) -> Result<(), Error> {
+        let shared = self.shared()?;
+        shared.refuse_wait(timeout)?;
+        let deadline = shared.clock.deadline(Some(timeout));
+        let links: Vec<LinkId> = match link {
+            Some(link) => vec![shared.roster.find(link).ok_or(Error::NoLink(link))?.id],
+            None => shared.roster.all().iter().map(|link| link.id).collect(),
+        };
+        let waits = Arc::new(());
+        let order = |link: LinkId| {
+            let (done, flushed) = bounded(1);
+            shared.order(Command::Flush { link, flush: Flush { done, waits: Arc::downgrade(&waits) } });
+            (link, flushed)
+        };
+        let ordered: Vec<_> = links.into_iter().map(order).collect();
+        if let Some(seat) = &shared.seat {
+            seat.settle();
+        }
+        for (closed, flushed) in ordered {
+            match flushed.recv_deadline(deadline) {
+                Err(error) if error.is_timeout() => return Err(Error::Timeout),
+                Err(_) => {
+                    self.shared()?;
+                    if link.is_some() {
+                        return Err(Error::NoLink(closed));
+                    }
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(())
     }
 
     fn order_for(&self, link: LinkId, command: Command) -> Result<(), Error> {

@@ -23,8 +23,8 @@ impl Node {
     /// included: those of `listen.advertise` or else of `listen.addresses`, with the loopback address in the place of an unspecified one.
     pub fn peers_with_self(&self) -> Vec<Address> {
         let Some(running) = self.running() else { return Vec::new() };
-        let own = running.shared.advertised.iter().map(reachable);
-        running.shared.published.read().healthy.iter().cloned().chain(own).collect()
+        let own = self.advertised(&running.shared);
+        running.shared.published.read().healthy.iter().cloned().chain(own.iter().map(reachable)).collect()
     }
 
     /// Adds an address (`[bowline://][<peer id>@]host:port`) to the book: maintenance dials it when it needs links, as one that others told

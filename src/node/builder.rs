@@ -1,6 +1,7 @@
 //! How a node is described before it exists: settings, identity, channels, and what it says of itself.
 
 use super::error::Error;
+use super::memnet::MemNet;
 use super::node::Node;
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::limits::{
@@ -38,6 +39,7 @@ pub struct Builder {
     pub(super) metadata_score: Option<MetadataScore>,
     pub(super) grouping: Option<Grouping>,
     pub(super) store: GivenStore,
+    pub(super) memnet: Option<MemNet>,
 }
 
 /// A store of the application's own, until the first node that starts takes it.
@@ -102,6 +104,12 @@ impl Builder {
     /// load or a save that failed.
     pub fn store(mut self, store: Box<dyn Store>) -> Builder {
         self.store = Some(Arc::new(Lock::new(Some(store))));
+        self
+    }
+
+    /// Puts the node on a memory network, in whose virtual time it lives: no socket, no thread. See `MemNet`.
+    pub fn memnet(mut self, net: &MemNet) -> Builder {
+        self.memnet = Some(net.clone());
         self
     }
 
@@ -174,6 +182,11 @@ impl Builder {
     pub fn application_version(mut self, version: u32) -> Builder {
         self.application_versions.push(version);
         self
+    }
+
+    /// The versions announced so far.
+    pub fn application_versions(&self) -> &[u32] {
+        &self.application_versions
     }
 
     /// Whether a peer that shares no version of the application's protocol is refused, with `CloseReason::NoCommonVersion`: the setting

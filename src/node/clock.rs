@@ -1,33 +1,85 @@
-//! The node's clock: the only file that reads the time of the machine. Everything below gets moments as arguments.
+//! The node's clock: the only file that reads the time of the machine. Everything below gets moments as arguments. A node on a memory network
+//! has that network's time instead, which stands still until somebody moves it.
 
 use crate::base::limits::PAST;
 use crate::base::time::{Epoch, Time};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Longest wait that a call takes for "for ever": a century, which every arithmetic survives.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 
-/// Monotonic time, `PAST` when the node was made, and the wall time of its zero.
-#[derive(Clone, Copy, Debug)]
+/// Wall time at the beginning of virtual time, as in every simulation: 2023-11-14.
+const VIRTUAL_UNIX_START: Duration = Duration::from_secs(1_700_000_000);
+
+/// Monotonic time, `PAST` when the node was made (or when virtual time began), and the wall time of its zero.
+#[derive(Clone, Debug)]
 pub struct Clock {
-    start: Instant,
+    pace: Pace,
     epoch: Epoch,
+}
+
+/// What moves time.
+#[derive(Clone, Debug)]
+enum Pace {
+    Machine(Instant),
+    /// With what it said when the node was made.
+    Virtual(VirtualTime, u64),
+}
+
+/// Nanoseconds that have passed on a memory network. Its owner moves it; the clocks of its nodes read it.
+#[derive(Clone, Debug, Default)]
+pub struct VirtualTime(Arc<AtomicU64>);
+
+impl VirtualTime {
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    pub fn set(&self, nanos: u64) {
+        self.0.store(nanos, Ordering::Release);
+    }
 }
 
 impl Clock {
     #[allow(clippy::disallowed_methods, reason = "this file is the one place that reads the clock")]
     pub fn start() -> Clock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { start: Instant::now(), epoch: Epoch::from_unix(unix.saturating_sub(PAST)) }
+        Clock { pace: Pace::Machine(Instant::now()), epoch: Epoch::from_unix(unix.saturating_sub(PAST)) }
+    }
+
+    /// The clock of a node on a memory network.
+    pub fn of(time: VirtualTime) -> Clock {
+        let built = time.get();
+        Clock { pace: Pace::Virtual(time, built), epoch: Epoch::from_unix(VIRTUAL_UNIX_START.saturating_sub(PAST)) }
+    }
+
+    /// True if time moves only when somebody moves it: whoever waited for it to pass would wait for ever.
+    pub fn is_virtual(&self) -> bool {
+        matches!(self.pace, Pace::Virtual(..))
+    }
+
+    /// True if a call that may wait so long must be refused here. `None` is for ever.
+    pub fn forbids(&self, wait: Option<Duration>) -> bool {
+        self.is_virtual() && wait != Some(Duration::ZERO)
     }
 
     #[allow(clippy::disallowed_methods, reason = "this file is the one place that reads the clock")]
     pub fn uptime(&self) -> Duration {
-        Instant::now().saturating_duration_since(self.start)
+        match &self.pace {
+            Pace::Machine(start) => Instant::now().saturating_duration_since(*start),
+            Pace::Virtual(time, built) => Duration::from_nanos(time.get().saturating_sub(*built)),
+        }
     }
 
     pub fn now(&self) -> Time {
-        Time::ZERO + PAST + self.uptime()
+        let passed = match &self.pace {
+            Pace::Machine(_) => self.uptime(),
+            // All nodes of a network have one clock.
+            Pace::Virtual(time, _) => Duration::from_nanos(time.get()),
+        };
+        Time::ZERO + PAST + passed
     }
 
     /// Seconds since 1970 at `now`.

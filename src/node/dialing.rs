@@ -69,7 +69,7 @@ impl Shared {
     /// under way: its failure is as good as that of an own one.
     fn join(&self, link: LinkId, answer: &Sender<Answer>) -> bool {
         self.waiters.lock().entry(link).or_default().push(answer.clone());
-        let slot = self.pool.lock().slots().get(link).map(|slot| (slot.direction, slot.phase));
+        let slot = self.pool.look().slots().get(link).map(|slot| (slot.direction, slot.phase));
         let known = match self.roster.find(link) {
             Some(open) => Some(Ok(open.peer)),
             None if self.status.state() != NodeState::Running => Some(Err(CloseReason::Stopped.into())),
@@ -116,17 +116,20 @@ impl Shared {
     /// Claims a place for a dial. A link in its way that has parted gives way: welcome only has not heard of it yet.
     fn claim(&self, to: SocketAddr, expect: Option<PeerId>, tag: Option<u64>) -> Result<LinkId, DialError> {
         let (now, why) = (self.clock.now(), Purpose::Asked { tag });
-        let mut claimed = self.pool.lock().claim_dial(now, to, expect, why);
+        let mut claimed = self.change_pool(|pool| pool.claim_dial(now, to, expect, why));
         for _ in 1..CLAIMS_MAX {
             let Err(DialError::Exists(_, link)) = claimed else { break };
             let has_parted = self.roster.has_parted(link);
-            let mut pool = self.pool.lock();
-            if has_parted {
-                pool.doom(now, link, CloseReason::Requested);
-            } else if pool.slots().get(link).is_some() {
-                break;
-            }
-            claimed = pool.claim_dial(now, to, expect, why);
+            let again = self.change_pool(|pool| {
+                if has_parted {
+                    pool.doom(now, link, CloseReason::Requested);
+                } else if pool.slots().get(link).is_some() {
+                    return None;
+                }
+                Some(pool.claim_dial(now, to, expect, why))
+            });
+            let Some(again) = again else { break };
+            claimed = again;
         }
         claimed
     }
@@ -170,22 +173,24 @@ mod tests {
         /// A link that the pool has admitted and that is about to open.
         fn admitted(&self, direction: Direction) -> LinkId {
             let (shared, peer) = (self.shared(), self.peer.id());
-            let (now, mut pool) = (shared.clock.now(), shared.pool.lock());
-            let link = match direction {
-                Direction::Inbound => {
-                    let link = LinkId::from_u64(1 << 40);
-                    pool.claim_arrival(now, link, SocketAddr::from(([127, 0, 0, 1], 50_000))).expect("may come");
-                    link
-                }
-                Direction::Outbound => {
-                    let link = pool.claim_dial(now, self.to, None, Purpose::Asked { tag: Some(1) }).expect("may dial");
-                    assert_eq!(pool.recognise(now, link, peer), Verdict::Proceed);
-                    link
-                }
-            };
-            let introduction = pool.introduce(now, link, peer, &Arc::new(Hello::default()), &mut Rng::from_seed(2));
-            assert_eq!(introduction.verdict, Verdict::Admit);
-            link
+            let now = shared.clock.now();
+            shared.change_pool(|pool| {
+                let link = match direction {
+                    Direction::Inbound => {
+                        let link = LinkId::from_u64(1 << 40);
+                        pool.claim_arrival(now, link, SocketAddr::from(([127, 0, 0, 1], 50_000))).expect("may come");
+                        link
+                    }
+                    Direction::Outbound => {
+                        let link = pool.claim_dial(now, self.to, None, Purpose::Asked { tag: Some(1) }).expect("may dial");
+                        assert_eq!(pool.recognise(now, link, peer), Verdict::Proceed);
+                        link
+                    }
+                };
+                let introduction = pool.introduce(now, link, peer, &Arc::new(Hello::default()), &mut Rng::from_seed(2));
+                assert_eq!(introduction.verdict, Verdict::Admit);
+                link
+            })
         }
 
         /// What the reactor does when a link opens, but for the report.
@@ -196,9 +201,10 @@ mod tests {
 
         fn report(&mut self, report: Report) {
             let (shared, mut out) = (self.shared(), Outbox::default());
-            self.welcome.handle(shared.clock.now(), report.into(), &mut shared.pool.lock(), &mut out);
+            let now = shared.clock.now();
+            shared.change_pool(|pool| self.welcome.handle(now, report.into(), pool, &mut out));
             out.outcomes.iter().for_each(|outcome| shared.answer(outcome));
-            out.notices.into_iter().for_each(|notice| shared.routes.main().notify(notice));
+            out.notices.into_iter().for_each(|notice| shared.routes.notify(notice));
         }
 
         fn report_closed(&mut self, link: LinkId) {

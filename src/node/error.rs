@@ -15,6 +15,10 @@ use crate::wire::refusal::Refusal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+/// Why nothing waits on a memory network.
+pub const VIRTUAL: &str = "a node on a memory network never waits, because its time stands still until MemNet::advance moves it: \
+    do not wait (a timeout of zero), advance, and take what has come";
+
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -57,6 +61,8 @@ pub enum Error {
     System { what: &'static str, source: std::io::Error },
     #[error("{0}")]
     State(&'static str),
+    #[error("{0}")]
+    TooMany(String),
     #[error("{0} orders wait for this already: try again")]
     Busy(usize),
     #[error("the node has failed: {0}")]
@@ -140,8 +146,21 @@ pub enum SendError {
     Sealed(ChannelId),
     #[error("the node is not running")]
     Stopped,
+    /// It was to wait on a memory network.
+    #[error("{VIRTUAL}")]
+    Virtual,
     #[error("the node has failed")]
     Failed,
+}
+
+/// How far a batch of messages came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("after {queued} messages: {why}")]
+pub struct Unsent {
+    /// Messages that were queued, from the first.
+    pub queued: usize,
+    /// Why the next one was not.
+    pub why: SendError,
 }
 
 /// Why a request was not asked, answered or served.
@@ -178,6 +197,9 @@ pub enum RecvError {
     Timeout,
     #[error("the node has stopped and everything was received")]
     Stopped,
+    /// It was to wait on a memory network.
+    #[error("{VIRTUAL}")]
+    Virtual,
     #[error("the node has failed")]
     Failed,
 }

@@ -6,9 +6,11 @@ use super::error::Error;
 use super::node::Node;
 use crate::base::address::{Address, Host};
 use crate::base::limits::METADATA_BYTES_MAX;
+use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::time::Time;
 use crate::pool::pages::{KnownPeer, Page, PointFilter, PointInfo};
+use crate::pool::peers::PeerInfo;
 use crate::pool::table::Pool;
 use std::net::SocketAddr;
 
@@ -19,14 +21,23 @@ impl Node {
         self.pages(|_, pool, after| pool.points_page(after, filter))
     }
 
+    /// An open link as `peers` shows it, from the moment on in which its `Up` is told. Where the snapshot does not have it yet the pool is
+    /// asked, whose lock is held for a moment.
+    pub fn peer(&self, link: LinkId) -> Option<PeerInfo> {
+        let shared = &self.running()?.shared;
+        shared.roster.find(link)?;
+        let shown = shared.published.read().peers.iter().find(|peer| peer.link == link).cloned();
+        shown.or_else(|| shared.pool.look().peer(shared.clock.now(), link))
+    }
+
     /// The persistent addresses, of the settings and by `add_persistent`. A name stands for what it has resolved to last.
     pub fn persistent(&self) -> Vec<PointInfo> {
-        self.running().map(|running| running.shared.pool.lock().fixed_points(true)).unwrap_or_default()
+        self.running().map(|running| running.shared.pool.look().fixed_points(true)).unwrap_or_default()
     }
 
     /// The seeds. A name stands for what it has resolved to last.
     pub fn seeds(&self) -> Vec<PointInfo> {
-        self.running().map(|running| running.shared.pool.lock().fixed_points(false)).unwrap_or_default()
+        self.running().map(|running| running.shared.pool.look().fixed_points(false)).unwrap_or_default()
     }
 
     /// Every identity that has had a link, by id, until it is forgotten: with a link or without. Empty before the start.
@@ -42,7 +53,7 @@ impl Node {
     pub fn set_point_metadata(&self, address: &str, metadata: &[u8]) -> Result<(), Error> {
         let at = known_at(address)?;
         check(metadata)?;
-        let is_noted = self.shared()?.pool.lock().points_mut().set_metadata(at, metadata);
+        let is_noted = self.shared()?.change_pool(|pool| pool.points_mut().set_metadata(at, metadata));
         if is_noted { Ok(()) } else { Err(Error::Unknown(at.to_string())) }
     }
 
@@ -54,7 +65,7 @@ impl Node {
     /// `Stopped`, `Failed`.
     pub fn set_peer_metadata(&self, peer: &PeerId, metadata: &[u8]) -> Result<(), Error> {
         check(metadata)?;
-        let is_noted = self.shared()?.pool.lock().known_mut().set_metadata(peer, metadata);
+        let is_noted = self.shared()?.change_pool(|pool| pool.known_mut().set_metadata(peer, metadata));
         if is_noted { Ok(()) } else { Err(Error::Unknown(peer.to_string())) }
     }
 
@@ -62,7 +73,7 @@ impl Node {
     pub(super) fn pages<T, K>(&self, page: impl Fn(Time, &Pool, Option<K>) -> Page<T, K>) -> Vec<T> {
         let Some(running) = self.running() else { return Vec::new() };
         let now = running.shared.clock.now();
-        let next = |after| page(now, &running.shared.pool.lock(), after);
+        let next = |after| page(now, &running.shared.pool.look(), after);
         let Page { mut rows, mut after } = next(None);
         while after.is_some() {
             let more = next(after);
@@ -87,4 +98,26 @@ pub(super) fn known_at(text: &str) -> Result<SocketAddr, Error> {
 fn check(metadata: &[u8]) -> Result<(), Error> {
     let (len, max) = (metadata.len(), METADATA_BYTES_MAX);
     if len <= max { Ok(()) } else { Err(Error::Metadata { len, max }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::subject::Subject;
+    use crate::node::published::Snapshot;
+    use crate::node::testbed::{PATIENCE, started};
+
+    #[test]
+    fn a_link_is_known_whole_before_a_snapshot_shows_it() {
+        let (node, other) = (started(), started());
+        node.trust(Subject::Peer(other.id()), None).expect("there is room");
+        let link = node.connect(&other.listen_addresses()[0].to_string(), PATIENCE).expect("they meet");
+        let shown = node.peer(link).expect("connect shows it");
+        // As it is between an Up and the turn of the worker that shows the link.
+        node.running().expect("started").shared.publish(Snapshot::last());
+        assert!(node.peers().is_empty());
+        let known = node.peer(link).expect("it is open");
+        assert!(known.is_trusted && (known.id, known.since, known.direction) == (other.id(), shown.since, shown.direction));
+        assert!(node.peer(LinkId::from_u64(link.as_u64() + 1)).is_none());
+    }
 }

@@ -23,6 +23,12 @@ impl Shared {
         self.channels.iter().find(|own| own.id == channel).ok_or(SendError::NoChannel(channel))
     }
 
+    /// Nobody takes a message that is larger than our own limit.
+    pub fn refuse_large(&self, channel: ChannelId, len: usize) -> Result<(), SendError> {
+        let max = self.own_channel(channel)?.message_bytes_max;
+        if len > max as usize { Err(SendError::TooBig { len, max }) } else { Ok(()) }
+    }
+
     /// A typed channel is closed to whoever has no handle of its owner.
     pub fn refuse_sealed(&self, channel: ChannelId) -> Result<(), SendError> {
         if self.sealed.contains(&channel) { Err(SendError::Sealed(channel)) } else { Ok(()) }
@@ -44,13 +50,23 @@ impl Shared {
         body: &Bytes,
         wait: Option<Option<Duration>>,
     ) -> Result<(), SendError> {
+        // The clock is read only by those who wait.
+        let deadline = wait.map(|wait| move || self.clock.deadline(wait));
+        self.push_own_until(channel, kind, request, body, deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant))
+    }
+
+    /// `push_own`, with the moment until which it may wait, asked if there is no room.
+    pub fn push_own_until(
+        &self,
+        channel: ChannelId,
+        kind: Kind,
+        request: u32,
+        body: &Bytes,
+        deadline: Option<&dyn Fn() -> Instant>,
+    ) -> Result<(), SendError> {
         let sent = self.try_push_own(channel, kind, request, body, None);
-        let sent = match (sent, wait) {
-            (Err(SendError::Full), Some(wait)) => {
-                // The clock is read only by those who wait.
-                let deadline = self.clock.deadline(wait);
-                self.try_push_own(channel, kind, request, body, Some(deadline))
-            }
+        let sent = match (sent, deadline) {
+            (Err(SendError::Full), Some(deadline)) => self.try_push_own(channel, kind, request, body, Some(deadline())),
             (sent, _) => sent,
         };
         sent.inspect_err(|error| self.count_full(error))

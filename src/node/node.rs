@@ -3,22 +3,27 @@
 
 use super::builder::{Builder, GivenStore, MetadataScore};
 use super::clock::Clock;
+use super::entropy::{SystemEntropy, policy_rng};
 use super::error::{Error, RecvError, SendError};
 use super::group_file;
+use super::memnet::{MemNet, SeatAt};
 use super::queue::Queue;
 use super::running::{self, Running};
 use super::sender::{SendOptions, Sender};
 use super::shared::{Shared, Status};
 use crate::base::address::{Address, AddressError, Host, Scheme};
 use crate::base::channel::{Channel, ChannelId};
+use crate::base::entropy::Entropy;
 use crate::base::link_id::{LinkId, LinkIds};
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::rng::Rng;
 use crate::bus::bell::Bell;
 use crate::bus::command::Command;
-use crate::bus::counters::{LinkStats, NodeCounters, Stats};
+use crate::bus::counters::{ChannelCounters, ChannelTotals, LinkStats, NodeCounters, Stats, Traffic};
 use crate::bus::event::{Event, NodeState};
 use crate::bus::link::Link;
+use crate::bus::outbox::NoticeKind;
 use crate::bus::queue::Queue as EventQueue;
 use crate::bus::routes::Routes;
 use crate::bus::sync::Lock;
@@ -74,15 +79,35 @@ pub(super) struct Plan {
     /// The application's own store, until a start takes it.
     pub store: GivenStore,
     pub clock: Clock,
+    /// The memory network that it is on, and its place there, if it is on one.
+    pub memnet: Option<MemNet>,
+    pub seat: Option<SeatAt>,
     pub bell: Arc<Bell>,
     /// Where the bell finds the reactor's waker once there is one.
     pub waker: Waker,
     pub counters: Arc<NodeCounters>,
+    pub traffic: Arc<Traffic>,
     pub ids: LinkIds,
 }
 
 /// The reactor's waker, once there is one. A start that failed leaves one behind, which the next start replaces.
 pub(super) type Waker = Arc<RwLock<Option<Box<dyn Fn() + Send + Sync>>>>;
+
+impl Plan {
+    /// Randomness that nobody can guess; on a memory network, that its seed repeats.
+    pub fn entropy(&self, what: &str) -> Box<dyn Entropy> {
+        self.seat.as_ref().map_or_else(|| Box::new(SystemEntropy) as Box<dyn Entropy>, |seat| Box::new(seat.rng(what)))
+    }
+
+    /// Randomness for policy.
+    pub fn rng(&self, what: &str) -> Rng {
+        self.seat.as_ref().map_or_else(policy_rng, |seat| seat.rng(what))
+    }
+}
+
+fn foreign_queue() -> Error {
+    Error::Channel("the queue belongs to another node".to_owned())
+}
 
 impl Node {
     pub(super) fn new(builder: Builder) -> Result<Node, Error> {
@@ -114,10 +139,12 @@ impl Node {
             let waker = Arc::clone(&waker);
             move || waker.read().iter().for_each(|wake| wake())
         })));
-        let clock = Clock::start();
+        let seat = builder.memnet.as_ref().map(|net| net.claim(&settings.listen_addresses)).transpose()?;
+        let clock = builder.memnet.as_ref().map_or_else(Clock::start, MemNet::clock);
         let (counters, ids) = (Arc::new(NodeCounters::default()), LinkIds::default());
         let (channels, seals, unowned) = (builder.channels, builder.seals, Lock::default());
         let (metadata_score, store) = (builder.metadata_score, builder.store);
+        let traffic = Arc::new(Traffic::of(channels.iter().map(|channel| channel.id)));
         let plan = Plan {
             settings,
             identity,
@@ -128,23 +155,26 @@ impl Node {
             metadata_score,
             grouping,
             store,
-            clock,
+            clock: clock.clone(),
+            memnet: builder.memnet,
+            seat,
             bell,
             waker,
             counters,
+            traffic,
             ids,
         };
         // Whatever could only fail at the start is tried now: the profile checks channels and the size of Hello.
         running::profile(&plan, &[])?;
         let status = Arc::new(Status::default());
         let events = new_queue(&plan.bell);
-        let main = Queue::new(Arc::clone(&events), clock, Arc::clone(&status));
+        let main = Queue::new(Arc::clone(&events), clock.clone(), Arc::clone(&status));
         let mut routes = Routes::new(events);
         for (channel, _) in &plan.seals {
             let events = new_queue(&plan.bell);
             routes.add(Arc::clone(&events));
             routes.bind(*channel, &events);
-            plan.unowned.lock().insert(*channel, Queue::new(events, clock, Arc::clone(&status)));
+            plan.unowned.lock().insert(*channel, Queue::new(events, clock.clone(), Arc::clone(&status)));
         }
         let routes = Lock::new(Some(routes));
         Ok(Node(Arc::new(Inner { plan, status, main, routes, running: OnceLock::new() })))
@@ -207,6 +237,11 @@ impl Node {
         self.0.plan.identity.id()
     }
 
+    /// The versions of the application's protocol that it announces.
+    pub fn application_versions(&self) -> &[u32] {
+        &self.0.plan.hello.application_versions
+    }
+
     /// The settings that it was built with, checked and completed.
     pub fn settings(&self) -> &Checked {
         &self.0.plan.settings
@@ -215,11 +250,6 @@ impl Node {
     /// The most memory that it takes with its settings and channels, part by part, whatever peers and callers do.
     pub fn memory_max(&self) -> Memory {
         self.0.plan.settings.memory_bytes_max(&self.0.plan.channels)
-    }
-
-    /// The addresses it really listens at (port 0 resolved); empty before the start.
-    pub fn listen_addresses(&self) -> Vec<SocketAddr> {
-        self.0.running.get().map(|running| running.listening.clone()).unwrap_or_default()
     }
 
     /// Connects to `address` (`[bowline://][<peer id>@]host:port`) and waits until the link is open. A dial of it that is under way already
@@ -233,6 +263,7 @@ impl Node {
     /// At most `timeout`; and at most 3 s for a name, and `dial.timeout` for each of its addresses.
     pub fn connect(&self, address: &str, timeout: Duration) -> Result<LinkId, Error> {
         let shared = self.shared()?;
+        shared.refuse_wait(Duration::MAX)?;
         let address: Address = address.parse()?;
         if address.scheme != Scheme::Bowline {
             return Err(AddressError::Foreign(address.scheme).into());
@@ -374,7 +405,7 @@ impl Node {
         }
         let events = new_queue(&self.0.plan.bell);
         routes.add(Arc::clone(&events));
-        Ok(Queue::new(events, self.0.plan.clock, Arc::clone(&self.0.status)))
+        Ok(Queue::new(events, self.0.plan.clock.clone(), Arc::clone(&self.0.status)))
     }
 
     /// Sends the messages of `channel` to `queue` instead of the main one; it also gets Up and Down of the peers that have the channel.
@@ -390,11 +421,18 @@ impl Node {
         }
         let mut routes = self.0.routes.lock();
         let routes = routes.as_mut().ok_or(Error::State("channels are bound before the node is started"))?;
-        if routes.bind(channel, &queue.inner) {
-            Ok(())
-        } else {
-            Err(Error::Channel("the queue belongs to another node".to_owned()))
-        }
+        if routes.bind(channel, &queue.inner) { Ok(()) } else { Err(foreign_queue()) }
+    }
+
+    /// Sends notices of these kinds to `queue` instead of the main one, each to one queue. `AddressAdded` is told only where it is bound.
+    /// Only before the start.
+    ///
+    /// # Errors
+    /// `Channel` if the queue is another node's, `State` after the start.
+    pub fn bind_notices(&self, kinds: &[NoticeKind], queue: &Queue) -> Result<(), Error> {
+        let mut routes = self.0.routes.lock();
+        let routes = routes.as_mut().ok_or(Error::State("notices are bound before the node is started"))?;
+        if routes.bind_notices(kinds, &queue.inner) { Ok(()) } else { Err(foreign_queue()) }
     }
 
     /// Who is connected: a published snapshot. No reader waits for a writer, nor a writer for a reader (`cargo bench --bench snapshots`).
@@ -425,14 +463,24 @@ impl Node {
         // Before the start nothing arrives.
         let queues = self.0.running.get().map(|running| running.shared.routes.all()).unwrap_or_default();
         stats.messages_unseen = queues.iter().map(|queue| queue.losses().0).sum();
-        stats.notices_dropped = self.0.main.inner.losses().1;
+        stats.notices_dropped = queues.iter().map(|queue| queue.losses().1).sum();
         stats
+    }
+
+    /// The channels that were declared, in their order.
+    pub fn channels(&self) -> &[Channel] {
+        &self.0.plan.channels
+    }
+
+    /// What went through a channel of this node so far, on all links together; `None` if it was not declared.
+    pub fn channel_totals(&self, channel: ChannelId) -> Option<ChannelTotals> {
+        self.0.plan.traffic.on(channel).map(ChannelCounters::read)
     }
 
     /// How many connections and dials have ended for each reason that occurred since the start, by code: those that never became links
     /// are in it, and are told of nowhere else. Takes the pool's lock for some microseconds.
     pub fn ends(&self) -> Vec<(CloseReason, u64)> {
-        self.0.running.get().map(|running| running.shared.pool.lock().ends()).unwrap_or_default()
+        self.0.running.get().map(|running| running.shared.pool.look().ends()).unwrap_or_default()
     }
 
     /// This moment on the node's own clock, as in `Message::at`. That clock has counted some years when the node is built, so that what
@@ -454,6 +502,11 @@ impl Node {
         // A nudge that waits already is as good as this one.
         let _ = self.shared()?.nudge_maintenance.try_send(());
         Ok(())
+    }
+
+    /// The memory network that it lives on, if it is on one.
+    pub fn memnet(&self) -> Option<&MemNet> {
+        self.0.plan.memnet.as_ref()
     }
 
     pub(super) fn plan(&self) -> &Plan {
@@ -510,7 +563,9 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         // Nobody is left who could be told how it went.
-        let _ = self.stop(Duration::ZERO);
+        if let (Err(Error::State(_)), Some(running)) = (self.stop(Duration::ZERO), self.running.get()) {
+            running.leave();
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The loop of every worker thread: wait for input, nudge, deadline or end; step the machine under the pool's lock; release it; carry
-//! out what the machine wants. The one place where machines, lock, clock and channels meet. Nothing is sent or logged under the lock.
+//! out what the machine wants. On a memory network, where no thread is, `stage.rs` gives the same worker its turns. The one place where machines, lock, clock and channels meet. Nothing is sent or logged under the lock.
 
 use super::resolver::{Asker, CONFIGURED_MAX, Question};
 use super::shared::Shared;
+use crate::base::time::Time;
 use crate::bus::outbox::{Answered, Done, Job, Notice, Outbox};
 use crate::workers::machine::Machine;
 use crossbeam_channel::{Receiver, Sender, after, bounded, never, select};
@@ -22,51 +23,115 @@ pub struct Ears<T, I> {
     pub orders: Receiver<I>,
     /// Rung when the machine should look around.
     pub nudges: Receiver<()>,
-    /// Nothing is ever sent here; it ends when the node wants the worker to end.
-    pub life: Receiver<Infallible>,
 }
 
-/// Runs `machine` until its life line is cut or its inbox has no sender left. `decode` makes inputs out of what arrives, without a lock
-/// held (None: nothing to do); `done` makes inputs out of results of jobs.
-pub fn run<M: Machine, T>(
-    mut machine: M,
+/// A worker: its machine, its ears, and where its jobs say what became of them.
+pub struct Pump<M: Machine, T> {
+    machine: M,
     ears: Ears<T, M::Input>,
-    shared: &Arc<Shared>,
-    decode: impl Fn(T) -> Option<M::Input>,
-    done: impl Fn(Done) -> Option<M::Input>,
-) {
-    let (finish, finished) = bounded::<Done>(DONE_MAX);
-    let (finish_surely, surely) = bounded::<Done>(SURE_MAX);
-    let jobs = Jobs { finish, finish_surely };
-    loop {
-        let now = shared.clock.now();
-        let alarm = machine.deadline().map_or_else(never, |at| after(now.until(at)));
-        let mut input = None;
-        select! {
-            recv(ears.inbox) -> message => match message {
-                Ok(message) => match decode(message) {
-                    Some(message) => input = Some(message),
-                    None => continue,
+    /// Makes inputs out of what arrives, without a lock held (None: nothing to do).
+    decode: Box<dyn Fn(T) -> Option<M::Input> + Send>,
+    /// Makes inputs out of results of jobs.
+    done: fn(Done) -> Option<M::Input>,
+    finished: Receiver<Done>,
+    surely: Receiver<Done>,
+    jobs: Jobs,
+    shared: Arc<Shared>,
+}
+
+/// A worker that somebody else gives its turns, because its node has no threads.
+pub trait Worker: Send {
+    /// When it wants its next turn: now, if something waits for it. `None`: when something comes.
+    fn wish(&self, now: Time) -> Option<Time>;
+    /// Hears one thing, or does what its deadline asks for.
+    fn turn(&mut self);
+    /// True if something waits for it.
+    fn has_input(&self) -> bool;
+}
+
+impl<M: Machine, T> Pump<M, T> {
+    pub fn new(
+        machine: M,
+        ears: Ears<T, M::Input>,
+        shared: &Arc<Shared>,
+        decode: impl Fn(T) -> Option<M::Input> + Send + 'static,
+        done: fn(Done) -> Option<M::Input>,
+    ) -> Pump<M, T> {
+        let (finish, finished) = bounded::<Done>(DONE_MAX);
+        let (finish_surely, surely) = bounded::<Done>(SURE_MAX);
+        let jobs = Jobs { finish, finish_surely };
+        Pump { machine, ears, decode: Box::new(decode), done, finished, surely, jobs, shared: Arc::clone(shared) }
+    }
+
+    /// Works until its life line, on which nothing is ever sent, is cut, or its inbox has no sender left.
+    pub fn run(mut self, life: &Receiver<Infallible>) {
+        loop {
+            let now = self.shared.clock.now();
+            let alarm = self.machine.deadline().map_or_else(never, |at| after(now.until(at)));
+            let mut input = None;
+            select! {
+                recv(self.ears.inbox) -> message => match message {
+                    Ok(message) => match (self.decode)(message) {
+                        Some(message) => input = Some(message),
+                        None => continue,
+                    },
+                    Err(_) => break,
                 },
-                Err(_) => break,
-            },
-            recv(ears.orders) -> order => match order {
-                Ok(order) => input = Some(order),
-                Err(_) => break,
-            },
-            recv(finished) -> result => match result {
-                Ok(result) => input = done(result),
-                Err(_) => continue,
-            },
-            recv(surely) -> result => match result {
-                Ok(result) => input = done(result),
-                Err(_) => continue,
-            },
-            recv(ears.nudges) -> nudge => if nudge.is_err() { break },
-            recv(ears.life) -> _ => break,
-            recv(alarm) -> _ => {}
+                recv(self.ears.orders) -> order => match order {
+                    Ok(order) => input = Some(order),
+                    Err(_) => break,
+                },
+                recv(self.finished) -> result => match result {
+                    Ok(result) => input = (self.done)(result),
+                    Err(_) => continue,
+                },
+                recv(self.surely) -> result => match result {
+                    Ok(result) => input = (self.done)(result),
+                    Err(_) => continue,
+                },
+                recv(self.ears.nudges) -> nudge => if nudge.is_err() { break },
+                recv(life) -> _ => break,
+                recv(alarm) -> _ => {}
+            }
+            #[cfg(feature = "fault-injection")]
+            crate::base::faults::turn();
+            step(&mut self.machine, input, &self.shared, &self.jobs);
         }
-        step(&mut machine, input, shared, &jobs);
+    }
+}
+
+impl<M: Machine + Send, T: Send> Worker for Pump<M, T>
+where
+    M::Input: Send,
+{
+    fn wish(&self, now: Time) -> Option<Time> {
+        if self.has_input() { Some(now) } else { self.machine.deadline() }
+    }
+
+    /// As in `run`, but always in the same order.
+    fn turn(&mut self) {
+        let result = self.surely.try_recv().or_else(|_| self.finished.try_recv());
+        let input = match result {
+            Ok(result) => (self.done)(result),
+            Err(_) => match (self.ears.orders.try_recv(), self.ears.inbox.is_empty()) {
+                (Ok(order), _) => Some(order),
+                (Err(_), false) => match self.ears.inbox.try_recv().ok().and_then(|message| (self.decode)(message)) {
+                    Some(message) => Some(message),
+                    None => return,
+                },
+                (Err(_), true) => {
+                    let _ = self.ears.nudges.try_recv();
+                    None
+                }
+            },
+        };
+        step(&mut self.machine, input, &self.shared, &self.jobs);
+    }
+
+    fn has_input(&self) -> bool {
+        let Ears { inbox, orders, nudges, .. } = &self.ears;
+        let waits = [inbox.is_empty(), orders.is_empty(), nudges.is_empty(), self.finished.is_empty(), self.surely.is_empty()];
+        waits.contains(&false)
     }
 }
 
@@ -97,14 +162,14 @@ pub(super) fn tell(out: Outbox, shared: &Shared) {
     for (ticket, answered) in out.answers {
         // What nobody waits for any more is told to all; of other orders than a round, who cared has been told that it took too long.
         if let Some(Answered::Round { links, is_stuck }) = shared.hand_out(ticket, answered) {
-            shared.routes.main().notify(Notice::RoundEnded { ticket, links, is_stuck });
+            shared.routes.notify(Notice::RoundEnded { ticket, links, is_stuck });
         }
     }
     for command in out.commands {
         shared.order(command);
     }
     for notice in out.notices {
-        shared.routes.main().notify(notice);
+        shared.routes.notify(notice);
     }
     // A bell, not a letter: one nudge that waits is as good as two.
     if out.nudge_maintenance {
@@ -147,7 +212,6 @@ impl Jobs {
 mod tests {
     use super::*;
     use crate::base::channel::ChannelId;
-    use crate::base::time::Time;
     use crate::node::testbed::{PATIENCE, built_with, started};
     use crate::pool::slots::Use;
     use crate::pool::table::Pool;
@@ -187,9 +251,9 @@ mod tests {
         let (heard, hears) = bounded(1);
         let ((_inbox, inbox), (_orders, orders)) = (bounded::<Done>(1), bounded(1));
         let ((_nudge, nudges), (alive, life)) = (bounded(1), bounded(0));
-        let ears = Ears { inbox, orders, nudges, life };
+        let ears = Ears { inbox, orders, nudges };
         std::thread::scope(|scope| {
-            scope.spawn(|| run(Crowding { has_begun: false, heard }, ears, &shared, Some, Some));
+            scope.spawn(|| Pump::new(Crowding { has_begun: false, heard }, ears, &shared, Some, Some).run(&life));
             let saved = hears.recv_timeout(PATIENCE);
             drop::<Sender<Infallible>>(alive);
             assert_eq!(saved, Ok(Done::Saved { ticket: 1, result: Ok(()) }));
@@ -208,7 +272,7 @@ mod tests {
         let shared = &node.running().expect("started").shared;
         let begin = Instant::now();
         loop {
-            let seen = shared.pool.lock().slots().iter().find(|slot| slot.is_open()).cloned();
+            let seen = shared.pool.look().slots().iter().find(|slot| slot.is_open()).cloned();
             if let Some(slot) = seen
                 && slot.min_rtt.is_some_and(|rtt| rtt < PATIENCE)
                 && slot.messages_in == 1

@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::error::{Error, RecvError};
 use super::shared::Status;
 use crate::bus::event::{Event, NodeState};
-use crate::bus::queue::{Queue as Inner, TakeError};
+use crate::bus::queue::{Queue as Inner, Sink, TakeError};
 use parking_lot::Mutex;
 use std::io::{PipeReader, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
@@ -24,13 +24,22 @@ pub struct Queue {
     pub(super) inner: Arc<Inner>,
     clock: Clock,
     status: Arc<Status>,
-    /// Kept open as long as somebody could poll it.
-    fd: Arc<Mutex<Option<PipeReader>>>,
+    signal: Arc<Mutex<Signal>>,
+}
+
+/// How those who do not wait in a call learn that there is something.
+#[derive(Default)]
+enum Signal {
+    #[default]
+    Unused,
+    /// The end that they poll, kept open as long as somebody could.
+    Descriptor(PipeReader),
+    Wake,
 }
 
 impl Queue {
     pub(super) fn new(inner: Arc<Inner>, clock: Clock, status: Arc<Status>) -> Queue {
-        Queue { inner, clock, status, fd: Arc::default() }
+        Queue { inner, clock, status, signal: Arc::default() }
     }
 
     /// Waits for the next event.
@@ -82,11 +91,13 @@ impl Queue {
     /// first call and closed with the last `Queue` of this kind. Only poll it: never read, write or close it.
     ///
     /// # Errors
-    /// What the system says when it has no descriptor.
+    /// What the system says when it has no descriptor; `State` if `set_wake` is in use.
     pub fn fd(&self) -> Result<RawFd, Error> {
-        let mut made = self.fd.lock();
-        if let Some(reader) = &*made {
-            return Ok(reader.as_raw_fd());
+        let mut signal = self.signal.lock();
+        match &*signal {
+            Signal::Descriptor(reader) => return Ok(reader.as_raw_fd()),
+            Signal::Wake => return Err(Error::State("the queue wakes by a function: remove it to have a descriptor")),
+            Signal::Unused => {}
         }
         let failed = |source| Error::System { what: "a pipe for the queue's descriptor", source };
         let (reader, writer) = std::io::pipe().map_err(failed)?;
@@ -96,8 +107,31 @@ impl Queue {
             let _ = if is_readable { (&writer).write(&[1]).map(drop) } else { (&twin).read(&mut [0]).map(drop) };
         }));
         let fd = reader.as_raw_fd();
-        *made = Some(reader);
+        *signal = Signal::Descriptor(reader);
         Ok(fd)
+    }
+
+    /// Calls `wake` whenever the queue, having been empty, is so no longer, and when the node has stopped; at once if that is so now. Whoever
+    /// is woken takes events until there are none. It runs on whatever thread brings the event, under the queue's lock: it may only signal
+    /// an event loop, and must not block, panic or call the node or the queue. `None` removes it, and waits for a call that is under way.
+    ///
+    /// # Errors
+    /// `State` if `fd` is in use.
+    pub fn set_wake(&self, wake: Option<Box<dyn Fn() + Send + Sync>>) -> Result<(), Error> {
+        let mut signal = self.signal.lock();
+        if matches!(*signal, Signal::Descriptor(_)) {
+            return Err(Error::State("the queue has a descriptor, which says the same: poll that"));
+        }
+        *signal = if wake.is_some() { Signal::Wake } else { Signal::Unused };
+        self.inner.set_readable(match wake {
+            Some(wake) => Box::new(move |is_readable| {
+                if is_readable {
+                    wake();
+                }
+            }),
+            None => Box::new(|_| {}),
+        });
+        Ok(())
     }
 
     fn one(&self, wait: Option<Option<Duration>>) -> Result<Event, RecvError> {
@@ -106,7 +140,11 @@ impl Queue {
         events.pop().ok_or(RecvError::Timeout)
     }
 
-    fn take(&self, into: &mut Vec<Event>, max: usize, wait: Option<Option<Duration>>) -> Result<usize, RecvError> {
+    /// `recv_batch`, or `try_recv_batch` if `wait` is `None`, into something else.
+    pub(crate) fn take(&self, into: &mut impl Sink, max: usize, wait: Option<Option<Duration>>) -> Result<usize, RecvError> {
+        if wait.is_some_and(|wait| self.clock.forbids(wait)) {
+            return Err(RecvError::Virtual);
+        }
         let deadline = wait.map(|wait| self.clock.deadline(wait));
         self.inner.take(into, max, deadline).map_err(|error| match error {
             TakeError::Timeout => RecvError::Timeout,

@@ -13,7 +13,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// What the system says when waiting for events fails; the node cannot go on then.
-pub fn run(mut engine: Engine, mut net: MioNet, clock: Clock, bell: &Arc<Bell>, counters: &Arc<NodeCounters>) -> io::Result<()> {
+pub fn run(mut engine: Engine, mut net: MioNet, clock: &Clock, bell: &Arc<Bell>, counters: &Arc<NodeCounters>) -> io::Result<()> {
     let mut ready = Vec::new();
     let mut next = Next::Now;
     loop {
@@ -32,6 +32,8 @@ pub fn run(mut engine: Engine, mut net: MioNet, clock: Clock, bell: &Arc<Bell>, 
         } else {
             net.wait(Some(Duration::ZERO), &mut ready)?;
         }
+        #[cfg(feature = "fault-injection")]
+        crate::base::faults::turn();
         let now = clock.now();
         next = engine.turn(now, clock.unix_seconds(now), &mut net, &ready);
     }

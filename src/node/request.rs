@@ -78,6 +78,9 @@ impl Node {
         timeout: Duration,
     ) -> Result<Bytes, RequestError> {
         let shared = self.open_for_sending()?;
+        if shared.clock.is_virtual() {
+            return Err(SendError::Virtual.into());
+        }
         let (tell, told) = bounded(1);
         let late = shared.clock.now() + timeout;
         let ask = Ask { link, channel, message, late, timeout: Some(timeout) };
@@ -223,6 +226,9 @@ impl Node {
     ) -> Result<(), RequestError> {
         let RequestId { link, channel, number } = request;
         let shared = self.open_for_sending()?;
+        if timeout.is_some_and(|timeout| shared.clock.forbids(Some(timeout))) {
+            return Err(SendError::Virtual.into());
+        }
         if link == LinkId::LOCAL {
             return shared.answer_own(channel, number, kind, answer);
         }

@@ -1,7 +1,6 @@
 //! Roles: sending to whoever can do a thing, any, all or some of the linked peers with a capability, chosen by score and latency; and how
 //! many links are to lead to such peers. Part of the node's face; each call says whether it blocks.
 
-use super::entropy::policy_rng;
 use super::error::{Error, RequestError, SendError};
 use super::node::Node;
 use super::sender::{Broadcast, BroadcastOptions};
@@ -51,7 +50,7 @@ impl Node {
         if candidates.is_empty() {
             return Err(role.nobody());
         }
-        Ok(select(candidates, how, &mut policy_rng()))
+        Ok(select(candidates, how, &mut self.plan().rng("choice")))
     }
 
     /// Queues `message` to one peer with the role, without waiting; if its queue is full or its link has closed meanwhile, to another.
@@ -148,11 +147,10 @@ impl Node {
     pub fn set_role_quota(&self, capability: &str, quota: Option<Quota>) -> Result<(), Error> {
         let shared = self.shared()?;
         let mut live = shared.live.lock();
-        let quotas = {
-            let mut pool = shared.pool.lock();
+        let quotas = shared.change_pool(|pool| {
             pool.set_quota(capability, quota)?;
-            pool.quotas().to_vec()
-        };
+            Ok::<_, Error>(pool.quotas().to_vec())
+        })?;
         live.set_roles(quotas);
         drop(live);
         self.maintain()
@@ -161,7 +159,7 @@ impl Node {
     /// The quotas with what there should be and what there is now, in the order in which they were set.
     pub fn role_quotas(&self) -> Vec<RoleTally> {
         if let Some(running) = self.running() {
-            let pool = running.shared.pool.lock();
+            let pool = running.shared.pool.look();
             return pool.tallies(pool.counts().links());
         }
         self.settings().pool_roles.iter().map(|one| RoleTally::nothing_yet(one.clone())).collect()

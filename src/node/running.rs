@@ -1,33 +1,39 @@
-//! A started node: which threads it has, in which order they begin and end, and what happens when one of them panics.
+//! A started node: which threads it has, in which order they begin and end, and what happens when one of them panics. A node on a memory
+//! network is put together here, too; `stage.rs` drives it.
 
-use super::clock::Clock;
-use super::entropy::{SystemEntropy, policy_rng};
 use super::error::Error;
+use super::memnet::SeatAt;
 use super::node::Plan;
+use super::opening::Opened;
+use super::pool_lock::PoolLock;
 use super::published::Snapshot;
-use super::pump::{self, Ears};
+use super::pump::{Ears, Pump};
+use super::resolver::Resolver;
 use super::shared::{Shared, Status};
-use super::storekeeper::{self, Order};
+use super::storekeeper::Keeper;
 use super::{opening, reactor_thread, system, workers};
 use crate::base::limits::{COMMANDS_MAX, CONTROL_MAX, ORDERS_MAX, STOP_TIMEOUT};
 use crate::base::reason::CloseReason;
-use crate::base::text::panic_text;
+use crate::base::text::{panic_text, shown};
 use crate::bus::command::Command;
 use crate::bus::event::NodeState;
 use crate::bus::fate::News;
+use crate::bus::outbox::NoticeKind;
 use crate::bus::report::{Control, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
 use crate::bus::sync::Lock;
 use crate::flow::pot::Budget;
-use crate::pool::store::Store;
+use crate::pool::table::Pool;
 use crate::reactor::engine::{Engine, Ports};
 use crate::reactor::limits::Limits;
 use crate::reactor::mio_net::MioNet;
 use crate::reactor::net::Net;
 use crate::session::gate::Gate;
 use crate::session::local::{Local, Profile};
-use crate::workers::{exchange, maintenance};
+use crate::workers::exchange::Exchange;
+use crate::workers::maintenance::{self, Maintenance};
+use crate::workers::welcome::Welcome;
 use crossbeam_channel::{Receiver, Sender, bounded, never};
 use parking_lot::Mutex;
 use std::convert::Infallible;
@@ -43,10 +49,16 @@ const SAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A node with its threads.
 pub struct Running {
     pub shared: Arc<Shared>,
-    pub listening: Vec<SocketAddr>,
     /// The longest drain, `stop.drain`: with the rest of a stop it stays below `STOP_TIMEOUT`.
     drain_max: Duration,
-    threads: Mutex<Option<Threads>>,
+    body: Body,
+}
+
+/// What drives it.
+enum Body {
+    Threads(Box<Mutex<Option<Threads>>>),
+    /// A memory network gives it its turns.
+    Seat(SeatAt),
 }
 
 /// The threads, in the order in which they end.
@@ -97,15 +109,56 @@ pub fn profile(plan: &Plan, listening: &[SocketAddr]) -> Result<Local, Error> {
     Local::new(profile).map_err(|error| Error::Channel(error.to_string()))
 }
 
+/// Everything of a node but what drives it.
+pub struct Parts {
+    pub shared: Arc<Shared>,
+    pub engine: Engine,
+    pub workers: Pumps,
+}
+
+/// The workers; without a store there is no keeper.
+pub struct Pumps {
+    pub welcome: Pump<Welcome, Report>,
+    pub exchange: Pump<Exchange, Control>,
+    pub maintenance: Pump<Maintenance, maintenance::Input>,
+    pub keeper: Option<Keeper>,
+}
+
 /// Starts everything: reactor, welcome, exchange, maintenance. On failure nothing is left behind, and the queues come back; unless some
 /// threads were there already: then the node has failed, and its queues are closed.
 pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Running, Box<(Error, Option<Routes>)>> {
+    if let Some(seat) = &plan.seat {
+        return seat.start(plan, status, routes);
+    }
     let opened = prepare(plan).and_then(|prepared| Ok((prepared, opening::open(plan)?)));
     let ((net, listening, local), opened) = match opened {
         Ok(opened) => opened,
         Err(error) => return Err(Box::new((error, Some(routes)))),
     };
-    let limits = Limits::of(&plan.settings, system::files_max());
+    let Parts { shared, engine, workers } = assemble(plan, status, routes, (local, &listening), opened, system::files_max());
+    match spawn_all(&shared, workers, engine, net) {
+        Ok(threads) => {
+            let body = Body::Threads(Box::new(Mutex::new(Some(threads))));
+            Ok(Running { shared, drain_max: plan.settings.stop_drain, body })
+        }
+        Err(source) => {
+            // Threads that did start end by themselves: their lines and channels are gone with this scope.
+            fail(&shared, format!("the system had no thread to give: {source}"));
+            Err(Box::new((Error::System { what: "starting a thread", source }, None)))
+        }
+    }
+}
+
+/// Puts a node together that is who `local` says and listens there.
+pub fn assemble(
+    plan: &Plan,
+    status: &Arc<Status>,
+    routes: Routes,
+    (local, listening): (Arc<Local>, &[SocketAddr]),
+    opened: Option<Opened>,
+    files_max: Option<u64>,
+) -> Parts {
+    let limits = Limits::of(&plan.settings, files_max);
     let (commands, orders) = bounded(COMMANDS_MAX);
     let (report, reports) = bounded(Engine::reports_max(limits.conns_max));
     let (control, controls) = bounded(CONTROL_MAX);
@@ -113,18 +166,18 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
     let (nudge_exchange, exchange_nudges) = bounded(1);
     let (maintenance, maintenance_orders) = bounded(ORDERS_MAX);
     let (exchange, exchange_orders) = bounded(ORDERS_MAX);
-    let rng = policy_rng();
-    let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &rng);
+    let mut machines = workers::machines(plan, local.profile.hello.listen.clone(), &plan.rng("policy"));
     let (store, storekeeper, notice) = opening::restore(plan, opened, &mut machines.pool);
     let shared = Arc::new(Shared {
         own: plan.identity.id(),
         live: Mutex::new(plan.settings.clone()),
-        advertised: local.profile.hello.listen.clone(),
+        listening: Arc::default(),
         channels: plan.channels.clone(),
         sealed: plan.seals.iter().map(|(channel, _)| *channel).collect(),
-        clock: plan.clock,
-        pool: Lock::new(machines.pool),
+        clock: plan.clock.clone(),
+        pool: PoolLock::new(machines.pool),
         roster: Arc::new(Roster::default()),
+        groups: Lock::default(),
         routes: Arc::new(routes),
         counters: Arc::clone(&plan.counters),
         door: Arc::default(),
@@ -132,7 +185,7 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         commands,
         nudge_maintenance,
         nudge_exchange,
-        resolver: super::resolver::Resolver::default(),
+        resolver: plan.seat.as_ref().map_or_else(Default::default, |seat| Resolver::told(seat.names())),
         published: Default::default(),
         waiters: Lock::default(),
         tickets: Lock::default(),
@@ -141,21 +194,31 @@ pub fn start(plan: &Plan, status: &Arc<Status>, routes: Routes) -> Result<Runnin
         exchange,
         status: Arc::clone(status),
         storekeeper,
+        seat: plan.seat.clone(),
+        orders: Lock::default(),
     });
+    if shared.routes.wants(NoticeKind::AddressAdded) {
+        shared.change_pool(Pool::tell_additions);
+    }
     // Readers and the door know what the store has brought before anybody can ask or arrive.
     shared.work(|_, _, out| out.changed = true);
-    let engine = engine(plan, limits, ports(plan, &shared, orders, report, control), local, listening.len());
+    let engine = engine(plan, limits, ports(plan, &shared, orders, report, control), local, listening);
     status.advance(NodeState::Running);
-    notice.into_iter().for_each(|notice| shared.routes.main().notify(notice));
-    let inboxes = Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges, store };
-    match spawn_all(&shared, machines.workers, engine, net, inboxes) {
-        Ok(threads) => Ok(Running { shared, listening, drain_max: plan.settings.stop_drain, threads: Mutex::new(Some(threads)) }),
-        Err(source) => {
-            // Threads that did start end by themselves: their lines and channels are gone with this scope.
-            fail(&shared, format!("the system had no thread to give: {source}"));
-            Err(Box::new((Error::System { what: "starting a thread", source }, None)))
-        }
-    }
+    notice.into_iter().for_each(|notice| shared.routes.notify(notice));
+    let workers::Workers { welcome, exchange, maintenance, metadata_score } = machines.workers;
+    let with = Arc::clone(&shared);
+    // Nothing is ever sent to it: welcome is only spoken to.
+    let ears = Ears { inbox: reports, orders: never(), nudges: never() };
+    let decode = move |report| workers::welcome_input(report, metadata_score.as_ref(), &with);
+    let welcome = Pump::new(welcome, ears, &shared, decode, workers::welcome_done);
+    let with = Arc::clone(&shared);
+    let ears = Ears { inbox: controls, orders: exchange_orders, nudges: exchange_nudges };
+    let decode = move |control| workers::exchange_input(control, &with);
+    let exchange = Pump::new(exchange, ears, &shared, decode, workers::exchange_done);
+    let ears = Ears { inbox: maintenance_orders, orders: never(), nudges: maintenance_nudges };
+    let maintenance = Pump::new(maintenance, ears, &shared, Some, workers::maintenance_done);
+    let keeper = store.map(|(store, inbox)| Keeper::new(store, inbox, &shared));
+    Parts { shared, engine, workers: Pumps { welcome, exchange, maintenance, keeper } }
 }
 
 /// What the reactor speaks and listens to.
@@ -168,17 +231,19 @@ fn ports(plan: &Plan, shared: &Shared, commands: Receiver<Command>, reports: Sen
         routes: Arc::clone(&shared.routes),
         roster: Arc::clone(&shared.roster),
         counters: Arc::clone(&shared.counters),
+        traffic: Arc::clone(&plan.traffic),
         door: Arc::clone(&shared.door),
+        listening: Arc::clone(&shared.listening),
         ids: plan.ids.clone(),
     }
 }
 
-/// The engine of a node with so many listeners.
-fn engine(plan: &Plan, limits: Limits, ports: Ports, local: Arc<Local>, listeners: usize) -> Engine {
-    let gate = Gate::of(&mut SystemEntropy, &plan.settings);
+/// The engine of a node that listens there.
+fn engine(plan: &Plan, limits: Limits, ports: Ports, local: Arc<Local>, listening: &[SocketAddr]) -> Engine {
+    let gate = Gate::of(&mut *plan.entropy("gate"), &plan.settings);
     let dialects = Box::new(crate::reactor::native::Native::new(local));
-    let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(SystemEntropy), plan.clock.now());
-    (0..listeners as u32).for_each(|listener| engine.add_listener(listener));
+    let mut engine = Engine::new(limits, ports, dialects, gate, plan.entropy("engine"), plan.clock.now());
+    (0..).zip(listening).for_each(|(listener, at)| engine.add_listener(listener, *at));
     engine
 }
 
@@ -205,63 +270,23 @@ fn listen(plan: &Plan) -> Result<(MioNet, Vec<SocketAddr>), Error> {
     Ok((net, listening))
 }
 
-struct Inboxes {
-    reports: Receiver<Report>,
-    controls: Receiver<Control>,
-    maintenance_orders: Receiver<maintenance::Input>,
-    exchange_orders: Receiver<exchange::Input>,
-    maintenance_nudges: Receiver<()>,
-    exchange_nudges: Receiver<()>,
-    store: Option<(Box<dyn Store>, Receiver<Order>)>,
-}
-
-fn spawn_all(
-    shared: &Arc<Shared>,
-    workers: workers::Workers,
-    engine: Engine,
-    net: MioNet,
-    inboxes: Inboxes,
-) -> std::io::Result<Threads> {
-    let clock: Clock = shared.clock;
+fn spawn_all(shared: &Arc<Shared>, workers: Pumps, engine: Engine, net: MioNet) -> std::io::Result<Threads> {
+    let clock = shared.clock.clone();
     let reactor = {
         let (bell, counters) = (Arc::clone(&shared.bell), Arc::clone(&shared.counters));
         let status = Arc::clone(shared);
         spawn("bwl-reactor", shared, move |_| {
-            if let Err(error) = reactor_thread::run(engine, net, clock, &bell, &counters) {
+            if let Err(error) = reactor_thread::run(engine, net, &clock, &bell, &counters) {
                 fail(&status, format!("waiting for events failed: {error}"));
             }
         })?
     };
-    let Inboxes { reports, controls, maintenance_orders, exchange_orders, maintenance_nudges, exchange_nudges, store } = inboxes;
-    let workers::Workers { welcome, exchange, maintenance, metadata_score } = workers;
-    // Nothing is sent there: welcome is only spoken to.
-    let (no_nudges, welcome_nudges) = bounded(0);
-    let on = |shared: &Arc<Shared>| Arc::clone(shared);
-    let with = on(shared);
-    let welcome = spawn("bwl-welcome", shared, move |life| {
-        let _open = no_nudges;
-        pump::run(
-            welcome,
-            Ears { inbox: reports, orders: never(), nudges: welcome_nudges, life },
-            &with,
-            |report| workers::welcome_input(report, metadata_score.as_ref(), &with),
-            workers::welcome_done,
-        );
-    })?;
-    let with = on(shared);
-    let exchange = spawn("bwl-exchange", shared, move |life| {
-        let decode = |control| workers::exchange_input(control, &with);
-        let ears = Ears { inbox: controls, orders: exchange_orders, nudges: exchange_nudges, life };
-        pump::run(exchange, ears, &with, decode, workers::exchange_done);
-    })?;
-    let with = on(shared);
-    let maintain = spawn("bwl-maintain", shared, move |life| {
-        let ears = Ears { inbox: maintenance_orders, orders: never(), nudges: maintenance_nudges, life };
-        pump::run(maintenance, ears, &with, Some, workers::maintenance_done);
-    })?;
-    let with = on(shared);
-    let keep = |(store, orders)| spawn("bwl-store", shared, move |life| storekeeper::run(store, &orders, &life, &with));
-    let storekeeper = store.map(keep).transpose()?;
+    let Pumps { welcome, exchange, maintenance, keeper } = workers;
+    let welcome = spawn("bwl-welcome", shared, move |life| welcome.run(&life))?;
+    let exchange = spawn("bwl-exchange", shared, move |life| exchange.run(&life))?;
+    let maintain = spawn("bwl-maintain", shared, move |life| maintenance.run(&life))?;
+    let keep = |keeper: Keeper| spawn("bwl-store", shared, move |life| keeper.run(&life));
+    let storekeeper = keeper.map(keep).transpose()?;
     Ok(Threads { maintain, reactor, welcome, exchange, storekeeper })
 }
 
@@ -284,9 +309,14 @@ fn spawn(
 }
 
 /// A broken invariant of ours: the node stops working and says so at every call; the host lives.
-fn fail(shared: &Arc<Shared>, text: String) {
-    log::error!(target: "bowline::node", "the node has failed: {text}");
-    shared.status.fail(text);
+pub fn fail(shared: &Shared, text: String) {
+    let shows = shown(&text);
+    if !shared.status.fail(text) {
+        // Everybody was told then.
+        log::warn!(target: "bowline::node", "the node had failed before this: {shows}");
+        return;
+    }
+    log::error!(target: "bowline::node", "the node has failed: {shows}");
     shared.release_waiters();
     shared.resolver.stop();
     shared.end_own(CloseReason::Internal);
@@ -305,18 +335,40 @@ fn fail(shared: &Arc<Shared>, text: String) {
     }
 }
 
+/// Everything has ended: nobody waits any more, and everybody is told, unless the node has failed.
+pub fn finish(shared: &Shared) {
+    shared.release_waiters();
+    shared.publish(Snapshot::last());
+    if shared.status.advance(NodeState::Stopped) {
+        shared.announce(NodeState::Stopped);
+        shared.routes.close();
+    }
+}
+
 impl Running {
+    /// A node that a memory network drives.
+    pub fn on(seat: SeatAt, shared: Arc<Shared>, drain_max: Duration) -> Running {
+        Running { shared, drain_max, body: Body::Seat(seat) }
+    }
+
     /// See `Node::stop`.
     pub fn stop(&self, drain: Duration) -> Result<(), Error> {
         let status = &self.shared.status;
-        if !status.begin_stop() {
+        if let Body::Seat(seat) = &self.body {
+            seat.check()?;
+        }
+        let Some(_stopping) = status.begin_stop() else {
             status.wait_stopped();
             return self.outcome();
+        };
+        let drain = drain.min(self.drain_max);
+        match &self.body {
+            Body::Seat(seat) => seat.stop(&self.shared, drain).and_then(|in_time| self.stopped(in_time)),
+            Body::Threads(threads) => {
+                let threads = threads.lock().take();
+                threads.map_or_else(|| self.outcome(), |threads| self.end(threads, drain))
+            }
         }
-        let threads = self.threads.lock().take();
-        let result = threads.map_or_else(|| self.outcome(), |threads| self.end(threads, drain.min(self.drain_max)));
-        status.end_stop();
-        result
     }
 
     /// How a stop went that was carried out before: well, unless the node had failed.
@@ -335,7 +387,8 @@ impl Running {
         shared.release_waiters();
         shared.end_own(CloseReason::Stopped);
         shared.resolver.stop();
-        shared.pool.lock().stop();
+        // After a panic, too, the threads are to end.
+        let _ = shared.try_change_pool(Pool::stop);
         let Threads { maintain, reactor, welcome, exchange, storekeeper } = threads;
         let maintain_ended = maintain.end(true, left());
         for command in [Command::StopListening, Command::Drain { deadline: begin + drain }] {
@@ -350,16 +403,22 @@ impl Running {
         // It saves once more, and lets go of its file; what a disk does not take in time is lost.
         let saved_in_time = storekeeper.is_none_or(|thread| thread.end(true, left().min(SAVE_TIMEOUT)));
         let all_ended = maintain_ended && reactor_ended && welcome_ended && exchange_ended && saved_in_time;
-        shared.release_waiters();
-        shared.publish(Snapshot::last());
-        // A thread may have panicked meanwhile.
-        if !shared.status.advance(NodeState::Stopped) {
-            return self.outcome();
+        finish(shared);
+        let in_time = all_ended && (drain.is_zero() || shared.clock.now().since(begin) < drain);
+        self.stopped(in_time)
+    }
+
+    /// How a stop went. A thread may have panicked meanwhile.
+    fn stopped(&self, in_time: bool) -> Result<(), Error> {
+        self.outcome()?;
+        if in_time { Ok(()) } else { Err(Error::Timeout) }
+    }
+
+    /// The last handle of the node is dropped where it cannot be stopped: by what its memory network runs.
+    pub fn leave(&self) {
+        if let Body::Seat(seat) = &self.body {
+            seat.leave(&self.shared);
         }
-        shared.announce(NodeState::Stopped);
-        shared.routes.close();
-        let is_cut_short = !all_ended || drain > Duration::ZERO && shared.clock.now().since(begin) >= drain;
-        if is_cut_short { Err(Error::Timeout) } else { Ok(()) }
     }
 }
 
@@ -439,6 +498,17 @@ mod tests {
         };
         assert_eq!(down, link);
         assert_eq!(well.state(), NodeState::Running);
+    }
+
+    #[test]
+    fn a_panic_of_a_caller_who_holds_the_pool_fails_the_node() {
+        let node = started();
+        let shared = Arc::clone(&node.running().expect("started").shared);
+        let work = || shared.work(|_, _, _| -> () { panic!("on purpose") });
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err(), "it goes on to the caller");
+        assert_eq!(node.failure().as_deref(), Some("work on the pool panicked: on purpose"));
+        assert!(matches!(node.connect("127.0.0.1:1", PATIENCE), Err(Error::Failed(_))));
+        assert!(matches!(node.stop(PATIENCE), Err(Error::Failed(_))));
     }
 
     /// Does something that might never end, and gives up on it then.

@@ -34,6 +34,6 @@ impl Node {
     /// The score of a peer now, with its last causes; `None` if nothing is remembered of it, as for a stranger.
     pub fn score(&self, peer: &PeerId) -> Option<Score> {
         let shared = &self.running()?.shared;
-        shared.pool.lock().score(shared.clock.now(), peer)
+        shared.pool.look().score(shared.clock.now(), peer)
     }
 }

@@ -1,15 +1,16 @@
 //! Sending: from any thread into a link's mailbox. It blocks only where it says so, and never touches a socket.
 
-use super::error::SendError;
+use super::error::{SendError, Unsent};
 use super::node::Node;
 use super::queue::Queue;
 use super::shared::Shared;
-use crate::base::channel::ChannelId;
+use crate::base::channel::{ChannelId, Kind};
 use crate::base::link_id::LinkId;
 use crate::bus::command::Command;
 use crate::bus::link::{Body, Link, Parcel};
 use crate::flow::batch::Note;
 use bytes::Bytes;
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,7 @@ enum To {
 
 impl Sender {
     fn new(shared: &Arc<Shared>, link: Arc<Link>, channel: ChannelId) -> Result<Sender, SendError> {
-        let lane = link.lane(channel).filter(|_| !channel.is_own()).ok_or(SendError::NoChannel(channel))?;
+        let lane = lane_of(&link, channel)?;
         Ok(Sender { shared: Arc::clone(shared), to: To::Peer { link, lane }, channel })
     }
 
@@ -80,6 +81,15 @@ impl Sender {
         self.push(Body::Slice(message), Some(Some(timeout)))
     }
 
+    /// Queues copies of `messages` in their order, many under one lock: for small messages that come by the dozen. Waits for room until
+    /// `timeout` has passed; zero does not wait.
+    ///
+    /// # Errors
+    /// As `send_timeout`, of the first message that was not queued; those before it were.
+    pub fn send_batch(&self, messages: &[impl AsRef<[u8]>], timeout: Duration) -> Result<(), Unsent> {
+        post_batch(&self.shared, &self.to, self.channel, messages, (!timeout.is_zero()).then_some(Some(timeout)))
+    }
+
     /// As `send_timeout` (`None`: for ever), without copying a large message.
     ///
     /// # Errors
@@ -116,18 +126,68 @@ impl Sender {
     #[inline]
     fn post(&self, parcel: &Parcel<'_>, wait: Option<Option<Duration>>) -> Result<(), SendError> {
         let To::Peer { link, lane } = &self.to else {
+            refuse_wait(&self.shared, wait)?;
             let body = match parcel.body {
                 Body::Bytes(bytes) => Bytes::clone(bytes),
                 Body::Slice(slice) => Bytes::copy_from_slice(slice),
             };
             return self.shared.push_own(self.channel, parcel.kind, parcel.request, &body, wait);
         };
-        // The clock is read only by those who wait.
-        let deadline = wait.map(|wait| move || self.shared.clock.deadline(wait));
-        let deadline = deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant);
-        let sent = self.shared.calls().send(link, *lane, parcel, deadline);
-        sent.map_err(|error| self.shared.refused(error, self.channel, parcel.body.bytes()))
+        post_to(&self.shared, link, *lane, self.channel, parcel, wait)
     }
+}
+
+fn lane_of(link: &Link, channel: ChannelId) -> Result<usize, SendError> {
+    link.lane(channel).filter(|_| !channel.is_own()).ok_or(SendError::NoChannel(channel))
+}
+
+/// In virtual time nobody can wait.
+#[inline]
+fn refuse_wait(shared: &Shared, wait: Option<Option<Duration>>) -> Result<(), SendError> {
+    if wait.is_some_and(|wait| shared.clock.forbids(wait)) { Err(SendError::Virtual) } else { Ok(()) }
+}
+
+#[inline]
+fn post_to(
+    shared: &Shared,
+    link: &Link,
+    lane: usize,
+    channel: ChannelId,
+    parcel: &Parcel<'_>,
+    wait: Option<Option<Duration>>,
+) -> Result<(), SendError> {
+    refuse_wait(shared, wait)?;
+    // The clock is read only by those who wait.
+    let deadline = wait.map(|wait| move || shared.clock.deadline(wait));
+    let deadline = deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant);
+    let sent = shared.calls().send(link, lane, parcel, deadline);
+    sent.map_err(|error| shared.refused(error, channel, parcel.body.bytes()))
+}
+
+fn post_batch(
+    shared: &Shared,
+    to: &To,
+    channel: ChannelId,
+    messages: &[impl AsRef<[u8]>],
+    wait: Option<Option<Duration>>,
+) -> Result<(), Unsent> {
+    let unsent = |queued| move |why| Unsent { queued, why };
+    refuse_wait(shared, wait).map_err(unsent(0))?;
+    // One moment for all of them.
+    let until = &OnceCell::new();
+    let deadline = wait.map(|wait| move || *until.get_or_init(|| shared.clock.deadline(wait)));
+    let deadline = deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant);
+    let To::Peer { link, lane } = to else {
+        for (queued, message) in messages.iter().enumerate() {
+            let body = Bytes::copy_from_slice(message.as_ref());
+            shared.push_own_until(channel, Kind::Message, 0, &body, deadline).map_err(unsent(queued))?;
+        }
+        return Ok(());
+    };
+    shared.calls().send_batch(link, *lane, messages, deadline).map_err(|(queued, error)| {
+        let bytes = messages.get(queued).map_or(0, |message| message.as_ref().len());
+        Unsent { queued, why: shared.refused(error, channel, bytes) }
+    })
 }
 
 impl Node {
@@ -139,6 +199,40 @@ impl Node {
         }
         let link = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
         Sender::new(shared, link, channel)
+    }
+
+    /// One message, by whoever keeps no sender: the look-ups, without making one. `wait` is how long for room, if at all.
+    #[inline]
+    pub(crate) fn post(
+        &self,
+        link: LinkId,
+        channel: ChannelId,
+        body: Body<'_>,
+        wait: Option<Option<Duration>>,
+    ) -> Result<(), SendError> {
+        let shared = self.open_for_sending()?;
+        shared.refuse_sealed(channel)?;
+        if link == LinkId::LOCAL {
+            return Sender::ourselves(shared, channel)?.push(body, wait);
+        }
+        let link = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
+        let lane = lane_of(&link, channel)?;
+        post_to(shared, &link, lane, channel, &Parcel::message(body), wait)
+    }
+
+    /// `Sender::send_batch`, by whoever keeps no sender.
+    pub(crate) fn post_batch(
+        &self,
+        link: LinkId,
+        channel: ChannelId,
+        messages: &[impl AsRef<[u8]>],
+        wait: Option<Option<Duration>>,
+    ) -> Result<(), Unsent> {
+        let unsent = |why| Unsent { queued: 0, why };
+        let shared = self.open_for_sending().map_err(unsent)?;
+        shared.refuse_sealed(channel).map_err(unsent)?;
+        let to = self.sender_within(link, channel).map_err(unsent)?.to;
+        post_batch(shared, &to, channel, messages, wait)
     }
 
     /// `cancel`, of everything or of what `queue` is to be told.
@@ -186,10 +280,7 @@ impl Node {
         except: Option<LinkId>,
     ) -> Result<Broadcast, SendError> {
         let shared = self.open_for_sending()?;
-        let max = shared.own_channel(channel)?.message_bytes_max;
-        if message.len() > max as usize {
-            return Err(SendError::TooBig { len: message.len(), max });
-        }
+        shared.refuse_large(channel, message.len())?;
         let mut result = Broadcast::default();
         for link in shared.roster.having(channel) {
             if Some(link.id) != except {

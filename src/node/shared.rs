@@ -1,16 +1,20 @@
 //! What the threads of one node share. The pool's lock is taken by workers and calls, never by the reactor.
 
 use super::clock::Clock;
-use super::error::{Error, SendError};
+use super::error::{Error, SendError, VIRTUAL};
+use super::groups::Groups;
+use super::memnet::SeatAt;
+use super::pool_lock::{Panic, PoolLock};
 use super::published::{Published, Snapshot};
 use super::resolver::Resolver;
+use super::running;
 use super::storekeeper::Storekeeper;
-use crate::base::address::Address;
 use crate::base::channel::{Channel, ChannelId};
 use crate::base::limits::{ORDERS_MAX, WEIGHT_AT_FIRST};
 use crate::base::link_id::LinkId;
 use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
+use crate::base::text::panic_text;
 use crate::base::time::Time;
 use crate::bus::bell::Bell;
 use crate::bus::calls::Calls;
@@ -19,7 +23,8 @@ use crate::bus::counters::NodeCounters;
 use crate::bus::door::Door;
 use crate::bus::event::NodeState;
 use crate::bus::link::PushError;
-use crate::bus::outbox::{Answered, Ending, Outbox, Outcome};
+use crate::bus::listening::Listening;
+use crate::bus::outbox::{Answered, Ending, Notice, Outbox, Outcome};
 use crate::bus::queue::Queue as EventQueue;
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
@@ -28,9 +33,10 @@ use crate::flow::batch::Ticket;
 use crate::pool::table::Pool;
 use crate::settings::check::Checked;
 use crate::workers::{exchange, maintenance};
-use crossbeam_channel::{RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
@@ -44,14 +50,15 @@ pub struct Shared {
     pub own: PeerId,
     /// The settings that hold now. A call that changes them holds it while it takes the pool's lock; nobody takes them in another order.
     pub live: Mutex<Checked>,
-    /// Where it says that it can be dialed.
-    pub advertised: Vec<Address>,
+    /// Where it listens, also where it did when it stopped.
+    pub listening: Arc<Listening>,
     pub channels: Vec<Channel>,
     /// Channels that only their owners may use.
     pub sealed: Vec<ChannelId>,
     pub clock: Clock,
-    pub pool: Lock<Pool>,
+    pub pool: PoolLock,
     pub roster: Arc<Roster>,
+    pub(super) groups: Lock<Groups>,
     pub routes: Arc<Routes>,
     pub counters: Arc<NodeCounters>,
     pub door: Arc<Door>,
@@ -73,11 +80,20 @@ pub struct Shared {
     pub status: Arc<Status>,
     /// Who saves what is to outlive a restart.
     pub storekeeper: Storekeeper,
+    /// Where the node sits if it is on a memory network.
+    pub seat: Option<SeatAt>,
+    /// There: orders to the reactor before its next turn. Nobody could wait for room in its channel, because whoever would make room is the
+    /// same thread. The bound is what one turn, or the calls between two turns, order.
+    pub orders: Lock<VecDeque<Command>>,
 }
 
 impl Shared {
     /// Sends an order to the reactor; waits while its channel is full. Orders to a reactor that has ended are dropped.
     pub fn order(&self, command: Command) {
+        if self.seat.is_some() {
+            self.orders.lock().push_back(command);
+            return self.bell.ring();
+        }
         if self.commands.send(command).is_ok() {
             self.bell.ring();
         }
@@ -129,7 +145,8 @@ impl Shared {
             Err(self.status.gone())
         } else {
             match worker.try_send(order(ticket)) {
-                Ok(()) => wait.recv_timeout(timeout).map_err(|error| match error {
+                Ok(()) => self.wait_for(&wait, timeout).map_err(|error| match error {
+                    RecvTimeoutError::Timeout if self.clock.forbids(Some(timeout)) => Error::State(VIRTUAL),
                     RecvTimeoutError::Timeout => Error::Timeout,
                     RecvTimeoutError::Disconnected => self.status.gone(),
                 }),
@@ -143,6 +160,28 @@ impl Shared {
             Err(Error::Timeout) if !was_waiting => wait.recv().map_err(|_| self.status.gone()),
             result => result,
         }
+    }
+
+    /// What somebody else of this node answers, at the latest after `timeout`. On a memory network it is asked at once, in this moment: what
+    /// takes time does not come.
+    ///
+    /// # Errors
+    /// As `Receiver::recv_timeout`.
+    pub fn wait_for<T>(&self, answer: &Receiver<T>, timeout: Duration) -> Result<T, RecvTimeoutError> {
+        let Some(seat) = &self.seat else { return answer.recv_timeout(timeout) };
+        seat.settle();
+        answer.try_recv().map_err(|error| match error {
+            TryRecvError::Empty => RecvTimeoutError::Timeout,
+            TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+        })
+    }
+
+    /// Refuses a call that would wait where nothing waits.
+    ///
+    /// # Errors
+    /// `State`.
+    pub fn refuse_wait(&self, timeout: Duration) -> Result<(), Error> {
+        if self.clock.forbids(Some(timeout)) { Err(Error::State(VIRTUAL)) } else { Ok(()) }
     }
 
     /// Hands an answer to the call that waits for it; gives it back if none does.
@@ -173,17 +212,34 @@ impl Shared {
         }
     }
 
+    /// Changes the pool where neither the door nor readers need to be shown anything. A panic fails the node, whose thread it ever was, and
+    /// goes on.
+    pub fn change_pool<T>(&self, act: impl FnOnce(&mut Pool) -> T) -> T {
+        self.try_change_pool(act).unwrap_or_else(|panic| resume_unwind(panic))
+    }
+
+    /// As `change_pool`, for who has to go on after a panic.
+    ///
+    /// # Errors
+    /// The panic.
+    pub fn try_change_pool<T>(&self, act: impl FnOnce(&mut Pool) -> T) -> Result<T, Panic> {
+        let done = self.pool.change(act);
+        done.inspect_err(|panic| running::fail(self, format!("work on the pool panicked: {}", panic_text(&**panic))))
+    }
+
     /// Works on the pool, then shows the door and readers what has changed: whatever they may see goes this way. What follows from it is
     /// left in the outbox for the caller to carry out, without the lock.
     pub fn work<T>(&self, act: impl FnOnce(Time, &mut Pool, &mut Outbox) -> T) -> (T, Outbox) {
         let now = self.clock.now();
         let mut out = Outbox::default();
-        let (result, snapshot, shut) = {
-            let mut pool = self.pool.lock();
-            let result = act(now, &mut pool, &mut out);
+        let (result, snapshot, shut) = self.change_pool(|pool| {
+            let result = act(now, pool, &mut out);
+            out.notices.extend(pool.take_additions().into_iter().map(|address| Notice::AddressAdded { address }));
             self.counters.points_known.set(pool.points().len() as u64);
-            (result, out.changed.then(|| self.published.make(now, &pool)), pool.take_shut(now))
-        };
+            self.counters.bans.set(pool.lists().banned_count() as u64);
+            self.counters.greylisted.set(pool.lists().greylisted_count() as u64);
+            (result, out.changed.then(|| self.published.make(now, pool)), pool.take_shut(now))
+        });
         if let Some(shut) = shut {
             self.door.publish(shut);
         }
@@ -238,6 +294,16 @@ impl Drop for Starting<'_> {
     }
 }
 
+/// A stop under way; it ends with this, also by a panic.
+pub struct Stopping<'a>(&'a Status);
+
+impl Drop for Stopping<'_> {
+    fn drop(&mut self) {
+        *self.0.stopping.lock() = false;
+        self.0.stopped.notify_all();
+    }
+}
+
 impl Status {
     pub fn state(&self) -> NodeState {
         match self.state.load(Ordering::Acquire) {
@@ -255,10 +321,16 @@ impl Status {
         self.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, onward).is_ok()
     }
 
-    /// The first failure is kept.
-    pub fn fail(&self, text: String) {
-        self.failure.lock().get_or_insert(text);
+    /// The first failure is kept. True for that one.
+    pub fn fail(&self, text: String) -> bool {
+        let is_first = {
+            let mut failure = self.failure.lock();
+            let is_first = failure.is_none();
+            failure.get_or_insert(text);
+            is_first
+        };
         self.state.store(NodeState::Failed as u8, Ordering::Release);
+        is_first
     }
 
     pub fn failure(&self) -> Option<String> {
@@ -287,14 +359,10 @@ impl Status {
         }
     }
 
-    /// True for the one caller that carries the stop out; others wait in `wait_stopped`.
-    pub fn begin_stop(&self) -> bool {
-        !std::mem::replace(&mut *self.stopping.lock(), true)
-    }
-
-    pub fn end_stop(&self) {
-        *self.stopping.lock() = false;
-        self.stopped.notify_all();
+    /// For the one caller that carries the stop out, to be held meanwhile; others wait in `wait_stopped`.
+    pub fn begin_stop(&self) -> Option<Stopping<'_>> {
+        let is_under_way = std::mem::replace(&mut *self.stopping.lock(), true);
+        (!is_under_way).then(|| Stopping(self))
     }
 
     pub fn wait_stopped(&self) {
@@ -318,23 +386,37 @@ mod tests {
     fn an_older_snapshot_never_replaces_a_newer_one() {
         let node = started();
         let shared = Arc::clone(&node.running().expect("started").shared);
-        let older = shared.published.make(Time::ZERO, &shared.pool.lock());
+        let older = shared.published.make(Time::ZERO, &shared.pool.look());
         let now = Time::ZERO;
-        let newer = {
+        let newer = shared.change_pool(|pool| {
             let (link, peer) = (LinkId::from_u64(1 << 40), PeerId::from_bytes([1; 32]));
-            let mut pool = shared.pool.lock();
             pool.claim_arrival(now, link, SocketAddr::from(([127, 0, 0, 1], 50_000))).expect("may come");
             pool.introduce(now, link, peer, &Arc::new(Hello::default()), &mut Rng::from_seed(1));
             pool.open(now, link).expect("admitted");
-            shared.published.make(now, &pool)
-        };
+            shared.published.make(now, pool)
+        });
         shared.publish(newer);
         shared.publish(older);
         assert_eq!(node.peers().len(), 1);
-        let late = shared.published.make(Time::ZERO, &shared.pool.lock());
+        let late = shared.published.make(Time::ZERO, &shared.pool.look());
         shared.publish(Snapshot::last());
         shared.publish(late);
         assert!(node.peers().is_empty(), "a worker that outlives a stop changes nothing");
+    }
+
+    #[test]
+    fn a_pool_that_is_half_changed_is_not_changed_any_more() {
+        let node = started();
+        let shared = Arc::clone(&node.running().expect("started").shared);
+        let half = shared.try_change_pool(|pool| {
+            pool.pause();
+            panic!("on purpose");
+        });
+        assert!(half.is_err() && node.state() == NodeState::Failed);
+        let mut is_changed = false;
+        assert!(shared.try_change_pool(|_| is_changed = true).is_err() && !is_changed);
+        assert_eq!(node.failure().as_deref(), Some("work on the pool panicked: on purpose"));
+        assert!(shared.pool.look().is_paused(), "who only looks may");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::node::Node;
 use crate::base::address::Address;
 use crate::base::limits::STOP_TIMEOUT;
 use crate::bus::outbox::Answered;
+use crate::pool::table::Pool;
 use crate::workers::maintenance::Input;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ impl Node {
     /// At most `timeout`: a round lasts as long as the dials that it begins.
     pub fn maintain_and_wait(&self, timeout: Duration) -> Result<Round, Error> {
         let shared = self.shared()?;
+        shared.refuse_wait(timeout)?;
         match shared.ask(&shared.maintenance, |ticket| Input::Round { ticket }, timeout)? {
             Answered::Round { links, is_stuck } => Ok(Round { links, is_stuck }),
             other => Err(misfit(&other)),
@@ -45,7 +47,7 @@ impl Node {
     /// # Errors
     /// `Stopped`, `Failed`, or `State` before the start.
     pub fn pause(&self) -> Result<(), Error> {
-        self.shared()?.pool.lock().pause();
+        self.shared()?.change_pool(Pool::pause);
         self.maintain()
     }
 
@@ -54,13 +56,13 @@ impl Node {
     /// # Errors
     /// As `pause`.
     pub fn resume(&self) -> Result<(), Error> {
-        self.shared()?.pool.lock().resume();
+        self.shared()?.change_pool(Pool::resume);
         self.maintain()
     }
 
     /// True between `pause` and `resume`.
     pub fn is_paused(&self) -> bool {
-        self.running().is_some_and(|running| running.shared.pool.lock().is_paused())
+        self.running().is_some_and(|running| running.shared.pool.look().is_paused())
     }
 
     /// Dials the seeds that are not linked now, as many as there are places for, whatever else is known, and says how many dials have begun.

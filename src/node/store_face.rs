@@ -5,6 +5,7 @@ use super::access;
 use super::error::Error;
 use super::node::Node;
 use super::pump;
+use super::storekeeper::{Refusal, WAITING_MAX};
 use crate::base::reason::CloseReason;
 use crate::base::text::shown;
 use crate::pool::keeping::{Imported, Key};
@@ -29,18 +30,25 @@ impl Node {
     /// Saves what has changed until now, and returns when it outlives the machine. Without a store there is nothing to save.
     ///
     /// # Errors
-    /// `NotSaved` with the reason, `Timeout` (it may be saved all the same), `State` before the start, `Stopped`, `Failed`.
+    /// `NotSaved` with the reason, `Timeout` (it may be saved all the same), `Busy` when 64 others wait for a save already, `State` before the
+    /// start, `Stopped`, `Failed`.
     ///
     /// # Blocks
     /// At most `timeout`; some milliseconds for most disks.
     pub fn save(&self, timeout: Duration) -> Result<(), Error> {
         let shared = self.shared()?;
         let (done, result) = bounded(1);
-        shared.storekeeper.ask(true, Box::new(move |saved| drop(done.try_send(saved))));
-        match result.recv_timeout(timeout) {
+        // A storekeeper that is gone has ended with its node.
+        let gone = || self.shared().err().unwrap_or(Error::Stopped);
+        let asked = shared.storekeeper.try_ask(true, Box::new(move |saved| drop(done.try_send(saved))));
+        asked.map_err(|(refusal, _)| match refusal {
+            Refusal::Busy => Error::Busy(WAITING_MAX),
+            Refusal::Gone => gone(),
+        })?;
+        match shared.wait_for(&result, timeout) {
             Ok(saved) => saved.map_err(Error::NotSaved),
             Err(error) if error.is_timeout() => Err(Error::Timeout),
-            Err(_) => Err(Error::Stopped),
+            Err(_) => Err(gone()),
         }
     }
 
@@ -61,7 +69,7 @@ impl Node {
         loop {
             let now = shared.clock.now();
             let changes: Vec<Change> = {
-                let pool = shared.pool.lock();
+                let pool = shared.pool.look();
                 let keys: Vec<Key> = pool.keys(last).take(PAGE).collect();
                 last = keys.last().copied();
                 keys.into_iter().map(|key| pool.change_of(now, unix(now), key)).collect()

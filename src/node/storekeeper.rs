@@ -2,15 +2,16 @@
 //! has changed out of the pool in pieces, and gives it back if it could not be saved. Whoever wants something saved asks; the last save is
 //! its own, when its life line is cut.
 
+use super::pump::Worker;
 use super::shared::Shared;
 use crate::base::text::{panic_text, shown};
+use crate::base::time::Time;
 use crate::bus::outbox::Notice;
 use crate::pool::store::{After, Keeping, Store, StoreFault};
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Callers that may wait for a save; they wait for the same one.
 pub const WAITING_MAX: usize = 64;
@@ -24,6 +25,15 @@ pub struct Order {
     pub reply: Reply,
 }
 
+/// Why an order for a save was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{WAITING_MAX} others wait for a save already")]
+    Busy,
+    #[error("the node has stopped")]
+    Gone,
+}
+
 /// Where orders go; without a store, nowhere.
 #[derive(Default)]
 pub struct Storekeeper(Option<Sender<Order>>);
@@ -35,43 +45,92 @@ impl Storekeeper {
         (Storekeeper(Some(orders)), inbox)
     }
 
-    /// Waits until what has changed is saved, or could not be, and not longer than `patience`.
-    pub fn wait(&self, patience: Duration) {
-        let (done, saved) = bounded(1);
-        self.ask(true, Box::new(move |result| drop(done.try_send(result))));
-        // Maintenance tells of a failure; the change is kept for the next save.
-        let _ = saved.recv_timeout(patience);
-    }
-
     /// Asks for a save. Never blocks. Without a store there is nothing to save, and it is done.
     pub fn ask(&self, is_durable: bool, reply: Reply) {
-        let Some(orders) = &self.0 else { return reply(Ok(())) };
-        if let Err(refused) = orders.try_send(Order { is_durable, reply }) {
-            let order = refused.into_inner();
-            (order.reply)(Err(format!("{WAITING_MAX} others wait for a save already, or the node has stopped")));
+        if let Err((refusal, reply)) = self.try_ask(is_durable, reply) {
+            reply(Err(refusal.to_string()));
         }
+    }
+
+    /// As `ask`, for who has another answer to a refusal.
+    ///
+    /// # Errors
+    /// The refusal, and the reply, which was not called.
+    pub fn try_ask(&self, is_durable: bool, reply: Reply) -> Result<(), (Refusal, Reply)> {
+        let Some(orders) = &self.0 else {
+            reply(Ok(()));
+            return Ok(());
+        };
+        let refusal = |refused| match refused {
+            TrySendError::Full(Order { reply, .. }) => (Refusal::Busy, reply),
+            TrySendError::Disconnected(Order { reply, .. }) => (Refusal::Gone, reply),
+        };
+        orders.try_send(Order { is_durable, reply }).map_err(refusal)
     }
 }
 
-/// The thread's life.
-pub fn run(mut store: Box<dyn Store>, inbox: &Receiver<Order>, life: &Receiver<Infallible>, shared: &Arc<Shared>) {
-    let mut keeping = Keeping::default();
-    let mut save = |is_durable| save(&mut *store, &mut keeping, is_durable, shared);
-    loop {
-        let first = select! {
-            recv(inbox) -> order => order.ok(),
-            recv(life) -> _ => None,
-        };
-        let Some(first) = first else { break };
-        let orders: Vec<Order> = std::iter::once(first).chain(inbox.try_iter()).collect();
-        let result = save(orders.iter().any(|order| order.is_durable));
+/// A store, who asks for saves, and what of a save is under way.
+pub struct Keeper {
+    store: Box<dyn Store>,
+    inbox: Receiver<Order>,
+    keeping: Keeping,
+    shared: Arc<Shared>,
+}
+
+impl Keeper {
+    pub fn new(store: Box<dyn Store>, inbox: Receiver<Order>, shared: &Arc<Shared>) -> Keeper {
+        Keeper { store, inbox, keeping: Keeping::default(), shared: Arc::clone(shared) }
+    }
+
+    /// The thread's life.
+    pub fn run(mut self, life: &Receiver<Infallible>) {
+        loop {
+            let first = select! {
+                recv(self.inbox) -> order => order.ok(),
+                recv(life) -> _ => None,
+            };
+            let Some(first) = first else { break };
+            #[cfg(feature = "fault-injection")]
+            crate::base::faults::turn();
+            self.save_for(Some(first));
+        }
+        self.end();
+    }
+
+    /// Saves for whoever has asked.
+    fn save_for(&mut self, first: Option<Order>) {
+        let orders: Vec<Order> = first.into_iter().chain(self.inbox.try_iter()).collect();
+        let result = self.save(orders.iter().any(|order| order.is_durable));
         orders.into_iter().for_each(|order| (order.reply)(result.clone()));
     }
-    let result = save(true);
-    if let Err(text) = &result {
-        log::error!(target: "bowline::store", "what has changed since the last save is lost: {text}");
+
+    /// The last save.
+    pub fn end(&mut self) {
+        let result = self.save(true);
+        if let Err(text) = &result {
+            log::error!(target: "bowline::store", "what has changed since the last save is lost: {text}");
+        }
+        self.inbox.try_iter().for_each(|order| (order.reply)(result.clone()));
     }
-    inbox.try_iter().for_each(|order| (order.reply)(result.clone()));
+
+    fn save(&mut self, is_durable: bool) -> Result<(), String> {
+        save(&mut *self.store, &mut self.keeping, is_durable, &self.shared)
+    }
+}
+
+/// On a memory network.
+impl Worker for Keeper {
+    fn wish(&self, now: Time) -> Option<Time> {
+        self.has_input().then_some(now)
+    }
+
+    fn turn(&mut self) {
+        self.save_for(None);
+    }
+
+    fn has_input(&self) -> bool {
+        !self.inbox.is_empty()
+    }
 }
 
 /// Saves what has changed.
@@ -80,16 +139,16 @@ fn save(store: &mut dyn Store, keeping: &mut Keeping, is_durable: bool, shared: 
     let unix = shared.clock.unix_seconds(now);
     keeping.begin();
     loop {
-        let piece = keeping.piece(now, unix, is_durable, &mut shared.pool.lock());
+        let piece = shared.change_pool(|pool| keeping.piece(now, unix, is_durable, pool));
         let Some(piece) = piece else { return Ok(()) };
         let result = contained(|| store.save(&piece, is_durable));
-        let after = keeping.saved(&piece, is_durable, result, &mut shared.pool.lock());
+        let after = shared.change_pool(|pool| keeping.saved(&piece, is_durable, result, pool));
         match after {
             After::More => {}
             After::Anew(fault) => {
                 log::error!(target: "bowline::store", "the store, of which all that is known is saved anew: {fault}");
                 if let StoreFault::Damaged { aside, text } = fault {
-                    shared.routes.main().notify(Notice::StoreSetAside { path: aside, text });
+                    shared.routes.notify(Notice::StoreSetAside { path: aside, text });
                 }
             }
             After::Done => return Ok(()),
@@ -102,4 +161,24 @@ fn save(store: &mut dyn Store, keeping: &mut Keeping, is_durable: bool, shared: 
 pub fn contained<T>(work: impl FnOnce() -> Result<T, StoreFault>) -> Result<T, StoreFault> {
     let result = catch_unwind(AssertUnwindSafe(work));
     result.unwrap_or_else(|panic| Err(StoreFault::Io(format!("the store panicked: {}", shown(&panic_text(&*panic))))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_is_not_heard_is_told_why() {
+        let (keeper, inbox) = Storekeeper::new();
+        for _ in 0..WAITING_MAX {
+            assert!(keeper.try_ask(true, Box::new(drop)).is_ok());
+        }
+        assert!(matches!(keeper.try_ask(true, Box::new(drop)), Err((Refusal::Busy, _))));
+        let (said, heard) = bounded(1);
+        keeper.ask(false, Box::new(move |result| drop(said.try_send(result))));
+        assert_eq!(heard.try_recv(), Ok(Err("64 others wait for a save already".to_owned())));
+        drop(inbox);
+        assert!(matches!(keeper.try_ask(true, Box::new(drop)), Err((Refusal::Gone, _))));
+        assert!(Storekeeper::default().try_ask(true, Box::new(drop)).is_ok(), "there is nothing to save");
+    }
 }

@@ -1,11 +1,9 @@
 //! The control plane of a started node: its tables and machines, made from the settings, and how their inputs are made from what arrives.
 
 use super::builder::MetadataScore;
-use super::entropy::SystemEntropy;
 use super::node::Plan;
 use super::shared::Shared;
 use crate::base::address::Address;
-use crate::base::entropy::Entropy;
 use crate::base::reason::CloseReason;
 use crate::base::rng::Rng;
 use crate::base::throttle::LINES_MAX;
@@ -40,7 +38,7 @@ pub fn machines(plan: &Plan, own: Vec<Address>, rng: &Rng) -> Machines {
     let policy = Policy { grouping: plan.grouping.clone(), ..Policy::from(settings) };
     let mut pool = Pool::new(plan.identity.id(), policy, plan.ids.clone());
     let mut key = [0; 16];
-    SystemEntropy.fill(&mut key);
+    plan.entropy("book").fill(&mut key);
     pool.set_book_key(key);
     pool.set_own_addresses(own);
     pool.set_own_versions(plan.hello.application_versions.clone());

@@ -92,6 +92,8 @@ pub struct Book {
     /// Addresses that this node listens on or is dialed at.
     own: BTreeSet<SocketAddr>,
     selves: VecDeque<SocketAddr>,
+    /// What was added since somebody looked, if anybody wants to know.
+    pub(super) additions: Option<Vec<SocketAddr>>,
     /// Rows that are not as they were saved.
     pub(super) marks: Marks<SocketAddr>,
 }
@@ -114,6 +116,7 @@ impl Book {
             healthy_changes: 0,
             own: BTreeSet::new(),
             selves: VecDeque::new(),
+            additions: None,
             marks: Marks::default(),
         }
     }
@@ -509,6 +512,9 @@ impl Book {
 
     pub(super) fn insert(&mut self, point: Point) {
         let (at, keys) = (point.at, Keys::of(&point));
+        if let Some(additions) = &mut self.additions {
+            additions.push(at);
+        }
         self.points.insert(at, point);
         self.marks.note(at);
         self.reindex(at, Keys::default(), keys);

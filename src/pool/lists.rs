@@ -154,6 +154,10 @@ impl Names {
         }
     }
 
+    fn len(&self) -> usize {
+        self.peers.len() + self.nets.len()
+    }
+
     fn iter(&self) -> impl Iterator<Item = (Subject, &Entry)> {
         self.behind(None)
     }
@@ -391,6 +395,11 @@ impl Lists {
 
     pub fn banned(&self) -> impl Iterator<Item = (Subject, &Entry)> {
         self.banned.iter()
+    }
+
+    /// Bans.
+    pub fn banned_count(&self) -> usize {
+        self.banned.len()
     }
 
     pub fn trusted(&self) -> impl Iterator<Item = (Subject, &Entry)> {

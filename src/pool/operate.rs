@@ -224,6 +224,17 @@ impl Pool {
         links
     }
 
+    /// From now on `take_additions` says which addresses were added.
+    pub fn tell_additions(&mut self) {
+        self.points.additions.get_or_insert_default();
+    }
+
+    /// Addresses that were added since the last call and are still known, each with who is said to answer there.
+    pub fn take_additions(&mut self) -> Vec<Address> {
+        let added = self.points.additions.as_mut().map(std::mem::take).unwrap_or_default();
+        added.into_iter().filter_map(|at| self.points.get(at).map(Point::address)).collect()
+    }
+
     /// What the door has to know, if that has changed: bans and trust at once, the greylist once a second, for it may be long.
     pub fn take_shut(&mut self, now: Time) -> Option<Shut> {
         let is_nobody_awaited = || !self.knows_identities() && self.nameless_persistents().next().is_none();
@@ -332,6 +343,13 @@ impl Pool {
     /// Open links, with the scores of `now`.
     pub fn peers(&self, now: Time) -> Vec<PeerInfo> {
         self.slots.iter().filter(|slot| slot.is_open()).filter_map(|slot| self.info(now, slot)).collect()
+    }
+
+    /// A link of an admitted peer, with its score of `now`. One that is not open here yet opens now.
+    pub fn peer(&self, now: Time, link: LinkId) -> Option<PeerInfo> {
+        let slot = self.slots.get(link)?;
+        let info = self.info(now, slot)?;
+        Some(if slot.is_open() { info } else { PeerInfo { since: now, ..info } })
     }
 
     /// What a peer's score makes of its share of the bandwidth.

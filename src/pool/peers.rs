@@ -269,6 +269,21 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_known_from_its_admission_on() {
+        let mut bench = Bench::new(policy());
+        let link = bench.arrive(1).expect("may come");
+        bench.pool.persistent_peers.insert(peer(1));
+        assert!(bench.pool.peer(bench.now, link).is_none(), "nobody knows yet who it is");
+        bench.introduce(link, 1);
+        let later = bench.now + Duration::from_secs(1);
+        assert!(bench.pool.peers(later).is_empty());
+        let opening = bench.pool.peer(later, link).expect("it was admitted");
+        assert!(opening.is_persistent && (opening.id, opening.since) == (peer(1), later));
+        bench.pool.open(later, link);
+        assert_eq!(bench.pool.peer(later + Duration::from_secs(1), link).map(|open| open.since), Some(later));
+    }
+
+    #[test]
     fn the_last_failures_of_an_identity_are_known_with_their_causes() {
         let mut bench = Bench::new(policy());
         let failures = |bench: &Bench| {

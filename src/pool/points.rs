@@ -13,6 +13,7 @@ use crate::base::sizes;
 use crate::base::time::Time;
 use crate::wire::hello::Capability;
 use std::cmp::Reverse;
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -57,6 +58,15 @@ pub enum Source {
     Own,
     /// A peer in this group.
     Group(Group),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Own => f.write_str("own"),
+            Source::Group(group) => group.fmt(f),
+        }
+    }
 }
 
 /// One known address.

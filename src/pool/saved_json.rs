@@ -79,16 +79,12 @@ pub fn row(change: &Change) -> Option<String> {
 
 fn point_row(point: &SavedPoint) -> Line {
     let capability = |one: &Capability| Value::pair(Value::text(&one.name), Value::Number(one.value.into()));
-    let source = match point.source {
-        Source::Own => "own".to_owned(),
-        Source::Group(group) => group.to_string(),
-    };
     Line::of("point")
         .text("at", point.at)
         .text_if("peer", point.peer)
         .list("capabilities", point.capabilities.iter().map(capability).collect())
         .switch("own_word", point.is_own_word)
-        .text("source", source)
+        .text("source", point.source)
         .text("proof", proof_name(point.proof))
         .switch("tried", point.is_tried)
         .number_if("attempts", Some(point.attempts).filter(|count| *count > 0))

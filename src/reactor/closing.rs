@@ -79,6 +79,8 @@ impl Engine {
         core.drop_control(conn);
         conn.paused_since = None;
         conn.tail = Vec::new();
+        // What has not left by now never will: whoever waits for that is told of the end, not of a goodbye that was written.
+        conn.flushes = Vec::new();
         if let Some(mut session) = conn.session.take().filter(|_| may_speak) {
             // A reason that the session does not know of yet: it says so, and seals nothing that was just reported as unsent.
             session.close(reason);
@@ -97,7 +99,7 @@ impl Engine {
     /// The node stops: no new connections, half-open ones end, open ones send what is queued and say goodbye.
     pub(super) fn begin_drain(&mut self, deadline: Time, net: &mut impl Net) {
         self.core.draining = Some(deadline);
-        self.core.listeners.drain(..).for_each(|(listener, _)| net.unlisten(listener));
+        self.stop_listening(net);
         self.core.dials.iter_mut().for_each(|dial| dial.closed = Some(CloseReason::Stopped));
         for conn in self.conns.values_mut() {
             if let Some(link) = &conn.link {
@@ -114,12 +116,8 @@ impl Engine {
     pub(super) fn drain(&mut self, net: &mut impl Net) {
         let Some(deadline) = self.core.draining else { return };
         let is_over = self.core.ambient.now >= deadline;
-        let has_sent = |conn: &Conn| {
-            let is_empty = !conn.has_mail && !conn.is_mail_left && conn.unwritten() == 0;
-            is_empty && conn.session.as_ref().is_none_or(|session| session.unsent() == (0, 0))
-        };
         let speaking = self.conns.values().filter(|conn| matches!(conn.stage, Stage::Speaking));
-        let done: Vec<LinkId> = speaking.filter(|conn| is_over || has_sent(conn)).map(|conn| conn.id).collect();
+        let done: Vec<LinkId> = speaking.filter(|conn| is_over || conn.has_sent()).map(|conn| conn.id).collect();
         done.into_iter().for_each(|id| self.dismiss(id, CloseReason::Stopped, net));
         if is_over {
             // The goodbye got its chance with one write; a peer that does not read cannot hold the stop up.

@@ -8,6 +8,7 @@ use crate::base::peer::PeerId;
 use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::base::verdict::Direction;
+use crate::bus::command::Flush;
 use crate::bus::link::Link;
 use crate::flow::batch::{Removed, Ticket};
 use crate::session::dialect::Dialect;
@@ -63,6 +64,8 @@ pub struct Conn {
     pub tail: Vec<u8>,
     /// True if `tail` may hold something complete: the session was waiting when it was left.
     pub is_tail_fresh: bool,
+    /// Callers that wait until everything has been written. Those whose time is over go when the next one comes.
+    pub flushes: Vec<Flush>,
     /// Sealed bytes; those before `out_at` are written.
     pub out: Vec<u8>,
     pub out_at: usize,
@@ -100,6 +103,12 @@ impl Conn {
         self.out.len() - self.out_at
     }
 
+    /// True if nothing waits to be sent, and the system has every byte.
+    pub fn has_sent(&self) -> bool {
+        let is_empty = !self.has_mail && !self.is_mail_left && self.unwritten() == 0;
+        is_empty && self.session.as_ref().is_none_or(|session| session.unsent() == (0, 0))
+    }
+
     /// A connection that has just begun.
     pub fn new(id: LinkId, seat: usize, direction: Direction, remote: SocketAddr, limits: &Limits, now: Time) -> Conn {
         let (stage, timeout) = match direction {
@@ -126,6 +135,7 @@ impl Conn {
             is_mail_left: false,
             tail: Vec::new(),
             is_tail_fresh: false,
+            flushes: Vec::new(),
             out: Vec::new(),
             out_at: 0,
             is_readable: false,

@@ -19,10 +19,11 @@ use crate::base::time::Time;
 use crate::base::verdict::Direction;
 use crate::bus::bell::Bell;
 use crate::bus::command::Command;
-use crate::bus::counters::NodeCounters;
+use crate::bus::counters::{NodeCounters, Traffic};
 use crate::bus::door::Door;
 use crate::bus::fate::News;
 use crate::bus::link::Link;
+use crate::bus::listening::Listening;
 use crate::bus::report::{Control, Report};
 use crate::bus::roster::Roster;
 use crate::bus::routes::Routes;
@@ -52,6 +53,21 @@ pub trait Dialects: Send {
     fn application_versions(&self) -> &[u32] {
         &[]
     }
+    /// The node listens there from now on: what it says of itself in new connections follows.
+    ///
+    /// # Errors
+    /// What is too long to be said; nothing has changed then.
+    fn listens(&mut self, _at: &[SocketAddr]) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// An address at which connections are accepted.
+pub(super) struct Listener {
+    pub number: u32,
+    pub at: SocketAddr,
+    /// A connection may be waiting there.
+    pub waits: bool,
 }
 
 /// The reactor's ends of all mailboxes.
@@ -64,7 +80,9 @@ pub struct Ports {
     pub routes: Arc<Routes>,
     pub roster: Arc<Roster>,
     pub counters: Arc<NodeCounters>,
+    pub traffic: Arc<Traffic>,
     pub door: Arc<Door>,
+    pub listening: Arc<Listening>,
     pub ids: LinkIds,
 }
 
@@ -143,8 +161,7 @@ pub(super) struct Core {
     pub news: Vec<News>,
     pub arrived_since: Time,
     pub mail: Vec<LinkId>,
-    /// Listeners, and whether a connection may be waiting there.
-    pub listeners: Vec<(u32, bool)>,
+    pub listeners: Vec<Listener>,
     /// Accepting rests until then: no descriptors, or no room.
     pub accept_rest: Option<Time>,
     /// Dials that wait for room.
@@ -152,6 +169,8 @@ pub(super) struct Core {
     /// Links that wait for exchange to take their control messages.
     pub paused: VecDeque<LinkId>,
     pub draining: Option<Time>,
+    /// The node stops: no listener is opened or closed any more.
+    pub listens_no_more: bool,
     /// Accepted connections that are not open yet.
     pub half_open: usize,
 }
@@ -190,6 +209,7 @@ impl Engine {
             dials: VecDeque::new(),
             paused: VecDeque::new(),
             draining: None,
+            listens_no_more: false,
             half_open: 0,
         };
         Engine { conns: BTreeMap::new(), core }
@@ -198,11 +218,6 @@ impl Engine {
     /// Capacity that the report channel must have for `conns_max` connections.
     pub const fn reports_max(conns_max: usize) -> usize {
         limits::reports_max(conns_max)
-    }
-
-    /// Connections accepted at `listener` belong to this engine from now on.
-    pub fn add_listener(&mut self, listener: u32) {
-        self.core.listeners.push((listener, true));
     }
 
     /// Connections of any stage.
@@ -258,7 +273,8 @@ impl Engine {
     fn note(&mut self, net: &mut impl Net, ready: Ready) {
         let id = match ready.source {
             Source::Listener(number) => {
-                self.core.listeners.iter_mut().filter(|(known, _)| *known == number).for_each(|(_, waits)| *waits = true);
+                let of_this = self.core.listeners.iter_mut().filter(|listener| listener.number == number);
+                of_this.for_each(|listener| listener.waits = true);
                 return;
             }
             Source::Link(id) => id,
@@ -319,10 +335,17 @@ impl Engine {
                 // Who does not wait any more needs no answer; who gets none knows that the link is gone.
                 core.channel_stats(conn).map(|stats| answer.try_send(stats));
             }),
+            Command::Flush { link, flush } => self.with(link, net, |core, conn| {
+                // What was pushed before is in the mailbox, and its bell may ring later than this.
+                conn.has_mail = true;
+                conn.flushes.retain(|flush| flush.waits.strong_count() > 0);
+                conn.flushes.push(flush);
+                core.settle(conn);
+            }),
             Command::Close { link, reason } => self.dismiss(link, reason, net),
-            Command::StopListening => {
-                self.core.listeners.drain(..).for_each(|(listener, _)| net.unlisten(listener));
-            }
+            Command::Listen { at, answer } => self.listen(at, &answer, net),
+            Command::Unlisten { at, answer } => self.unlisten(at, &answer, net),
+            Command::StopListening => self.stop_listening(net),
             Command::Drain { deadline } => self.begin_drain(deadline, net),
         }
     }
@@ -454,7 +477,7 @@ impl Engine {
         if is_over && self.conns.is_empty() {
             return Next::Ended;
         }
-        let accepts = core.accept_rest.is_none() && core.listeners.iter().any(|(_, waits)| *waits);
+        let accepts = core.accept_rest.is_none() && core.listeners.iter().any(|listener| listener.waits);
         let moves = [read, write].iter().any(|turn| matches!(turn, Turn::Move { .. }));
         let mail = !core.mail.is_empty() || !core.arrived.is_empty();
         if moves || mail || accepts || !core.ports.commands.is_empty() {

@@ -111,6 +111,8 @@ impl Net for MioNet {
         }
         socket.bind(&SockAddr::from(at))?;
         socket.listen(self.backlog)?;
+        // What is accepted takes this over: links must not keep the port from whoever listens there next.
+        socket.set_reuse_address(true)?;
         let mut socket = TcpListener::from_std(socket.into());
         register_listener(self.poll.registry(), &mut socket, listener)?;
         let bound = socket.local_addr()?;

@@ -5,6 +5,7 @@ pub mod conn;
 pub mod engine;
 mod fates;
 pub mod limits;
+mod listening;
 pub mod mio_net;
 pub mod native;
 pub mod net;

@@ -36,6 +36,11 @@ impl Dialects for Native {
         self.0.profile.identity.id()
     }
 
+    fn listens(&mut self, at: &[SocketAddr]) -> Result<(), String> {
+        self.0 = Arc::new(self.0.listening_at(at).map_err(|error| error.to_string())?);
+        Ok(())
+    }
+
     fn application_versions(&self) -> &[u32] {
         &self.0.profile.hello.application_versions
     }

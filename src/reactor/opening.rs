@@ -2,7 +2,7 @@
 //! carries out what welcome decides and decides nothing itself.
 
 use super::conn::{Conn, Stage};
-use super::engine::{Core, Engine, WaitingDial};
+use super::engine::{Core, Engine, Listener, WaitingDial};
 use super::limits::TURN_ACCEPTS;
 use super::net::Net;
 use crate::base::limits::REPORTS_PER_LINK;
@@ -138,7 +138,7 @@ impl Engine {
         self.core.accept_rest = None;
         for at in 0..self.core.listeners.len() {
             for _ in 0..TURN_ACCEPTS {
-                let (listener, waits) = self.core.listeners[at];
+                let Listener { number: listener, waits, .. } = self.core.listeners[at];
                 if !waits || self.core.accept_rest.is_some() {
                     break;
                 }
@@ -167,7 +167,7 @@ impl Engine {
                 let conn = self.conns.get_mut(&id).expect("it was just inserted");
                 self.core.settle(conn);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.core.listeners[at].1 = false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.core.listeners[at].waits = false,
             Err(error) if is_out_of_files(&error) => {
                 self.core.ports.counters.accept_no_files.add(1);
                 net.shed(listener);

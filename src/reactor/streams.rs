@@ -34,6 +34,12 @@ impl Core {
             conn.armed = at;
             self.timers.arm(at, conn.id);
         }
+        if !conn.flushes.is_empty() && conn.has_sent() {
+            // Who does not wait any more needs no answer.
+            for flush in conn.flushes.drain(..) {
+                let _ = flush.done.try_send(());
+            }
+        }
     }
 
     /// Reads once, at most `bytes_max`, and takes in what came. Gives the bytes moved beside the result.
@@ -141,6 +147,12 @@ impl Core {
             link.counters.messages_in.add(messages as u64);
             self.ports.counters.messages_in.add(messages as u64);
             self.ports.counters.payload_in.add(payload as u64);
+            for batch in &self.intake.batches {
+                if let Some(traffic) = batch.channel.and_then(|channel| self.ports.traffic.on(channel)) {
+                    traffic.messages_in.add(batch.entries.len() as u64);
+                    traffic.bytes_in.add(batch.bytes.len() as u64);
+                }
+            }
             // Handed on together: a receiver that sleeps is woken once for much instead of often for little.
             if self.arrived.is_empty() {
                 self.arrived_since = self.ambient.now;
@@ -281,6 +293,10 @@ impl Core {
                 if !pending.is_empty() && session.is_drained(lane) {
                     messages += pending.len() as u64;
                     payload += pending.bytes() as u64;
+                    if let Some(traffic) = self.ports.traffic.on(channels[lane].id) {
+                        traffic.messages_out.add(pending.len() as u64);
+                        traffic.bytes_out.add(pending.bytes() as u64);
+                    }
                     pending.hand_on(now);
                     session.refill(lane, pending);
                 }

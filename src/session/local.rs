@@ -7,6 +7,7 @@ use crate::base::limits::{
     CHANNELS_MAX, DISCOVER_BYTES_MAX, FRAME_MAX, FRAME_MIN, MESSAGE_BYTES_MAX, PEX_BYTES_MAX, TURN_BYTES_MIN, VERSION_MAX,
     VERSION_MIN,
 };
+use crate::base::peer::PeerId;
 use crate::crypto::hash;
 use crate::crypto::identity::Identity;
 use crate::crypto::record::Suite;
@@ -90,6 +91,8 @@ pub struct Profile {
     pub is_claiming: bool,
     /// Refuse dialers who do not show theirs.
     pub is_claim_required: bool,
+    /// The address that others should dial, wherever we listen.
+    pub advertise: Option<Address>,
     /// Where we accept connections; 0 if nowhere.
     pub listen_port: u16,
     /// The node-wide budget that reassembly is charged to.
@@ -111,6 +114,7 @@ impl Profile {
             allowances: Allowances::default(),
             is_claiming: false,
             is_claim_required: false,
+            advertise: None,
             listen_port: 0,
             pot: Pot::new(Budget::divide(256 << 20, 100)),
         }
@@ -120,11 +124,7 @@ impl Profile {
 impl Profile {
     /// The profile of a node with these settings that listens there. `hello` says the rest.
     pub fn of(settings: &Checked, identity: Identity, channels: &[Channel], hello: &Hello, listening: &[SocketAddr]) -> Profile {
-        let listen = match &settings.listen_advertise {
-            Some(address) => vec![address.clone()],
-            None => listening.iter().map(|at| Address::of(*at, Some(identity.id()))).collect(),
-        };
-        Profile {
+        let profile = Profile {
             pow_bits: settings.network_pow_bits,
             channels: channels.to_vec(),
             timeouts: Timeouts {
@@ -143,11 +143,27 @@ impl Profile {
             },
             is_claiming: settings.network_require_claim,
             is_claim_required: settings.network_require_claim,
-            listen_port: listen.first().map_or(0, |address| address.port),
+            advertise: settings.listen_advertise.clone(),
             pot: Pot::new(Budget::divide(settings.memory_messages_max, settings.links_max() as u64)),
-            hello: Hello { listen, ..hello.clone() },
+            hello: hello.clone(),
             ..Profile::new(identity, &settings.network_name)
-        }
+        };
+        profile.listening_at(listening)
+    }
+
+    /// The same, but we listen there.
+    fn listening_at(mut self, listening: &[SocketAddr]) -> Profile {
+        self.hello.listen = advertised(self.advertise.as_ref(), self.identity.id(), listening);
+        self.listen_port = self.hello.listen.first().map_or(0, |address| address.port);
+        self
+    }
+}
+
+/// Where a node says that it can be dialed: at `advertise`, or else where it listens.
+pub fn advertised(advertise: Option<&Address>, own: PeerId, listening: &[SocketAddr]) -> Vec<Address> {
+    match advertise {
+        Some(address) => vec![address.clone()],
+        None => listening.iter().map(|at| Address::of(*at, Some(own))).collect(),
     }
 }
 
@@ -225,6 +241,14 @@ impl Local {
         let network_id = hash::network_id(&profile.hello.network);
         let lanes = LaneTable::new(&channels);
         Ok(Local { profile, network_id, channels, hello_bytes, lanes })
+    }
+
+    /// The same node, listening there: sessions that begin from now on say so. Those that there are go on as they began.
+    ///
+    /// # Errors
+    /// A Hello that would be too long.
+    pub fn listening_at(&self, listening: &[SocketAddr]) -> Result<Local, LocalError> {
+        Local::new(self.profile.clone().listening_at(listening))
     }
 
     /// The lane of a channel: its index in `channels`.

@@ -254,6 +254,7 @@ impl Sum<'_> {
         self.add("book", points, POINT as u64, "known addresses");
         self.add("answers", points, POINT_IN_ANSWER as u64, "known addresses in the lists that answers are made from");
         self.add("published", points, POINT_PUBLISHED as u64, "known addresses in two lists of healthy ones");
+        self.add("groups", limits::GROUP_PLACES_MAX, in_tree(sizes::GROUP_PLACE) as u64, "places in groups of links");
         self.add("peers", limits::PEERS_MAX + settings.connections_max(), PEER as u64, "known identities");
         self.add("scores", limits::SCORES_MAX, SCORE as u64, "remembered scores");
         self.add("askers", limits::ASKERS_MAX, ASKER as u64, "identities whose discovery requests are counted");
@@ -395,6 +396,7 @@ mod tests {
             "local",
             "scores",
             "lists",
+            "groups",
             "budgets",
         ];
         let tested: BTreeSet<&str> = by_settings.iter().map(|(name, _)| *name).chain(by_others).collect();

@@ -133,7 +133,7 @@ impl Host {
             _ => None,
         });
         for notice in notices.into_iter().chain(ended) {
-            self.routes.main().notify(notice);
+            self.routes.notify(notice);
         }
         if jobs.contains(&Job::Measure) {
             jobs.retain(|job| *job != Job::Measure);

@@ -192,11 +192,20 @@ fn pool(settings: &Checked, own: PeerId, ids: LinkIds, at: Vec<Address>, mut rng
     pool
 }
 
-/// The reactor of a node.
-fn engine(settings: &Checked, limits: Limits, ports: Ports, local: &Arc<Local>, mut entropy: Rng) -> Engine {
+/// The reactor of a node that listens there.
+fn engine(
+    settings: &Checked,
+    limits: Limits,
+    ports: Ports,
+    local: &Arc<Local>,
+    listening: &[SocketAddr],
+    mut entropy: Rng,
+) -> Engine {
     let gate = Gate::of(&mut entropy, settings);
     let dialects = Box::new(Native::new(Arc::clone(local)));
-    Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO + PAST)
+    let mut engine = Engine::new(limits, ports, dialects, gate, Box::new(entropy), Time::ZERO + PAST);
+    (0..).zip(listening).for_each(|(listener, at)| engine.add_listener(listener, *at));
+    engine
 }
 
 /// Listens at every address, numbered in order.
@@ -244,8 +253,7 @@ impl Host {
         listen(id, &listening, network)?;
         let limits = Limits::of(&settings, None);
         let ((commands, orders), (control, controls)) = (bounded(COMMANDS_MAX), bounded(CONTROL_MAX));
-        let conns_max = limits.conns_max;
-        let (report, reports) = bounded(Engine::reports_max(conns_max));
+        let (conns_max, (report, reports)) = (limits.conns_max, bounded(Engine::reports_max(limits.conns_max)));
         let (bell, is_rung) = bell();
         let (routes, is_readable) = routes(&bell);
         let (roster, counters, ids) = (Arc::new(Roster::default()), Arc::new(NodeCounters::default()), LinkIds::default());
@@ -257,11 +265,12 @@ impl Host {
             routes: Arc::clone(&routes),
             roster: Arc::clone(&roster),
             counters: Arc::clone(&counters),
+            traffic: Arc::default(),
             door: Arc::default(),
+            listening: Arc::default(),
             ids: ids.clone(),
         };
-        let mut engine = engine(&settings, limits, ports, &local, rng.fork("entropy"));
-        (0..listening.len() as u32).for_each(|listener| engine.add_listener(listener));
+        let engine = engine(&settings, limits, ports, &local, &listening, rng.fork("entropy"));
         Ok(Host {
             id,
             identity: identity.id(),

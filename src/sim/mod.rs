@@ -17,4 +17,5 @@ pub mod stories;
 mod streams;
 pub mod talk;
 pub mod trace;
+mod ways;
 pub mod world;

@@ -6,7 +6,7 @@
 //! change and only to who ran out, a reset overtakes what has not left yet.
 
 use super::agenda::Agenda;
-use super::pipe::Weather;
+use super::pipe::{Way, Weather};
 use super::port::Port;
 use super::streams::{EndId, Happening, Phase, Stream};
 use super::trace::{Event, Trace, What};
@@ -53,6 +53,12 @@ pub(super) struct Station {
     pub sockets_max: usize,
 }
 
+impl Station {
+    fn new(addresses: &[IpAddr]) -> Station {
+        Station { addresses: addresses.to_vec(), next_port: PORTS, sockets_max: usize::MAX, ..Station::default() }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Listener {
     pub at: SocketAddr,
@@ -74,7 +80,12 @@ pub struct Network {
     pub(super) streams_made: u64,
     agenda: Agenda<Happening>,
     /// Ways that nothing passes.
-    cuts: BTreeSet<(HostId, HostId)>,
+    pub(super) cuts: BTreeSet<(HostId, HostId)>,
+    /// Nothing passes between any two hosts.
+    pub(super) is_all_cut: bool,
+    /// Ways that are not as the weather, and how all others are, if they are not either.
+    pub(super) ways: BTreeMap<(HostId, HostId), Way>,
+    pub(super) way_of_others: Option<Way>,
     trace: Trace,
     /// Hosts with something ready, if nobody was told of them.
     touched: Vec<HostId>,
@@ -94,20 +105,58 @@ impl Network {
             streams_made: 0,
             agenda: Agenda::default(),
             cuts: BTreeSet::new(),
+            is_all_cut: false,
+            ways: BTreeMap::new(),
+            way_of_others: None,
             trace: Trace::default(),
             touched: Vec::new(),
         }
     }
 
-    /// Adds a host. An address that another host has stays that one's.
-    pub fn add(&mut self, addresses: &[IpAddr]) -> HostId {
-        let host = HostId(u16::try_from(self.stations.len()).expect("a simulated network has fewer than 65,536 hosts"));
+    /// Adds a host. An address that another host has stays that one's. `None` if there are 65,536 already.
+    pub fn add(&mut self, addresses: &[IpAddr]) -> Option<HostId> {
+        let host = HostId(u16::try_from(self.stations.len()).ok()?);
         for address in addresses {
             self.by_address.entry(*address).or_insert(host);
         }
-        let (addresses, next_port, sockets_max) = (addresses.to_vec(), PORTS, usize::MAX);
-        self.stations.push(Station { addresses, next_port, sockets_max, ..Station::default() });
-        host
+        self.stations.push(Station::new(addresses));
+        Some(host)
+    }
+
+    /// A host has no address any more, until it is given some.
+    pub(crate) fn take_addresses(&mut self, host: HostId) {
+        for address in std::mem::take(&mut self.station(host).addresses) {
+            if self.by_address.get(&address) == Some(&host) {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+
+    /// Forgets a host that nobody uses any more: there is a new one with its id, without addresses, and all ways to it are as to others. False
+    /// while a stream remembers it.
+    pub(crate) fn renew(&mut self, host: HostId) -> bool {
+        if self.streams.values().any(|stream| stream.ends.iter().any(|end| end.host == host)) {
+            return false;
+        }
+        *self.station(host) = Station::new(&[]);
+        let is_another = |(from, to): &(HostId, HostId)| *from != host && *to != host;
+        self.by_address.retain(|_, owner| *owner != host);
+        self.latencies.retain(|pair, _| is_another(pair));
+        self.ways.retain(|pair, _| is_another(pair));
+        self.cuts.retain(is_another);
+        true
+    }
+
+    /// An address is this host's from now on, and no other's.
+    pub(crate) fn give(&mut self, host: HostId, address: IpAddr) {
+        let before = self.by_address.insert(address, host);
+        if before == Some(host) {
+            return;
+        }
+        if let Some(before) = before {
+            self.station(before).addresses.retain(|has| *has != address);
+        }
+        self.station(host).addresses.push(address);
     }
 
     /// The network as one host sees it.
@@ -243,7 +292,7 @@ impl Network {
     }
 
     /// A host for which something became ready since it was asked for last.
-    pub(super) fn take_touched(&mut self) -> Option<HostId> {
+    pub(crate) fn take_touched(&mut self) -> Option<HostId> {
         self.touched.pop()
     }
 
@@ -272,7 +321,7 @@ impl Network {
 
     pub(super) fn is_cut(&self, from: HostId, to: HostId) -> bool {
         let is_dark = |host: HostId| self.stations[usize::from(host.0)].is_dark;
-        is_dark(from) || is_dark(to) || self.cuts.contains(&(from, to))
+        is_dark(from) || is_dark(to) || self.is_all_cut && from != to || self.cuts.contains(&(from, to))
     }
 
     pub(super) fn make_ready(&mut self, host: HostId, ready: Ready) {

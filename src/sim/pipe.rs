@@ -110,6 +110,18 @@ impl Weather {
     }
 }
 
+/// How one direction between two hosts behaves, where it is not as the weather.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Way {
+    pub latency: Duration,
+    /// Every piece takes up to so much longer. Order is kept.
+    pub jitter: Duration,
+    /// Bytes a second of each stream; 0 = no limit.
+    pub rate: u64,
+    /// Of a million pieces so many are lost for good: their stream is reset. Of as many first packets of dials as many are sent again.
+    pub loss_ppm: u32,
+}
+
 /// What travels.
 #[derive(Debug)]
 pub(super) enum Freight {
@@ -139,6 +151,8 @@ pub(super) struct Pipe {
     pub room: usize,
     pub capacity: usize,
     pub latency: Duration,
+    /// Its own character; `None`: as the weather.
+    pub way: Option<Way>,
     /// When the line has put everything on its way.
     line_free: Time,
     last_arrival: Time,
@@ -156,6 +170,7 @@ impl Pipe {
             room: weather.buffer_bytes.max(1),
             capacity: weather.buffer_bytes.max(1),
             latency,
+            way: None,
             line_free: Time::ZERO,
             last_arrival: Time::ZERO,
             blocked_since: None,
@@ -163,10 +178,16 @@ impl Pipe {
         }
     }
 
+    /// Behaves like this from now on; what is under way arrives as it was to.
+    pub fn go(&mut self, way: Way) {
+        (self.latency, self.way) = (way.latency, Some(way));
+    }
+
     /// Takes as many of `bytes` as there is room for, and gives the moments at which their pieces arrive.
     pub fn write(&mut self, now: Time, bytes: &[u8], weather: &Weather, rng: &mut Rng) -> (usize, Vec<Time>) {
         let taken = bytes.len().min(self.room);
         self.room -= taken;
+        let (jitter, rate) = self.way.map_or((weather.jitter, weather.rate), |way| (way.jitter, way.rate));
         let mut rest = &bytes[..taken];
         let mut arrivals = Vec::new();
         while !rest.is_empty() {
@@ -175,10 +196,10 @@ impl Pipe {
             let len = if rng.percent(50) { most } else { 1 + rng.index(most) };
             let (piece, later) = rest.split_at(len);
             rest = later;
-            let sending = (len as u64 * 1_000_000_000).checked_div(weather.rate).unwrap_or(0);
+            let sending = (len as u64 * 1_000_000_000).checked_div(rate).unwrap_or(0);
             let leaves = self.line_free.max(now);
             self.line_free = leaves + Duration::from_nanos(sending);
-            let late = Duration::from_nanos(rng.below(nanos(weather.jitter) + 1));
+            let late = Duration::from_nanos(rng.below(nanos(jitter) + 1));
             arrivals.push(self.put(leaves, self.line_free + self.latency + late, Freight::Bytes(piece.to_vec())));
         }
         (taken, arrivals)

@@ -90,7 +90,12 @@ impl Network {
         let dialer = End::new(host, from, Some(link), Phase::Dialing);
         // Until somebody accepts it, the other end is nobody's. An address without a host never answers.
         let accepter = End::new(other.unwrap_or(host), to, None, Phase::Gone);
-        let pipes = [Pipe::new(latency, &self.weather), Pipe::new(latency, &self.weather)];
+        let mut pipes = [Pipe::new(latency, &self.weather), Pipe::new(latency, &self.weather)];
+        if let Some(other) = other.filter(|other| *other != host) {
+            self.way(host, other).into_iter().for_each(|way| pipes[0].go(way));
+            self.way(other, host).into_iter().for_each(|way| pipes[1].go(way));
+        }
+        let latency = pipes[0].latency;
         self.streams.insert(number, Stream { ends: [dialer, accepter], pipes, is_severed: false });
         if other.is_some() {
             self.schedule(self.now + latency, Happening::Knock(number, 0));
@@ -134,11 +139,12 @@ impl Network {
     pub(super) fn knock(&mut self, number: u64, before: u32) {
         let Some(stream) = self.streams.get(&number) else { return };
         let [dialer, accepter] = &stream.ends;
-        let (from, host, at, latency) = (dialer.host, accepter.host, accepter.at, stream.pipes[0].latency);
+        let (from, host, at, latency) = (dialer.host, accepter.host, accepter.at, stream.pipes[1].latency);
         let listens = |listener: &Listener| {
             listener.at.port() == at.port() && (listener.at.ip().is_unspecified() || listener.at.ip() == at.ip())
         };
-        let is_cut = stream.is_severed || self.is_cut(from, host) || self.host_at(at.ip()) != Some(host);
+        let way = stream.pipes[0].way;
+        let is_cut = stream.is_severed || self.is_cut(from, host) || self.host_at(at.ip()) != Some(host) || self.is_lost(way);
         if self.station(host).has_nat {
             // Nobody answers: the dial ends by the dialer's patience, or by its kernel's.
             return self.knock_again(number, before);
@@ -199,11 +205,16 @@ impl Network {
         if stream.is_severed || self.is_cut(stream.ends[1 - side].host, stream.ends[side].host) {
             return self.block((number, 1 - side));
         }
+        let is_lost = self.is_lost(stream.pipes[1 - side].way);
         let Some(stream) = self.streams.get_mut(&number) else { return };
         let Some(freight) = stream.pipes[1 - side].deliver(now) else { return };
         let (end, pipe) = (&mut stream.ends[side], &mut stream.pipes[1 - side]);
         let (host, link) = (end.host, end.link.unwrap_or_default());
         match freight {
+            Freight::Bytes(_) if is_lost => {
+                self.fail((number, side), ErrorKind::ConnectionReset);
+                self.reset((number, side));
+            }
             // Nobody is there: who sends must hear of it.
             Freight::Bytes(_) if end.phase == Phase::Gone || end.error.is_some() => self.reset((number, side)),
             Freight::Bytes(bytes) => {

@@ -234,7 +234,7 @@ impl World {
 
     pub(super) fn add_seat(&mut self, address: IpAddr) -> HostId {
         self.seats.push(Seat::default());
-        self.network.add(&[address])
+        self.network.add(&[address]).expect("a world has fewer than 65,536 hosts")
     }
 
     /// Starts a host again that was stopped, has crashed or went dark. It is the same identity, and remembers what its disk does.

@@ -5,7 +5,7 @@ use super::generated as proto;
 use super::scan::{self, NotProtobuf};
 use crate::base::address::{ADDRESS_TEXT_MAX, Address, AddressError};
 use crate::base::channel::ChannelId;
-use crate::base::limits::{CAPABILITIES_MAX, CHANNELS_MAX, HELLO_BYTES_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
+use crate::base::limits::{CAPABILITIES_MAX, CHANNELS_MAX, HELLO_BYTES_MAX, LISTENERS_MAX, MESSAGE_BYTES_MAX, NAME_BYTES_MAX};
 use crate::base::sizes;
 use crate::base::text::{is_name, shown};
 use prost::Message as _;
@@ -16,8 +16,6 @@ pub const AGENT_BYTES_MAX: usize = 128;
 pub const NETWORK_BYTES_MAX: usize = 128;
 /// Versions of the application's protocol that one Hello may name.
 pub const APPLICATION_VERSIONS_MAX: usize = 32;
-/// Listen addresses in one Hello: at their longest (350 bytes) they take a third of it.
-pub const LISTEN_MAX: usize = 8;
 /// Bytes of the application's metadata: half a Hello.
 pub const METADATA_BYTES_MAX: usize = 4 * 1_024;
 /// Smallest first credit of a channel: a quarter of it still carries the largest segment header and some bytes.
@@ -69,7 +67,7 @@ pub struct Hello {
 /// Largest Hello in memory: its texts are no longer than its encoding, and so many parts may stand beside them.
 const PARTS: usize = size_of::<Hello>()
     + APPLICATION_VERSIONS_MAX * size_of::<u32>()
-    + LISTEN_MAX * size_of::<Address>()
+    + LISTENERS_MAX * size_of::<Address>()
     + CHANNELS_MAX * size_of::<ChannelOffer>()
     + CAPABILITIES_MAX * size_of::<Capability>();
 const _: () = assert!(HELLO_BYTES_MAX + PARTS <= sizes::HELLO);
@@ -156,7 +154,7 @@ impl Hello {
         // A packed field may be cut in pieces, so its occurrences are counted as well as its elements.
         let lists = [
             (3, "application versions", APPLICATION_VERSIONS_MAX),
-            (4, "listen addresses", LISTEN_MAX),
+            (4, "listen addresses", LISTENERS_MAX),
             (5, "channels", CHANNELS_MAX),
             (6, "capabilities", CAPABILITIES_MAX),
         ];
@@ -188,7 +186,7 @@ impl Hello {
         at_most("agent bytes", self.agent.len(), AGENT_BYTES_MAX)?;
         at_most("network name bytes", self.network.len(), NETWORK_BYTES_MAX)?;
         at_most("application versions", self.application_versions.len(), APPLICATION_VERSIONS_MAX)?;
-        at_most("listen addresses", self.listen.len(), LISTEN_MAX)?;
+        at_most("listen addresses", self.listen.len(), LISTENERS_MAX)?;
         at_most("channels", self.channels.len(), CHANNELS_MAX)?;
         at_most("metadata bytes", self.metadata.len(), METADATA_BYTES_MAX)?;
         check_capabilities(&self.capabilities)?;

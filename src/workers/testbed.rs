@@ -258,8 +258,8 @@ impl World {
             }
             Command::Close { link, reason } => self.end(node, link, reason, Packet::End(reason)),
             Command::SetRates { .. } | Command::SetLinkRates { .. } | Command::SetWeight { .. } => {}
-            Command::Cancel { .. } | Command::Withdraw { .. } | Command::Inspect { .. } => {}
-            Command::StopListening | Command::Drain { .. } => {}
+            Command::Cancel { .. } | Command::Withdraw { .. } | Command::Inspect { .. } | Command::Flush { .. } => {}
+            Command::Listen { .. } | Command::Unlisten { .. } | Command::StopListening | Command::Drain { .. } => {}
         }
     }
 

@@ -85,3 +85,69 @@ fn what_is_out_of_range_is_told_and_changes_nothing() {
     a.stop(Duration::ZERO).expect("in time");
     assert!(matches!(a.set_bandwidth(0, 0), Err(Error::Stopped)));
 }
+
+/// Sends to a peer that takes nothing until nothing leaves any more.
+fn fill(from: &Node, link: LinkId) {
+    while from.flush(Some(link), Duration::from_millis(300)).is_ok() {
+        while from.try_send(link, CHAT, &[1; 60_000]).is_ok() {}
+    }
+}
+
+#[test]
+fn a_flush_ends_when_everything_has_left() {
+    let (a, b, link) = pair(&[]);
+    let c = built(&[]);
+    c.start().expect("a free port");
+    let other = a.connect(&c.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+    a.send(link, CHAT, b"hello").expect("room");
+    a.flush(Some(link), PATIENCE).expect("it leaves");
+    a.flush(None, PATIENCE).expect("nothing waits");
+    fill(&a, link);
+    let moment = Duration::from_millis(50);
+    for _ in 0..3 {
+        assert!(matches!(a.flush(Some(link), moment), Err(Error::Timeout)));
+        assert!(matches!(a.flush(None, Duration::ZERO), Err(Error::Timeout)));
+    }
+    a.flush(Some(other), PATIENCE).expect("the other link has nothing to do with it");
+    std::thread::scope(|scope| {
+        let all = scope.spawn(|| a.flush(None, PATIENCE));
+        std::thread::sleep(moment);
+        assert!(!all.is_finished());
+        while !all.is_finished() {
+            let _ = b.recv_timeout(Duration::from_millis(10));
+        }
+        all.join().expect("no panic").expect("all was taken");
+    });
+}
+
+#[test]
+fn a_flush_ends_with_its_link_and_with_the_node() {
+    let (a, _b, link) = pair(&[]);
+    let waiting = |link: Option<LinkId>, end: &dyn Fn()| {
+        std::thread::scope(|scope| {
+            let flush = scope.spawn(|| a.flush(link, PATIENCE));
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(!flush.is_finished());
+            end();
+            flush.join().expect("no panic")
+        })
+    };
+    fill(&a, link);
+    let close = || a.disconnect(link, CloseReason::Requested).expect("it is open");
+    let ended = waiting(Some(link), &close);
+    assert!(matches!(ended, Err(Error::NoLink(gone)) if gone == link), "{ended:?}");
+    assert!(matches!(a.flush(Some(link), PATIENCE), Err(Error::NoLink(_))));
+    let c = built(&[]);
+    c.start().expect("a free port");
+    let connect = || a.connect(&c.listen_addresses()[0].to_string(), PATIENCE).expect("a link");
+    let again = connect();
+    fill(&a, again);
+    let close = || a.disconnect(again, CloseReason::Requested).expect("it is open");
+    waiting(None, &close).expect("of all links, those that close are passed over");
+    wait_until("the link has ended at both ends", || c.find_peer(&a.id()).is_none());
+    fill(&a, connect());
+    let stop = || drop(a.stop(Duration::ZERO));
+    assert!(matches!(waiting(None, &stop), Err(Error::Stopped)));
+    assert!(matches!(a.flush(None, PATIENCE), Err(Error::Stopped)));
+    assert!(matches!(built(&[]).flush(None, PATIENCE), Err(Error::State(_))));
+}

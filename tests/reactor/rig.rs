@@ -12,6 +12,7 @@ use bowline::bus::bell::Bell;
 use bowline::bus::command::Command;
 use bowline::bus::counters::NodeCounters;
 use bowline::bus::door::Door;
+use bowline::bus::listening::Listening;
 use bowline::bus::queue::Queue;
 use bowline::bus::report::{Control, Report};
 use bowline::bus::roster::Roster;
@@ -254,6 +255,7 @@ pub struct Rig {
     pub roster: Arc<Roster>,
     pub counters: Arc<NodeCounters>,
     pub door: Arc<Door>,
+    pub listening: Arc<Listening>,
     pub start: Instant,
     pub next: Next,
 }
@@ -282,6 +284,7 @@ impl Rig {
         let counters = Arc::new(NodeCounters::default());
         let (bell, roster) = (Arc::new(Bell::new(Box::new(|| {}))), Arc::new(Roster::default()));
         let door: Arc<Door> = Arc::default();
+        let listening: Arc<Listening> = Arc::default();
         let ports = Ports {
             commands: orders,
             reports: report,
@@ -290,7 +293,9 @@ impl Rig {
             routes: Arc::new(Routes::new(Arc::new(Queue::new(Box::new(|_| {}))))),
             roster: Arc::clone(&roster),
             counters: Arc::clone(&counters),
+            traffic: Arc::default(),
             door: Arc::clone(&door),
+            listening: Arc::clone(&listening),
             ids: LinkIds::default(),
         };
         let mut rng = Rng::from_seed(1);
@@ -300,9 +305,9 @@ impl Rig {
         let mut net =
             Scarce { inner: MioNet::new(128).expect("descriptors"), failures: 0, shed: 0, is_full: false, found_full: None };
         let at = net.listen(0, "127.0.0.1:0".parse().expect("an address")).expect("a port");
-        engine.add_listener(0);
+        engine.add_listener(0, at);
         let (start, next) = (Instant::now(), Next::Now);
-        Rig { engine, net, at, commands, reports, control: controls, bell, roster, counters, door, start, next }
+        Rig { engine, net, at, commands, reports, control: controls, bell, roster, counters, door, listening, start, next }
     }
 
     pub fn now(&self) -> Time {
