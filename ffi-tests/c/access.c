@@ -49,6 +49,7 @@ static void a_ban_ends_the_link_and_keeps_the_peer_out(void)
     bowline_ban_info info;
     bowline_ban_info wrong = BOWLINE_BAN_INFO_INIT;
     bowline_error *err = NULL;
+    bowline_event event;
     char address[200];
     size_t closed = 0;
     start(node);
@@ -60,6 +61,11 @@ static void a_ban_ends_the_link_and_keeps_the_peer_out(void)
     CHECK_ERR(bowline_ban(node, id_text(other), 3600000, "for the \x1b test", &closed, &err), err);
     CHECK_INT(closed, 1);
     CHECK_INT(standing(node, &id, NULL), BOWLINE_STANDING_BANNED);
+    /* Until it has seen the end of its link, it has one there. */
+    event = await(other, BOWLINE_EV_PEER_CONNECTED);
+    release(&event);
+    event = await(other, BOWLINE_EV_PEER_DISCONNECTED);
+    release(&event);
     CHECK(bowline_connect_wait(other, address_text(node), 20000, &peer, NULL) != BOWLINE_OK);
     CHECK_OK(bowline_bans_snapshot(node, &list));
     info = only_entry(list);
