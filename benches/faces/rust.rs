@@ -1,92 +1,28 @@
 //! What is measured, through the Rust API. The programs in C and Go beside it do the same, step by step.
 
 use crate::harness::measure::{Figures, Trips, Window};
+use crate::harness::node::{self, CHANNEL, PATIENCE, receive_some};
 use crate::harness::task::{Cell, Task, Way};
-use bowline::{
-    Builder, Channel, ChannelId, Error, Event, Kind, LinkId, Message, Node, Outcome, RecvError, RequestId, generate_identity,
-};
+use bowline::{Event, Kind, LinkId, Message, Node, Outcome, RequestId};
 use bytes::Bytes;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-const CHANNEL: ChannelId = ChannelId(0x10);
 /// Events taken at once.
 const BATCH: usize = 256;
-/// Nothing here waits longer; the other end is gone then.
-const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The receiving end: counts messages, or answers requests until the link closes.
+/// The receiving end.
 pub fn receive(task: &Task, ready: impl FnOnce(SocketAddr)) -> Result<Figures, String> {
-    let node = start().map_err(|error| error.to_string())?;
-    ready(*node.listen_addresses().first().ok_or("the node listens nowhere")?);
-    let figures = match task.cell {
-        Cell::Throughput { .. } => count(task, &node),
-        Cell::RoundTrip { size, .. } => answer(size, &node),
-    };
-    // A drain would only wait for messages that nobody counts any more.
-    let _ = node.stop(Duration::ZERO);
-    figures
+    node::receive(task, BATCH, ready, answer)
 }
 
 /// The sending end.
 pub fn send(task: &Task, to: SocketAddr) -> Result<Figures, String> {
-    let node = start().map_err(|error| error.to_string())?;
-    let link = node.connect(&to.to_string(), PATIENCE).map_err(|error| error.to_string())?;
-    let figures = match task.cell {
-        Cell::Throughput { size, way } => pour(size, way, &node, link),
-        Cell::RoundTrip { size, at_once: 1 } => ask(task, size, &node, link),
-        Cell::RoundTrip { size, at_once } => ask_many(task, size, at_once, &node, link),
-    };
-    let _ = node.stop(Duration::ZERO);
-    figures
-}
-
-fn start() -> Result<Node, Error> {
-    let identity = generate_identity(0, &mut |_, _| true)?.ok_or(Error::NoIdentity)?;
-    let node = Builder::new()
-        .set("network.name", "bench")?
-        .set("network.pow_bits", "0")?
-        .set("network.allow_private", "true")?
-        .set("listen.addresses", "127.0.0.1:0")?
-        .set("discovery.bootstrap", "true")?
-        .identity(identity)
-        .channel(Channel::new(CHANNEL.0, "bench"))?
-        .build()?;
-    node.start()?;
-    Ok(node)
-}
-
-fn receive_some(node: &Node, events: &mut Vec<Event>) -> Result<(), String> {
-    match node.recv_batch(events, BATCH, Some(PATIENCE)) {
-        Ok(_) => Ok(()),
-        Err(RecvError::Timeout) => Err(format!("nothing came for {} s", PATIENCE.as_secs())),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn count(task: &Task, node: &Node) -> Result<Figures, String> {
-    let mut window = Window::new(task.warm_up, task.span);
-    let mut events = Vec::with_capacity(BATCH);
-    loop {
-        receive_some(node, &mut events)?;
-        let (mut messages, mut bytes) = (0, 0);
-        for event in events.drain(..) {
-            match event {
-                Event::Message(message) => {
-                    std::hint::black_box(message.body.first());
-                    messages += 1;
-                    bytes += message.body.len() as u64;
-                }
-                Event::Down(down) => return Err(format!("the link closed before the measurement ended: {}", down.reason)),
-                _ => {}
-            }
-        }
-        if messages > 0
-            && let Some(figures) = window.note(messages, bytes)
-        {
-            return Ok(figures);
-        }
-    }
+    node::send(to, |node, link| match task.cell {
+        Cell::Throughput { size, way } => pour(size, way, node, link),
+        Cell::RoundTrip { size, at_once: 1 } => ask(task, size, node, link),
+        Cell::RoundTrip { size, at_once } => ask_many(task, size, at_once, node, link),
+    })
 }
 
 /// Sends until the receiver has seen enough and closes.
@@ -118,7 +54,7 @@ fn answer(size: usize, node: &Node) -> Result<Figures, String> {
     let answer = vec![0x5a; size];
     let mut events = Vec::with_capacity(BATCH);
     loop {
-        receive_some(node, &mut events)?;
+        receive_some(node, &mut events, BATCH)?;
         for event in events.drain(..) {
             match event {
                 Event::Message(Message { link, channel, request: number, kind: Kind::Request, .. }) => {
@@ -158,7 +94,7 @@ fn ask_many(task: &Task, size: usize, at_once: usize, node: &Node, link: LinkId)
     let mut begun = (0..at_once).map(start).collect::<Result<Vec<_>, _>>()?;
     let mut events = Vec::with_capacity(BATCH);
     loop {
-        receive_some(node, &mut events)?;
+        receive_some(node, &mut events, BATCH)?;
         for event in events.drain(..) {
             let Event::Response(response) = event else { continue };
             let Outcome::Answer(answer) = response.outcome else { return Err(format!("no answer: {:?}", response.outcome)) };

@@ -2,82 +2,29 @@
 //! The application is the thread that calls: it sends message by message, and receives in batches.
 
 use crate::harness::measure::{Figures, Trips, Window};
+use crate::harness::node::{self, CHANNEL, PATIENCE, receive_some};
 use crate::harness::task::{Cell, Task};
-use bowline::{Builder, Channel, ChannelId, Error, Event, Node, RecvError, SendError, Sender, generate_identity};
+use bowline::{Event, Node, SendError, Sender};
 use bytes::Bytes;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-const CHANNEL: ChannelId = ChannelId(0x10);
 /// Events taken at once: what fits the caches together with what they point to.
 const BATCH: usize = 512;
-/// Nothing here waits longer; the other end is gone then.
-const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The receiving end: a node that listens and tells where through `ready`.
+/// The receiving end.
 pub fn receive(task: &Task, ready: impl FnOnce(SocketAddr)) -> Result<Figures, String> {
-    let node = start().map_err(|error| error.to_string())?;
-    ready(*node.listen_addresses().first().ok_or("the node listens nowhere")?);
-    let figures = match task.cell {
-        Cell::Throughput { .. } => count(task, &node),
-        Cell::RoundTrip { size, .. } => echo(size, &node),
-    };
-    // A drain would only wait for messages that nobody counts any more.
-    let _ = node.stop(Duration::ZERO);
-    figures
+    node::receive(task, BATCH, ready, echo)
 }
 
 /// The sending end.
 pub fn send(task: &Task, to: SocketAddr) -> Result<Figures, String> {
-    let node = start().map_err(|error| error.to_string())?;
-    let link = node.connect(&to.to_string(), PATIENCE).map_err(|error| error.to_string())?;
-    let sender = node.sender(link, CHANNEL).map_err(|error| error.to_string())?;
-    let figures = match task.cell {
-        Cell::Throughput { size, .. } => Ok(pour(size, &sender)),
-        Cell::RoundTrip { size, .. } => trips(task, size, &node, &sender),
-    };
-    let _ = node.stop(Duration::ZERO);
-    figures
-}
-
-fn start() -> Result<Node, Error> {
-    let identity = generate_identity(0, &mut |_, _| true)?.ok_or(Error::NoIdentity)?;
-    let node = Builder::new()
-        .set("network.name", "bench")?
-        .set("network.pow_bits", "0")?
-        .set("network.allow_private", "true")?
-        .set("listen.addresses", "127.0.0.1:0")?
-        .set("discovery.bootstrap", "true")?
-        .identity(identity)
-        .channel(Channel::new(CHANNEL.0, "bench"))?
-        .build()?;
-    node.start()?;
-    Ok(node)
-}
-
-fn count(task: &Task, node: &Node) -> Result<Figures, String> {
-    let mut window = Window::new(task.warm_up, task.span);
-    let mut events = Vec::with_capacity(BATCH);
-    loop {
-        receive_some(node, &mut events)?;
-        let (mut messages, mut bytes) = (0, 0);
-        for event in events.drain(..) {
-            match event {
-                Event::Message(message) => {
-                    std::hint::black_box(message.body.first());
-                    messages += 1;
-                    bytes += message.body.len() as u64;
-                }
-                Event::Down(down) => return Err(format!("the link closed before the measurement ended: {}", down.reason)),
-                _ => {}
-            }
+    node::send(to, |node, link| {
+        let sender = node.sender(link, CHANNEL).map_err(|error| error.to_string())?;
+        match task.cell {
+            Cell::Throughput { size, .. } => Ok(pour(size, &sender)),
+            Cell::RoundTrip { size, .. } => trips(task, size, node, &sender),
         }
-        if messages > 0
-            && let Some(figures) = window.note(messages, bytes)
-        {
-            return Ok(figures);
-        }
-    }
+    })
 }
 
 /// Sends until the receiver has seen enough and closes.
@@ -110,7 +57,7 @@ fn echo(size: usize, node: &Node) -> Result<Figures, String> {
     let mut events = Vec::with_capacity(BATCH);
     let mut sender = None;
     loop {
-        receive_some(node, &mut events)?;
+        receive_some(node, &mut events, BATCH)?;
         for event in events.drain(..) {
             match event {
                 Event::Up(up) => sender = Some(node.sender(up.link, CHANNEL).map_err(|error| error.to_string())?),
@@ -133,7 +80,7 @@ fn trips(task: &Task, size: usize, node: &Node, sender: &Sender) -> Result<Figur
         trips.begin();
         push(sender, &question).map_err(|error| error.to_string())?;
         loop {
-            receive_some(node, &mut events)?;
+            receive_some(node, &mut events, BATCH)?;
             if events.drain(..).any(|event| matches!(event, Event::Message(_))) {
                 break;
             }
@@ -141,13 +88,5 @@ fn trips(task: &Task, size: usize, node: &Node, sender: &Sender) -> Result<Figur
         if let Some(figures) = trips.end() {
             return Ok(figures);
         }
-    }
-}
-
-fn receive_some(node: &Node, events: &mut Vec<Event>) -> Result<(), String> {
-    match node.recv_batch(events, BATCH, Some(PATIENCE)) {
-        Ok(_) => Ok(()),
-        Err(RecvError::Timeout) => Err(format!("nothing came for {} s", PATIENCE.as_secs())),
-        Err(error) => Err(error.to_string()),
     }
 }

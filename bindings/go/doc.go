@@ -116,9 +116,9 @@
 //   - While nothing happens a queue has a goroutine and no thread: Go's poller watches its descriptor. When an event comes it costs a
 //     batch and one more crossing, which finds nothing left.
 //
-// Beside a Rust program that does the same in turns with it (cargo bench --bench faces), messages of 512 bytes to 64 KiB took about twice
-// the CPU time from node to node, those of 16 bytes four to five times, and a single request and its answer took 3 to 5 times as long: a
-// goroutine is woken at each end. So it was in some runs on a shared machine with two CPUs.
+// Beside a Rust program that does the same in turns with it (cargo bench --bench faces), messages of 512 bytes to 64 KiB took 1.5 to 2 times
+// the CPU time from node to node, those of 16 bytes four times, three times by [Node.SendBatch], and a single request and its answer took
+// 2 to 5 times as long: a goroutine is woken at each end. So it was in some runs on a shared machine with two CPUs.
 //
 // Run the benchmarks (go test -bench .) for the figures of a machine.
 package bowline
