@@ -79,6 +79,34 @@ fn two_nodes_meet_and_a_message_takes_as_long_as_the_way() {
     assert_eq!(&messages(&a)[0].body[..], b"well met");
 }
 
+#[test]
+fn what_nobody_can_take_any_more_is_no_event() {
+    let net = MemNet::new(1);
+    let build = |number| builder(&net, number, &[]).build().expect("valid");
+    let (a, b) = (build(1), build(2));
+    let dropped = b.queue().expect("before the start");
+    b.bind(CHAT, &dropped).expect("the channel is there");
+    let twin = dropped.clone();
+    drop(dropped);
+    [&a, &b].into_iter().for_each(|node| node.start().expect("the address is free"));
+    let (to_b, _) = linked(&net, &a, &b);
+    for node in [&a, &b] {
+        events(node);
+    }
+    a.try_send(to_b, CHAT, b"hello").expect("room");
+    assert_eq!(net.advance_to_event(SECOND).ok(), Some(true), "a clone can take it");
+    let now = net.now();
+    drop(twin);
+    assert_eq!(net.advance_to_event(SECOND).ok(), Some(false), "nobody can");
+    assert_eq!(net.now(), now + SECOND);
+    b.stop(Duration::ZERO).expect("from outside");
+    let stopped = |node: &Node| events(node).iter().any(|event| matches!(event, Event::State(NodeState::Stopped)));
+    assert!(stopped(&b));
+    net.advance(SECOND).expect("from outside");
+    events(&a);
+    assert_eq!(net.advance_to_event(SECOND).ok(), Some(false), "after the stop neither");
+}
+
 /// A gossip of its own: whoever has a rumour tells it to all its links, once.
 struct Gossip {
     net: MemNet,

@@ -99,6 +99,7 @@ pub(super) struct Inner {
     pub(super) stories: Stories,
     /// The node stops: no link comes back, so what the last ones leave is kept.
     is_ending: bool,
+    is_abandoned: bool,
     unseen: u64,
     dropped: u64,
 }
@@ -146,6 +147,7 @@ impl Queue {
             is_raised: false,
             stories: Stories::default(),
             is_ending: false,
+            is_abandoned: false,
             unseen: 0,
             dropped: 0,
         };
@@ -311,9 +313,19 @@ impl Queue {
         self.room.notify_all();
     }
 
-    /// True if something waits to be taken.
+    /// True if something waits to be taken, and somebody could.
     pub fn has_events(&self) -> bool {
-        !self.inner.lock().is_empty()
+        let inner = self.inner.lock();
+        !inner.is_abandoned && !inner.is_empty()
+    }
+
+    /// Nobody can take from it any more, nor asks to be told of something.
+    pub fn abandon(&self) {
+        let mut inner = self.inner.lock();
+        inner.is_abandoned = true;
+        let readable = inner.readable.take();
+        drop(inner);
+        drop(readable);
     }
 
     /// Sets who is told when the queue becomes readable or empty; told at once of the present state.

@@ -23,8 +23,8 @@ impl Node {
     ///
     /// # Errors
     /// `Listen` with the system's word if the address is occupied, forbidden or not of this machine; `TooMany` when it listens at 8, or
-    /// peers could not be told of one more; `State` before the start, `Stopped`, `Failed`; `Timeout` if the reactor does not answer: it
-    /// does not listen there then.
+    /// peers could not be told of one more; `State` before the start, `Stopped`, `Failed`; `Timeout` if the reactor does not answer: what
+    /// it opens later than that it closes again.
     ///
     /// # Blocks
     /// For a turn of the reactor; at most 5 s.
@@ -45,7 +45,8 @@ impl Node {
     /// connected there and was not accepted yet is turned away.
     ///
     /// # Errors
-    /// `Unknown` if it does not listen there; `State` before the start, `Stopped`, `Failed`, `Timeout` if the reactor does not answer.
+    /// `Unknown` if it does not listen there; `State` before the start, `Stopped`, `Failed`; `Timeout` if the reactor does not answer, which
+    /// may close it yet: `listen_addresses` says.
     ///
     /// # Blocks
     /// For a turn of the reactor; at most 5 s.

@@ -24,7 +24,19 @@ pub struct Queue {
     pub(super) inner: Arc<Inner>,
     clock: Clock,
     status: Arc<Status>,
-    signal: Arc<Mutex<Signal>>,
+    readers: Arc<Readers>,
+}
+
+/// What the clones of a `Queue` share. It ends with the last of them: then nobody takes any more.
+struct Readers {
+    inner: Arc<Inner>,
+    signal: Mutex<Signal>,
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.inner.abandon();
+    }
 }
 
 /// How those who do not wait in a call learn that there is something.
@@ -39,7 +51,8 @@ enum Signal {
 
 impl Queue {
     pub(super) fn new(inner: Arc<Inner>, clock: Clock, status: Arc<Status>) -> Queue {
-        Queue { inner, clock, status, signal: Arc::default() }
+        let readers = Arc::new(Readers { inner: Arc::clone(&inner), signal: Mutex::default() });
+        Queue { inner, clock, status, readers }
     }
 
     /// Waits for the next event.
@@ -93,7 +106,7 @@ impl Queue {
     /// # Errors
     /// What the system says when it has no descriptor; `State` if `set_wake` is in use.
     pub fn fd(&self) -> Result<RawFd, Error> {
-        let mut signal = self.signal.lock();
+        let mut signal = self.readers.signal.lock();
         match &*signal {
             Signal::Descriptor(reader) => return Ok(reader.as_raw_fd()),
             Signal::Wake => return Err(Error::State("the queue wakes by a function: remove it to have a descriptor")),
@@ -118,7 +131,7 @@ impl Queue {
     /// # Errors
     /// `State` if `fd` is in use.
     pub fn set_wake(&self, wake: Option<Box<dyn Fn() + Send + Sync>>) -> Result<(), Error> {
-        let mut signal = self.signal.lock();
+        let mut signal = self.readers.signal.lock();
         if matches!(*signal, Signal::Descriptor(_)) {
             return Err(Error::State("the queue has a descriptor, which says the same: poll that"));
         }

@@ -168,7 +168,10 @@ impl Shared {
     /// # Errors
     /// As `Receiver::recv_timeout`.
     pub fn wait_for<T>(&self, answer: &Receiver<T>, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        let Some(seat) = &self.seat else { return answer.recv_timeout(timeout) };
+        let Some(seat) = &self.seat else {
+            // It may have come while this thread woke.
+            return answer.recv_timeout(timeout).or_else(|error| answer.try_recv().map_err(|_| error));
+        };
         seat.settle();
         answer.try_recv().map_err(|error| match error {
             TryRecvError::Empty => RecvTimeoutError::Timeout,
