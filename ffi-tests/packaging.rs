@@ -285,6 +285,11 @@ fn cmake_finds_both_libraries() {
     let Some(folder) = cmake(prefix, "cmake") else { return };
     assert_eq!(runs(&folder.join("shared"), None), "hello\n", "CMake writes where the library is");
     assert_eq!(runs(&folder.join("linked_in"), None), "hello\n");
+    // As /lib is a link to /usr/lib.
+    let linked = cleared("cmake-linked");
+    std::os::unix::fs::symlink(prefix.join("lib"), linked.join("lib")).expect("writable");
+    let Some(folder) = cmake(&linked, "cmake through a link") else { return };
+    assert_eq!(runs(&folder.join("shared"), None), "hello\n");
 }
 
 #[test]
@@ -446,6 +451,24 @@ fn an_upgrade_leaves_nothing_behind_that_nobody_loads() {
     fs::write(prefix.join("lib/libbowline.so.9"), "another's").expect("writable");
     run(&last, &["--uninstall"]);
     assert_eq!(files(&prefix), BTreeSet::from(["lib/libbowline.so.9".to_owned()]));
+}
+
+/// Two builds in one prefix share the headers, until the last of them goes.
+#[test]
+fn headers_stay_as_long_as_another_libdir_needs_them() {
+    let prefix = cleared("twofold");
+    let run = |libdir: &str, option: &str| {
+        let mut command = installer(&["--prefix", prefix.to_str().expect("a plain path"), "--libdir", libdir, option]);
+        said(command.arg(from()))
+    };
+    for libdir in ["lib", "lib32", "lib/deep"] {
+        run(libdir, "--no-static");
+    }
+    run("lib32", "--uninstall");
+    run("lib", "--uninstall");
+    assert_eq!(files(&prefix), expected("lib/deep", false));
+    run("lib/deep", "--uninstall");
+    assert_eq!(files(&prefix), BTreeSet::new());
 }
 
 /// Paths that a shell would take apart; the script is found through a link. pkg-config itself loses quotes, CMake does not.

@@ -428,6 +428,15 @@ class bytes {
     std::size_t size_ = 0;
 };
 
+namespace detail {
+
+/** True for what an iterator shows whose bytes are still there when it has moved on. */
+template <class Item>
+inline constexpr bool stays = std::is_lvalue_reference_v<Item> || std::is_pointer_v<Item> ||
+                              std::is_same_v<std::remove_cv_t<Item>, bytes> || std::is_same_v<std::remove_cv_t<Item>, std::string_view>;
+
+} // namespace detail
+
 /**
  * A text that is lent to a call: UTF-8, without a NUL inside (such a text is refused with BOWLINE_E_UTF8, not cut). A
  * string_view is copied, because C needs the NUL at its end. Only for parameters.
@@ -1409,13 +1418,15 @@ class node : public detail::owner<bowline_node, bowline_node_free> {
         return bowline_send_msg(get(), peer, channel, message.get(), &opts);
     }
     /**
-     * Copies of many messages, in their order, at one go: pieces of bytes in a vector, an array or whatever a for can go through. Of the
-     * options only timeout_ms. sent may be nullptr: how many were queued, also if this fails.
+     * Copies of many messages, in their order, at one go: pieces of bytes in a vector, an array or whatever a for can go through, but not
+     * pieces that are made on the way. Of the options only timeout_ms. sent may be nullptr: how many were queued, also if this fails.
      */
     template <class Pieces>
     fallible<void> send_batch(bowline_peer peer, bowline_channel channel, const Pieces &messages, std::size_t *sent = nullptr,
                               const send_opts &opts = {})
     {
+        static_assert(detail::stays<decltype(*std::begin(messages))>,
+                      "these pieces end before they are sent: put them into a vector first");
         std::vector<bowline_slice> slices;
         for (const auto &message : messages) {
             const bytes piece(message);

@@ -7,6 +7,9 @@ use std::process::{Command, Stdio};
 const SONAME: &str = concat!("libbowline.so.", env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
 const _: () = assert!(matches!(env!("CARGO_PKG_VERSION_MAJOR").as_bytes(), b"0"), "from 1.0 on it is the major version alone");
 
+/// That of `bindings/go/go.mod`.
+const GO_MINOR: u32 = 24;
+
 /// A folder as if the library was installed there: the linker asks for the bare name, the loader for the SONAME, Go for a pkg-config file.
 fn installed() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|error| format!("the benchmark cannot find itself: {error}"))?;
@@ -57,11 +60,21 @@ pub fn in_c() -> Result<PathBuf, String> {
     succeeds(&mut command).map(|()| program)
 }
 
-/// `None` if Go or pkg-config is missing.
+/// What a program says of its version, if it is there.
+fn version_of(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// The minor of "go version go1.24.1 linux/amd64".
+fn go_minor(version: &str) -> Option<u32> {
+    version.split_once(" go1.")?.1.split(|digit: char| !digit.is_ascii_digit()).next()?.parse().ok()
+}
+
+/// `None` if Go is missing or older than the package wants it, or pkg-config is missing.
 pub fn in_go() -> Result<Option<PathBuf>, String> {
-    let has =
-        |program: &str, argument: &str| Command::new(program).arg(argument).output().is_ok_and(|output| output.status.success());
-    if !has("go", "version") || !has("pkg-config", "--version") {
+    let minor = version_of("go", "version").as_deref().and_then(go_minor);
+    if minor.is_none_or(|minor| minor < GO_MINOR) || version_of("pkg-config", "--version").is_none() {
         return Ok(None);
     }
     let folder = installed()?;

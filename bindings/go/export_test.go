@@ -1,6 +1,9 @@
 package bowline
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // BenchQueue makes a queue without a pump. The function that it returns fills it with wakeups and takes them, so many for each
 // crossing; only the taking is timed.
@@ -38,5 +41,14 @@ func WithLogRoom(t *testing.T, bytes int) {
 	t.Cleanup(func() { logRoom = before })
 }
 
-// CancelPatience is how long a message that is taken back may take to say so.
-const CancelPatience = cancelPatience
+// Patient is how many calls of a node wait for room inside the library.
+func Patient(node *Node) int {
+	return len(node.c.patient)
+}
+
+// WithCancelPatience has a message that is taken back take so long to say so, until the test ends.
+func WithCancelPatience(t *testing.T, patience time.Duration) {
+	before := cancelPatience
+	cancelPatience = patience
+	t.Cleanup(func() { cancelPatience = before })
+}

@@ -73,3 +73,25 @@ func saysFatal(t *testing.T, place string) {
 		t.Errorf("%+v", event)
 	}
 }
+
+// What C code sets in the place of the package's log, the package may take back.
+func TestTheLogOfOthersIsReplacedAndRemoved(t *testing.T) {
+	unlogged(t)
+	check(t, bowline.SetOtherLog())
+	startAndClose(t)
+	others := bowline.OtherLogLines()
+	if others == 0 {
+		t.Fatal("C code has no log")
+	}
+	check(t, bowline.SetLog(nil))
+	startAndClose(t)
+	lines := 0
+	check(t, bowline.SetLog(func(bowline.LogLine) {}))
+	check(t, bowline.SetOtherLog())
+	check(t, bowline.SetLog(func(bowline.LogLine) { lines++ }))
+	startAndClose(t)
+	check(t, bowline.SetLog(nil)) // from here on nothing is written
+	if lines == 0 || bowline.OtherLogLines() != others {
+		t.Errorf("%d lines; C code had %d, and then %d", lines, others, bowline.OtherLogLines())
+	}
+}

@@ -194,7 +194,8 @@ func SetLog(write func(LogLine)) error {
 	}
 	logger.write.Store(&write)
 	if logger.ended != nil {
-		return nil
+		// C code may have set another since.
+		return failed("set log", C.begin_log(), nil)
 	}
 	return beginLog()
 }
@@ -272,11 +273,8 @@ func beginLog() error {
 }
 
 func removeLog() error {
-	if logger.ended == nil {
-		return nil
-	}
 	// When this returns no thread writes a line any more.
-	if err := failed("set log", C.end_log(), nil); err != nil {
+	if err := failed("set log", C.end_log(), nil); err != nil || logger.ended == nil {
 		return err
 	}
 	_ = logger.writes.Close()

@@ -46,6 +46,7 @@ package bowline
 //         while (queued-- > 0) {
 //             data += lens[(*sent)++];
 //         }
+//         opts.timeout_ms = BOWLINE_NOWAIT; // the wait is one for the call
 //     }
 //     return result;
 // }
@@ -89,28 +90,28 @@ const (
 
 // patiently tries until there is room, or the context ends. What it tries has not happened if the context ended.
 func (c *core) patiently(ctx context.Context, op string, try func(node *C.bowline_node, timeout C.int64_t) C.bowline_result) error {
-	for timeout := C.int64_t(C.BOWLINE_NOWAIT); ctx.Err() == nil; {
-		result, err := c.try(timeout, try)
-		if timeout != C.BOWLINE_NOWAIT {
-			<-c.patient
+	if ctx.Err() != nil {
+		return ended(op, ctx)
+	}
+	result, err := c.try(C.BOWLINE_NOWAIT, try)
+	for err == nil && (result == C.BOWLINE_E_AGAIN || result == C.BOWLINE_E_TIMEOUT) {
+		if ctx.Err() != nil {
+			return ended(op, ctx)
 		}
-		if err != nil {
-			return err
-		}
-		if result != C.BOWLINE_E_AGAIN && result != C.BOWLINE_E_TIMEOUT {
-			return failed(op, result, nil)
-		}
-		timeout = C.BOWLINE_NOWAIT
 		select {
 		case c.patient <- struct{}{}:
-			timeout = slice(ctx, roomSlice)
+			result, err = c.try(slice(ctx, roomSlice), try)
+			<-c.patient
 		default:
-			if err := c.rest(ctx, op, roomPause); err != nil {
-				return err
+			if err = c.rest(ctx, op, roomPause); err == nil {
+				result, err = c.try(C.BOWLINE_NOWAIT, try)
 			}
 		}
 	}
-	return ended(op, ctx)
+	if err != nil {
+		return err
+	}
+	return failed(op, result, nil)
 }
 
 // rest waits a little.
@@ -227,14 +228,17 @@ type pack struct {
 	lens []C.uint32_t
 }
 
-// packMax is how much of a batch is copied into a pack: messages that are longer than that together are sent in several.
-const packMax = 256 << 10
+// packMax is how many bytes of a batch are copied into a pack, and packMessages how many messages: what is more is sent in several.
+const (
+	packMax      = 256 << 10
+	packMessages = 16 << 10
+)
 
 // fill takes from the beginning of messages what fits, one at least.
 func (p *pack) fill(messages [][]byte) {
 	p.data, p.lens = p.data[:0], p.lens[:0]
 	for at, message := range messages {
-		if at > 0 && len(p.data)+len(message) > packMax {
+		if at == packMessages || at > 0 && len(p.data)+len(message) > packMax {
 			return
 		}
 		p.data = append(p.data, message...)
@@ -322,7 +326,8 @@ func (f Fate) String() string {
 }
 
 // cancelPatience is how long a message that is taken back may take to say so; the library's event loop does it within milliseconds.
-const cancelPatience = time.Second
+// A test makes it longer.
+var cancelPatience = time.Second
 
 // SendReport is [Node.Send] that waits until the system has the whole message, and says what became of it. When the context ends
 // the message is taken back if no byte of it has left yet. The error is nil exactly if it was sent. Like [Node.Request] it has no

@@ -15,7 +15,8 @@ usage: bindings/install/install.sh [options]
   --target-dir DIR    where cargo builds; $CARGO_TARGET_DIR, or target in the source
   --from DIR          the folder with libbowline.so and libbowline.a, instead of the two options before
   --no-static         no static library (which needs GNU ld, objcopy, ar and nm; LD, OBJCOPY, AR and NM may name them)
-  --uninstall         removes what was installed in that libdir, older libraries too; folders that others may use stay
+  --uninstall         removes what was installed in that libdir, older libraries too; folders that others may use stay, and
+                      headers that another libdir of the prefix needs
 END
 }
 
@@ -132,7 +133,18 @@ is_there() {
     printf '%s\n' "$1"
 }
 
+# True if another libdir of the prefix lists a file, too: headers are all of theirs.
+is_needed() {
+    for others in "$to"/*/"$listed" "$to"/*/*/"$listed"; do
+        if [ -f "$others" ] && [ "$others" != "$lib/$listed" ] && grep -qxF "$1" "$others"; then
+            return 0
+        fi
+    done
+    return 1
+}
+
 take_away() {
+    ! is_needed "${1#"$to"/}" || return 0
     if [ -f "$1" ] || [ -L "$1" ]; then
         rm -f "$1" || fail "$1 cannot be removed: run it as one who may"
         printf 'removed %s\n' "$1"

@@ -71,6 +71,10 @@ CASE(many_messages_go_in_one_call)
     }
     CHECK(next(alice, BOWLINE_EV_MESSAGE).text() == "four");
     CHECK(next(alice, BOWLINE_EV_MESSAGE).text() == "five");
+    /* What an iterator makes is gone when it moves on. */
+    static_assert(bowline::detail::stays<const std::string &> && bowline::detail::stays<std::string_view>);
+    static_assert(bowline::detail::stays<bowline::bytes> && bowline::detail::stays<const char *>);
+    static_assert(!bowline::detail::stays<std::string> && !bowline::detail::stays<std::array<std::uint8_t, 4>>);
     const std::vector<std::string> huge{"small", std::string((1u << 20) + 1, 'x')};
     FAILS(bob.send_batch(peer, CHANNEL, huge, &sent), BOWLINE_E_TOO_BIG);
     CHECK_INT(sent, 1);
