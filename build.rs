@@ -231,9 +231,10 @@ const C_CONVENTIONS: &str = r"/*
  * Threads. A node, queue, message, list, keypair or error may be used by any number of threads at once, a config by one.
  *   bowline_node_free and bowline_queue_free must be the last call on their object. Waits are bounded by timeout_ms, or as the function says, measured
  *   by a monotonic clock, and all end when bowline_node_stop is called. On a memory network (bowline_memnet) nothing waits.
- * Moments (time_ns, since_ns, ...) are by the clock of bowline_clock_ns; 0 where there is none, 1 for one before that clock began.
+ * Moments (time_ns, since_ns, ...) are by the clock of bowline_clock_ns; 0 where there is none, 1 for one at or before its beginning.
  * Peers are numbers, not pointers: one that is gone is answered with BOWLINE_E_PEER_GONE, never followed.
  * Signals and forks. The library's threads have every signal blocked; no handler is installed; a broken connection never
- *   raises SIGPIPE. All descriptors are close-on-exec. A forked child may exec, exit, or make nodes of its own.
+ *   raises SIGPIPE. All descriptors are close-on-exec. A forked child may exec, exit and free; nodes it makes only if it was forked
+ *   before the first node was made.
  */
 ";

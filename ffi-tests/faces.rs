@@ -41,7 +41,8 @@ fn rust_face() -> BTreeSet<String> {
                 "}" => of = None,
                 _ => {}
             }
-            if let (Some(of), Some(rest)) = (of, line.strip_prefix("    pub fn ")) {
+            let method = line.strip_prefix("    pub ").and_then(|rest| rest.trim_start_matches("const ").strip_prefix("fn "));
+            if let (Some(of), Some(rest)) = (of, method) {
                 let name = rest.split(['(', '<']).next().expect("a name");
                 found.insert(format!("{of}::{name}"));
             }

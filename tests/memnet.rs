@@ -241,6 +241,15 @@ fn a_cut_ends_links_as_a_dead_wire_does_and_after_it_they_come_back() {
     net.set_cut(ip(1), ip(2), false).expect("both are there");
     net.advance(600 * SECOND).expect("from outside");
     assert!(a.find_peer(&b.id()).is_some());
+    net.set_all_cut(true).expect("from outside");
+    net.advance(120 * SECOND).expect("from outside");
+    assert!(a.find_peer(&b.id()).is_none());
+    net.set_cut(ip(1), ip(2), false).expect("both are there");
+    net.advance(600 * SECOND).expect("from outside");
+    assert!(a.find_peer(&b.id()).is_some(), "what is said of two holds more than what was said of all");
+    net.set_all_cut(true).expect("from outside");
+    net.advance(120 * SECOND).expect("from outside");
+    assert!(a.find_peer(&b.id()).is_none(), "until something is said of all again");
 }
 
 #[test]

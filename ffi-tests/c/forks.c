@@ -1,6 +1,7 @@
 /*
  * A process that forks, at five points of a node's life: in the child every call on the parent's node and queue is refused by name,
- * frees come back, nodes of its own work, exec inherits nothing; the parent goes on as if nothing had been.
+ * frees come back, no node is made, exec inherits nothing; the parent goes on as if nothing had been. A child of a process without nodes
+ * makes its own.
  */
 #include "hard.h"
 
@@ -25,6 +26,21 @@ static void a_life_of_its_own(uint8_t seed)
     bowline_node_free(own);
 }
 
+/* The parent had nodes: their locks' waiting threads are known to the child, and are not there. */
+static void makes_no_node(void)
+{
+    bowline_config *config = a_config();
+    bowline_keypair *key = NULL;
+    bowline_node *own = NULL;
+    bowline_error *err = NULL;
+    CHECK_OK(bowline_keypair_generate(0, 0, &key));
+    CHECK_IS(bowline_node_new(config, key, &own, &err), BOWLINE_E_FORKED);
+    CHECK(own == NULL);
+    says(err, "fork before the first node is made");
+    bowline_keypair_free(key);
+    bowline_config_free(config);
+}
+
 /* What a child may do with what it has inherited. It does not come back. */
 static void live_as_child(const target *to)
 {
@@ -43,7 +59,7 @@ static void live_as_child(const target *to)
     CHECK(bowline_msg_len(to->msg) == 6 && memcmp(bowline_msg_data(to->msg), "shared", 6) == 0);
     bowline_msg_free(bowline_msg_ref(to->msg));
     bowline_node_free(to->node);
-    a_life_of_its_own(77);
+    makes_no_node();
     fflush(stdout);
     _exit(0);
 }
@@ -246,16 +262,13 @@ static void what_belongs_to_no_node_works_in_a_child(void)
     if (child == 0) {
         bowline_ban_info ban = BOWLINE_BAN_INFO_INIT;
         bowline_peer_id id;
-        bowline_node *own = NULL;
         alarm(bt_seconds(30));
         CHECK_INT(bowline_list_len(list), 1);
         CHECK_OK(bowline_list_ban(list, 0, &ban));
         CHECK_HAS(bowline_error_text(err), "started already");
         CHECK_OK(bowline_keypair_id(key, &id));
         set(config, "pool.max", "60");
-        CHECK_OK(bowline_node_new(config, key, &own, NULL));
-        start(own);
-        bowline_node_free(own);
+        makes_no_node();
         bowline_list_free(list);
         bowline_error_free(err);
         bowline_keypair_free(key);
@@ -375,10 +388,8 @@ static void in_the_midst_of_a_line_the_child_has_a_log(void)
             alarm(bt_seconds(30));
             CHECK_OK(bowline_log_set(count_line, &own));
             CHECK_OK(bowline_log_filter("info", NULL));
-            a_life_of_its_own(78);
-            CHECK(own > 0);
+            makes_no_node();
             CHECK_OK(bowline_log_set(NULL, NULL));
-            a_life_of_its_own(79);
             _exit(0);
         }
         must_end_well(child);
@@ -420,28 +431,25 @@ static void a_queue_of_the_parents_is_freed_in_the_child(void)
 
 static void a_grandchild_is_told_apart_too(void)
 {
-    target to = a_target(a_node(1));
-    pid_t child = 0;
-    start(to.node);
-    child = split();
+    pid_t child = split();
     if (child == 0) {
-        bowline_node *own = a_node(5);
+        target to = a_target(a_node(5));
         pid_t grandchild = 0;
         alarm(bt_seconds(40));
-        start(own);
+        start(to.node);
         grandchild = split();
         if (grandchild == 0) {
-            CHECK_IS(bowline_node_stop(own, 0), BOWLINE_E_FORKED);
             live_as_child(&to);
         }
         must_end_well(grandchild);
-        CHECK_OK(bowline_node_stop(own, 0));
-        bowline_node_free(own);
+        CHECK_OK(bowline_node_stop(to.node, 0));
+        bowline_node_free(to.node);
+        bowline_msg_free(to.msg);
         _exit(0);
     }
     must_end_well(child);
-    bowline_node_free(to.node);
-    bowline_msg_free(to.msg);
+    /* This one is nobody's child, and has nodes, too. */
+    a_life_of_its_own(6);
 }
 
 /* What a program sees that is started by this process: as many lines as it has descriptors. */

@@ -270,6 +270,7 @@ static void a_queue_outlives_its_node(void)
     bowline_event event;
     pthread_t poller;
     struct pollfd watched;
+    int main_fds[2];
     CHECK_OK(bowline_queue_new(node, "waiting", &waiting));
     CHECK_OK(bowline_queue_new(node, "full", &full));
     CHECK_OK(bowline_queue_new(never_started, "idle", &idle));
@@ -278,8 +279,13 @@ static void a_queue_outlives_its_node(void)
     /* One waits in it while the node goes; another still has a message. */
     CHECK_INT(pthread_create(&poller, NULL, use_up, waiting), 0);
     CHECK_OK(bowline_send(node, BOWLINE_PEER_LOCAL, CHANNEL, "left behind", 11, NULL));
+    main_fds[0] = bowline_queue_fd(bowline_node_main_queue(node));
+    main_fds[1] = bowline_queue_fd(bowline_node_main_queue(never_started));
+    CHECK(fcntl(main_fds[0], F_GETFD) >= 0 && fcntl(main_fds[1], F_GETFD) >= 0);
     bowline_node_free(node);
     bowline_node_free(never_started);
+    /* Their main queues went with them. */
+    CHECK(fcntl(main_fds[0], F_GETFD) < 0 && fcntl(main_fds[1], F_GETFD) < 0);
     CHECK_INT(pthread_join(poller, NULL), 0);
     do {
         CHECK_OK(bowline_queue_poll(full, &event, sizeof event, BOWLINE_FOREVER));

@@ -159,7 +159,14 @@ static void a_cut_link_goes_down_and_a_healed_one_comes_back(void)
     CHECK_OK(bowline_memnet_cut(net, &one, &two, 0));
     CHECK_OK(bowline_memnet_advance(net, 1800 * SECOND));
     CHECK(had(a, BOWLINE_EV_PEER_CONNECTED) && had(b, BOWLINE_EV_PEER_CONNECTED));
-    /* All from all, and again. */
+    /* All from all, and then not these two, which find each other. */
+    CHECK_OK(bowline_memnet_cut(net, NULL, NULL, 1));
+    CHECK_OK(bowline_memnet_advance(net, 200 * SECOND));
+    CHECK(had(a, BOWLINE_EV_PEER_DISCONNECTED) && had(b, BOWLINE_EV_PEER_DISCONNECTED));
+    CHECK_OK(bowline_memnet_cut(net, &one, &two, 0));
+    CHECK_OK(bowline_memnet_advance(net, 1800 * SECOND));
+    CHECK(had(a, BOWLINE_EV_PEER_CONNECTED) && had(b, BOWLINE_EV_PEER_CONNECTED));
+    /* All again, and then nobody. */
     CHECK_OK(bowline_memnet_cut(net, NULL, NULL, 1));
     CHECK_OK(bowline_memnet_advance(net, 200 * SECOND));
     CHECK(had(a, BOWLINE_EV_PEER_DISCONNECTED) && had(b, BOWLINE_EV_PEER_DISCONNECTED));
@@ -395,9 +402,19 @@ static void a_stopped_nodes_last_events_are_events(void)
     CHECK_IS(bowline_memnet_advance_to_event(net, SECOND), BOWLINE_E_TIMEOUT);
     CHECK_INT(bowline_memnet_now(net), SECOND);
     bowline_node_free(node);
-    /* What nobody can poll any more is none. */
+    /* What nobody can poll any more is none, also while another queue keeps the node. */
     bowline_node_free(a_member(net, 2));
     CHECK_IS(bowline_memnet_advance_to_event(net, SECOND), BOWLINE_E_TIMEOUT);
+    node = a_seat(net, 3);
+    CHECK_OK(bowline_queue_new(node, "second", &queue));
+    start(node);
+    bowline_node_free(node);
+    CHECK_OK(bowline_memnet_advance_to_event(net, SECOND));
+    while (bowline_queue_poll(queue, &event, sizeof event, BOWLINE_NOWAIT) == BOWLINE_OK) {
+        bowline_events_release(&event, sizeof event, 1);
+    }
+    CHECK_IS(bowline_memnet_advance_to_event(net, SECOND), BOWLINE_E_TIMEOUT);
+    bowline_queue_free(queue);
     bowline_memnet_free(net);
 }
 

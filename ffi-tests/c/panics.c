@@ -167,6 +167,16 @@ static void must_have_failed(pair *both, const char *place)
     end(*both);
 }
 
+/* Waits until one of them has failed, and turns them round if it is the other: both have such threads. */
+static pair failed_first(pair both)
+{
+    pair turned = {both.server, both.asker, both.to_asker, both.to_server};
+    while (bowline_node_state(both.asker) != BOWLINE_STATE_FAILED && bowline_node_state(both.server) != BOWLINE_STATE_FAILED) {
+        nap_ms(5);
+    }
+    return bowline_node_state(both.server) == BOWLINE_STATE_FAILED ? turned : both;
+}
+
 /* Every thread wakes up for something. */
 static void rouse(const pair *both)
 {
@@ -192,17 +202,9 @@ static void fails_with(const char *place)
     snprintf(store, sizeof store, "%s/book", path);
     set(config, "store.path", store);
     both = linked_pair(a_node_of(config, 1), a_node(2));
-    /* Both nodes have such a thread, and it is the near one's that must fail: the far one is asleep. */
-    nap_ms(100);
     CHECK_INT(faults_at(place), 1);
     rouse(&both);
-    while (bowline_node_state(both.asker) != BOWLINE_STATE_FAILED && bowline_node_state(both.server) != BOWLINE_STATE_FAILED) {
-        nap_ms(5);
-    }
-    if (bowline_node_state(both.server) == BOWLINE_STATE_FAILED) { /* it was the other's, after all */
-        pair turned = {both.server, both.asker, both.to_asker, both.to_server};
-        both = turned;
-    }
+    both = failed_first(both);
     must_have_failed(&both, place);
     unlink(store);
     rmdir(path);
@@ -286,32 +288,29 @@ static int32_t to_stop(const target *to)
     return bowline_node_stop(to->node, 1000);
 }
 
-/* Here it is a worker that panics, and the node has failed by its end already when the thread ends. */
+/* Here it is a worker that panics. */
 static int32_t to_maintain(const target *to)
 {
-    int32_t result = bowline_maintain(to->node);
-    while (bowline_node_state(to->node) != BOWLINE_STATE_FAILED) {
-        nap_ms(1);
-    }
-    return result;
+    return bowline_maintain(to->node);
 }
 
 static const struct {
     const char *name;
+    const char *place;
     int32_t result;
     int32_t (*make)(const target *to);
 } of_the_pool[] = {
-    {"ban", BOWLINE_E_PANIC, to_ban},
-    {"connect", BOWLINE_E_PANIC, to_connect},
-    {"connect_wait", BOWLINE_E_PANIC, to_connect_and_wait},
-    {"role_quota_set", BOWLINE_E_PANIC, to_set_a_quota},
-    {"addr_note", BOWLINE_E_PANIC, to_note_of_an_address},
-    {"peer_note", BOWLINE_E_PANIC, to_note_of_a_peer},
-    {"peer_useful", BOWLINE_E_PANIC, to_praise},
-    {"pause", BOWLINE_E_PANIC, to_pause},
-    {"resume", BOWLINE_E_PANIC, to_resume},
-    {"node_stop", BOWLINE_E_FATAL, to_stop},
-    {"maintain", BOWLINE_OK, to_maintain},
+    {"ban", "pool", BOWLINE_E_PANIC, to_ban},
+    {"connect", "pool", BOWLINE_E_PANIC, to_connect},
+    {"connect_wait", "pool", BOWLINE_E_PANIC, to_connect_and_wait},
+    {"role_quota_set", "pool", BOWLINE_E_PANIC, to_set_a_quota},
+    {"addr_note", "pool", BOWLINE_E_PANIC, to_note_of_an_address},
+    {"peer_note", "pool", BOWLINE_E_PANIC, to_note_of_a_peer},
+    {"peer_useful", "pool", BOWLINE_E_PANIC, to_praise},
+    {"pause", "pool", BOWLINE_E_PANIC, to_pause},
+    {"resume", "pool", BOWLINE_E_PANIC, to_resume},
+    {"node_stop", "pool", BOWLINE_E_FATAL, to_stop},
+    {"maintain", "bwl-pool", BOWLINE_OK, to_maintain},
 };
 
 static void a_panic_of_whoever_changes_the_pool_fails_the_node(void)
@@ -321,16 +320,18 @@ static void a_panic_of_whoever_changes_the_pool_fails_the_node(void)
         pair both = a_pair();
         target to = a_target(both.asker);
         int32_t result = BOWLINE_OK;
+        char says[100];
         to.peer = both.to_server;
-        nap_ms(200); /* until its threads rest */
-        CHECK_INT(faults_at("pool"), 1);
+        CHECK_INT(faults_at(of_the_pool[at].place), 1);
         result = of_the_pool[at].make(&to);
         if (result != of_the_pool[at].result) {
             printf("# %s: %s\n", of_the_pool[at].name, bowline_result_name(result));
             CHECK(0);
         }
         bowline_msg_free(to.msg);
-        must_have_failed(&both, "work on the pool panicked: a fault was ordered in pool");
+        both = failed_first(both);
+        snprintf(says, sizeof says, "work on the pool panicked: a fault was ordered in %s", of_the_pool[at].place);
+        must_have_failed(&both, says);
     }
 }
 
@@ -338,7 +339,6 @@ static void a_panic_under_the_pools_lock_says_what_it_said(void)
 {
     pair both = a_pair();
     bowline_error *err = NULL;
-    nap_ms(200); /* until its threads rest */
     CHECK_INT(faults_at("pool"), 1);
     CHECK_IS(bowline_ban(both.asker, "192.0.2.7", BOWLINE_FOREVER, NULL, NULL, &err), BOWLINE_E_PANIC);
     CHECK_HAS(bowline_error_text(err), "ordered in pool");
@@ -380,9 +380,13 @@ static void a_failure_releases_those_who_wait(void)
     pthread_t threads[2];
     threads[0] = thread(wait_for_events, &polls);
     threads[1] = thread(wait_for_an_answer, &asks);
-    nap_ms(200);
-    CHECK_INT(faults_at("bwl-maintain"), 1);
-    CHECK_OK(bowline_maintain(polls.both.asker));
+    nap_ms(200); /* until they wait; those who come later are told, too */
+    while (bowline_node_state(polls.both.asker) != BOWLINE_STATE_FAILED) { /* the other's thread may have come first */
+        CHECK_INT(faults_at("bwl-maintain"), 1);
+        (void)bowline_maintain(polls.both.asker);
+        nap_ms(5);
+    }
+    CHECK_INT(faults_at("nowhere"), 0); /* what was ordered last is withdrawn */
     joined(threads[0]);
     joined(threads[1]);
     CHECK_IS(polls.result, BOWLINE_E_FATAL);

@@ -69,7 +69,7 @@ static void wait_under_fire(waiting *mine)
         CHECK(strokes < 100000);
     }
     known_count = 1;
-    CHECK(strokes > 100 && __atomic_load_n(&handled, __ATOMIC_RELAXED) > 50);
+    CHECK(strokes > 10 && __atomic_load_n(&handled, __ATOMIC_RELAXED) > 5);
     CHECK_INT(__atomic_load_n(&handled_elsewhere, __ATOMIC_RELAXED), 0);
 }
 
@@ -86,7 +86,7 @@ static void a_poll_is_not_cut_short(void)
     handle(SIGUSR1);
     wait_under_fire(&mine);
     CHECK_IS(mine.result, BOWLINE_E_TIMEOUT);
-    CHECK(mine.waited_ms >= 599 && mine.waited_ms < 5000);
+    CHECK(mine.waited_ms >= 599 && mine.waited_ms < 1000 * bt_seconds(5));
     bowline_node_free(mine.to.node);
     bowline_msg_free(mine.to.msg);
 }
@@ -104,7 +104,7 @@ static void a_request_is_not_cut_short(void)
     handle(SIGUSR1);
     wait_under_fire(&mine);
     CHECK_IS(mine.result, BOWLINE_E_TIMEOUT);
-    CHECK(mine.waited_ms >= 599 && mine.waited_ms < 5000);
+    CHECK(mine.waited_ms >= 599 && mine.waited_ms < 1000 * bt_seconds(5));
     end(mine.both);
 }
 
@@ -127,7 +127,7 @@ static void a_send_is_not_cut_short(void)
     handle(SIGUSR1);
     wait_under_fire(&mine);
     CHECK_IS(mine.result, BOWLINE_E_TIMEOUT);
-    CHECK(mine.waited_ms >= 599 && mine.waited_ms < 8000);
+    CHECK(mine.waited_ms >= 599 && mine.waited_ms < 1000 * bt_seconds(8));
     end(mine.both);
 }
 
@@ -146,7 +146,7 @@ static void a_dial_is_not_cut_short(void)
     start(mine.to.node);
     wait_under_fire(&mine);
     CHECK_IS(mine.result, BOWLINE_E_TIMEOUT);
-    CHECK(mine.waited_ms >= 599 && mine.waited_ms < 5000);
+    CHECK(mine.waited_ms >= 599 && mine.waited_ms < 1000 * bt_seconds(5));
     close(silent);
     bowline_node_free(mine.to.node);
     bowline_msg_free(mine.to.msg);
@@ -171,7 +171,7 @@ static void a_stop_that_drains_is_not_cut_short(void)
     }
     wait_under_fire(&mine);
     CHECK_IS(mine.result, BOWLINE_E_TIMEOUT);
-    CHECK(mine.waited_ms >= 590 && mine.waited_ms < 6000);
+    CHECK(mine.waited_ms >= 590 && mine.waited_ms < 1000 * bt_seconds(6));
     CHECK_INT(bowline_node_state(mine.both.asker), BOWLINE_STATE_STOPPED);
     end(mine.both);
 }
@@ -191,7 +191,7 @@ static void a_search_for_a_key_is_not_cut_short(void)
     handle(SIGUSR1);
     wait_under_fire(&mine);
     CHECK_IS(mine.result, BOWLINE_E_TIMEOUT);
-    CHECK(mine.waited_ms >= 390 && mine.waited_ms < 5000);
+    CHECK(mine.waited_ms >= 390 && mine.waited_ms < 1000 * bt_seconds(5));
 }
 
 /* SIGALRM by a timer, as profilers and old programs have it, upon the whole process. */

@@ -4,6 +4,8 @@
  */
 #include "hard.h"
 
+#include <sys/mman.h>
+
 /* ---- structs that grow ---- */
 
 typedef union {
@@ -223,6 +225,36 @@ static void impossible_lengths_are_refused(void)
         CHECK_IS(bowline_peer_note(near, &id, "x", len, NULL), BOWLINE_E_INVALID);
         CHECK_IS(bowline_import(near, "x", len, NULL, NULL), BOWLINE_E_INVALID);
     }
+    end(both);
+}
+
+/* Bytes that are there, as far as anybody can see, but that no memory has room for a copy of. */
+static void what_is_longer_than_any_message_is_not_copied(void)
+{
+    const size_t len = (size_t)1 << 40;
+    const uint64_t local = BOWLINE_PEER_LOCAL;
+    void *data = mmap(NULL, len, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    bowline_slice slice;
+    bowline_send_opts opts = BOWLINE_SEND_OPTS_INIT;
+    bowline_event event;
+    pair both = a_pair();
+    if (data == MAP_FAILED) {
+        puts("# the system shows nobody so many bytes");
+        end(both);
+        return;
+    }
+    slice.data = data;
+    slice.len = len;
+    CHECK_IS(bowline_send(both.asker, both.to_server, CHANNEL, data, len, NULL), BOWLINE_E_TOO_BIG);
+    CHECK_IS(bowline_send(both.asker, local, CHANNEL, data, len, NULL), BOWLINE_E_TOO_BIG);
+    CHECK_IS(bowline_send_batch(both.asker, both.to_server, CHANNEL, &slice, 1, NULL, NULL), BOWLINE_E_TOO_BIG);
+    CHECK_IS(bowline_send_batch(both.asker, local, CHANNEL, &slice, 1, NULL, NULL), BOWLINE_E_TOO_BIG);
+    opts.ttl_ms = 1000;
+    CHECK_IS(bowline_send(both.asker, both.to_server, CHANNEL, data, len, &opts), BOWLINE_E_TOO_BIG);
+    CHECK_IS(bowline_request_wait(both.asker, both.to_server, CHANNEL, data, len, 0, &event, sizeof event, NULL), BOWLINE_E_TOO_BIG);
+    CHECK_IS(bowline_role_request_wait(both.asker, "archive", CHANNEL, data, len, 0, &event, sizeof event, NULL), BOWLINE_E_TOO_BIG);
+    CHECK_IS(bowline_respond(both.asker, both.to_server, CHANNEL, 1, data, len, 0), BOWLINE_E_TOO_BIG);
+    munmap(data, len);
     end(both);
 }
 
@@ -450,6 +482,7 @@ static const bt_test tests[] = {
     BT(structs_that_are_read_have_their_sizes),
     BT(structs_that_are_written_have_their_sizes),
     BT(impossible_lengths_are_refused),
+    BT(what_is_longer_than_any_message_is_not_copied),
     BT(nothing_of_no_length_is_empty_everywhere),
     BT(what_is_no_utf8_is_refused_by_name),
     BT(texts_of_any_length_and_kind_are_refused_and_harm_nobody),

@@ -4,8 +4,9 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Where a panic can be ordered besides in a call: a turn of a thread, by its name, or work on the pool under its lock.
-pub const PLACES: [&str; 6] = ["bwl-reactor", "bwl-welcome", "bwl-maintain", "bwl-exchange", "bwl-store", "pool"];
+/// Where a panic can be ordered besides in a call: a turn of a thread, by its name, or work on the pool under its lock, by callers or by
+/// threads of a node.
+const PLACES: [&str; 7] = ["bwl-reactor", "bwl-welcome", "bwl-maintain", "bwl-exchange", "bwl-store", "pool", "bwl-pool"];
 
 /// One more than the index of the place whose next visitor panics; 0: none.
 static ORDERED: AtomicUsize = AtomicUsize::new(0);
@@ -37,16 +38,25 @@ pub fn call() {
     assert!(!withdraw_call(), "a fault was ordered in this call");
 }
 
+/// Somebody works on a pool.
+pub fn pool() {
+    at(if own_name().starts_with("bwl-") { "bwl-pool" } else { "pool" });
+}
+
+/// A thread of the library begins a turn.
+pub fn turn() {
+    at(&own_name());
+}
+
+fn own_name() -> String {
+    std::thread::current().name().unwrap_or_default().to_owned()
+}
+
 /// Somebody comes by a place.
-pub fn at(place: &str) {
+fn at(place: &str) {
     let ordered = ORDERED.load(Ordering::Relaxed);
     if ordered > 0 && PLACES[ordered - 1] == place {
         let is_mine = ORDERED.compare_exchange(ordered, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         assert!(!is_mine, "a fault was ordered in {place}");
     }
-}
-
-/// A thread of the library begins a turn.
-pub fn turn() {
-    at(std::thread::current().name().unwrap_or_default());
 }

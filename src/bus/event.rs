@@ -80,8 +80,8 @@ pub struct Response {
     pub outcome: Outcome,
 }
 
-/// A node's life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A node's life, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum NodeState {
     New = 0,

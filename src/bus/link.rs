@@ -51,6 +51,14 @@ impl Body<'_> {
             Body::Bytes(bytes) => bytes.len(),
         }
     }
+
+    /// It, for whoever keeps it.
+    pub fn to_bytes(&self) -> Bytes {
+        match self {
+            Body::Slice(slice) => Bytes::copy_from_slice(slice),
+            Body::Bytes(bytes) => Bytes::clone(bytes),
+        }
+    }
 }
 
 /// A message with what belongs to it.

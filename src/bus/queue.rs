@@ -99,6 +99,8 @@ pub(super) struct Inner {
     pub(super) stories: Stories,
     /// The node stops: no link comes back, so what the last ones leave is kept.
     is_ending: bool,
+    /// The last one that was told.
+    state: Option<NodeState>,
     is_abandoned: bool,
     unseen: u64,
     dropped: u64,
@@ -147,6 +149,7 @@ impl Queue {
             is_raised: false,
             stories: Stories::default(),
             is_ending: false,
+            state: None,
             is_abandoned: false,
             unseen: 0,
             dropped: 0,
@@ -282,9 +285,14 @@ impl Queue {
         self.tell(inner);
     }
 
-    /// The node's state changed. A state that nobody has read yet is replaced.
+    /// The node's state changed. A state that nobody has read yet is replaced; what comes late, from a thread that another has overtaken,
+    /// is no news.
     pub fn change_state(&self, state: NodeState) {
         let mut inner = self.inner.lock();
+        if inner.state >= Some(state) {
+            return;
+        }
+        inner.state = Some(state);
         inner.is_ending |= matches!(state, NodeState::Stopping | NodeState::Stopped | NodeState::Failed);
         inner.urgent.retain(|event| !matches!(event, Event::State(_)));
         inner.urgent.push_back(Event::State(state));

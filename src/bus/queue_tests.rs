@@ -325,3 +325,27 @@ fn what_the_node_tells_itself_is_bounded_by_channel_in_number_and_bytes() {
     assert_eq!(push(0x12, ""), Err(PushError::Closed(CloseReason::Stopped)));
     assert_eq!(story(&queue, 9), ["Stopping", "own:b", "own:12345", "own:67890", "own:c"]);
 }
+
+#[test]
+fn a_state_that_is_told_late_is_no_news() {
+    let queue = queue();
+    queue.change_state(NodeState::Stopped);
+    queue.close();
+    queue.change_state(NodeState::Running);
+    assert_eq!(story(&queue, 9), ["Stopped"]);
+    queue.change_state(NodeState::Stopping);
+    assert!(!queue.has_events());
+    queue.change_state(NodeState::Failed);
+    assert_eq!(story(&queue, 9), ["Failed"], "a failure is, whenever it comes");
+}
+
+#[test]
+fn what_nobody_can_take_is_no_event() {
+    let queue = queue();
+    queue.set_readable(Box::new(|_| {}));
+    queue.change_state(NodeState::Running);
+    assert!(queue.has_events());
+    queue.abandon();
+    queue.change_state(NodeState::Stopping);
+    assert!(!queue.has_events());
+}

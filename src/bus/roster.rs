@@ -1,4 +1,5 @@
-//! Which links are open: id to mailbox. Written by the reactor when a link opens or closes, read by every sender.
+//! Which links are open: id to mailbox. Written by the reactor when a link opens or closes, and by whoever sees the
+//! node fail; read by every sender.
 
 use super::link::Link;
 use super::outbox::Measure;

@@ -137,7 +137,8 @@ pub unsafe extern "C" fn bowline_node_new(
             let out = Out::of(out)?.cleared();
             callback::refuse_inside()?;
             let (config, keypair) = (handle::borrow(config)?, handle::borrow(keypair)?);
-            let (node, home) = (config.builder()?.identity(keypair.identity()?).build()?, Home::here()?);
+            let home = Home::of_a_node()?;
+            let node = config.builder()?.identity(keypair.identity()?).build()?;
             // It may lie before the machine's own time began: a moment of the node added to it is right all the same.
             let clock_ns = node.memnet().map_or_else(machine_ns, |net| nanos(net.now()));
             let origin_ns = clock_ns.wrapping_sub(node.now().as_nanos());
@@ -203,6 +204,10 @@ pub unsafe extern "C" fn bowline_node_free(node: *mut bowline_node) {
         if hosted.home.is_here() {
             // A stop that cuts the draining short is what was asked for.
             let _ = hosted.node.stop(std::time::Duration::ZERO);
+            // Other queues of the node may live on, and the node with them.
+            if let Some(main) = main {
+                main.queue.retire();
+            }
         } else {
             // The threads are not here, and a lock that one of them held would never open.
             std::mem::forget((hosted, main));

@@ -39,7 +39,7 @@ impl Handle for bowline_queue {
 /// What `bowline_queue` really is.
 pub struct Polled {
     node: Node,
-    queue: Queue,
+    pub(super) queue: Queue,
     home: Home,
     is_main: bool,
     /// When the node's time began, by the clock of bowline_clock_ns.

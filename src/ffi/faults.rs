@@ -18,7 +18,7 @@ pub extern "C" fn faults_withdraw() -> c_int {
     c_int::from(faults::withdraw_call())
 }
 
-/// The next visitor of a place panics: a thread by its name, or "pool". 0 if there is no such place.
+/// The next visitor of a place panics: a thread by its name; "pool" in a call, "bwl-pool" in a thread. 0 if there is no such place.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn faults_at(place: *const c_char) -> c_int {
     // SAFETY: the test gives a text.

@@ -1,18 +1,26 @@
-//! Whether this process is the one that made an object. Threads do not survive a fork, and locks may be held for ever by threads
-//! that are gone, so a child must not touch a node of its parent. A counter moved by `pthread_atfork` tells, without a system call.
+//! Whether this process is the one that made an object, and whether it may make nodes. Threads do not survive a fork, and locks may be held
+//! for ever by threads that are gone, so a child must not touch a node of its parent. Where nodes were, it must not make any either: the
+//! locks of all nodes share one table of waiting threads (parking_lot's), in which those of the parent stand for ever, at addresses that
+//! are others' by then. A counter moved by `pthread_atfork` tells, without a system call.
 //! (A child of a bare clone(2) is not told apart; such children only ever exec.)
 
 use super::b_errors::bowline_result;
 use super::guard::Failure;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Forks between the first process that used the library and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// Runs in the child, where only async-signal-safe things are allowed: an atomic addition is.
+/// This process, or one that it was forked off, has made a node.
+static HAS_NODES: AtomicBool = AtomicBool::new(false);
+/// One that it was forked off had made a node by then.
+static IS_ORPHAN: AtomicBool = AtomicBool::new(false);
+
+/// Runs in the child, where only async-signal-safe things are allowed: operations on atomics are.
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    IS_ORPHAN.store(HAS_NODES.load(Ordering::Relaxed), Ordering::Relaxed);
 }
 
 /// The process that an object belongs to.
@@ -33,6 +41,17 @@ impl Home {
         Ok(Home(GENERATION.load(Ordering::Relaxed)))
     }
 
+    /// This process, which is about to make a node.
+    pub fn of_a_node() -> Result<Home, Failure> {
+        let home = Home::here()?;
+        if IS_ORPHAN.load(Ordering::Relaxed) {
+            let says = "this process was forked off one that had made nodes: it can only exec or exit; fork before the first node is made";
+            return Err(Failure::new(bowline_result::BOWLINE_E_FORKED, says));
+        }
+        HAS_NODES.store(true, Ordering::Relaxed);
+        Ok(home)
+    }
+
     pub fn is_here(self) -> bool {
         self.0 == GENERATION.load(Ordering::Relaxed)
     }
@@ -42,7 +61,7 @@ impl Home {
         if self.is_here() {
             return Ok(());
         }
-        let says = "this belongs to the parent process: a forked child can only exec or exit, or make nodes of its own";
+        let says = "this belongs to the parent process: a forked child can only exec or exit";
         Err(Failure::new(bowline_result::BOWLINE_E_FORKED, says))
     }
 }

@@ -147,6 +147,17 @@ fn check_size(len: usize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A copy of a caller's bytes, unless they are too many for any channel.
+///
+/// # Safety
+/// `data` is NULL or leads to `len` bytes.
+pub(super) unsafe fn copied(data: *const c_void, len: usize) -> Result<Bytes, Failure> {
+    // SAFETY: the caller of this function vouches for the bytes.
+    let data = unsafe { raw::bytes(data, len)? };
+    check_size(len)?;
+    Ok(Bytes::copy_from_slice(data))
+}
+
 /// Room for `len` bytes, or the result that says there is none: the library must not end a host that is short of memory.
 fn room(len: usize) -> Result<Vec<u8>, Failure> {
     check_size(len)?;

@@ -5,7 +5,7 @@ use super::c_config::bowline_channel;
 use super::e_node::{Hosted, bowline_node, hosted};
 use super::event::bowline_peer;
 use super::f_queues::{bowline_queue, queue_of};
-use super::g_messages::bowline_msg;
+use super::g_messages::{bowline_msg, copied};
 use super::guard::{Failure, guard};
 use super::handle;
 use super::raw::{self, Growing, Out, OutSized};
@@ -270,8 +270,8 @@ pub unsafe extern "C" fn bowline_send(
         let (hosted, data, patience) = unsafe { (hosted(node.cast_const())?, raw::bytes(data, len)?, plain(opts)) };
         let Some(patience) = patience else {
             // SAFETY: as above.
-            let wish = unsafe { Wish::of(opts) }?;
-            return special(hosted, peer, channel, &Bytes::copy_from_slice(data), &wish);
+            let (wish, body) = unsafe { (Wish::of(opts)?, copied(data.as_ptr().cast(), len)?) };
+            return special(hosted, peer, channel, &body, &wish);
         };
         waited(patience, hosted.running()?.post(LinkId::from_u64(peer), ChannelId(channel), Body::Slice(data), patience))
     })

@@ -6,7 +6,7 @@ use super::c_config::bowline_channel;
 use super::e_node::{bowline_node, hosted};
 use super::event::{bowline_event, bowline_peer};
 use super::f_queues::Slots;
-use super::g_messages::bowline_msg;
+use super::g_messages::{bowline_msg, copied};
 use super::guard::{Failure, guard, guard_err};
 use super::handle;
 use super::i_send::{Wish, bowline_reach, bowline_send_opts};
@@ -208,13 +208,13 @@ pub unsafe extern "C" fn bowline_role_request_wait(
     unsafe {
         guard_err(err, || {
             let (slots, hosted) = (Slots::of(response, event_size)?, hosted(node.cast_const())?);
-            let (capability, data) = (raw::text(capability)?, raw::bytes(data, len)?);
+            let (capability, data) = (raw::text(capability)?, copied(data, len)?);
             slots.put(0, bowline_event { result: 0, ..bowline_event::NONE });
             let (role, timeout) = (Role { capability, channel: ChannelId(channel) }, patience(timeout_ms)?);
             let node = hosted.running()?;
             let chosen = node.choose(role, How::Any)?.first().copied();
             let nobody = || SendError::NoPeer { capability: capability.to_owned(), channel: role.channel };
-            ask(node, chosen.ok_or_else(nobody)?, role.channel, data, timeout, &slots)
+            ask(node, chosen.ok_or_else(nobody)?, role.channel, &data, timeout, &slots)
         })
     }
 }

@@ -6,7 +6,7 @@ use super::c_config::bowline_channel;
 use super::e_node::{bowline_node, hosted};
 use super::event::{bowline_event, bowline_peer, bowline_request};
 use super::f_queues::{Slots, bowline_queue, queue_of};
-use super::g_messages::bowline_msg;
+use super::g_messages::{bowline_msg, copied};
 use super::guard::{Failure, guard, guard_err};
 use super::handle;
 use super::raw::{self, Out};
@@ -38,7 +38,7 @@ pub(super) unsafe fn ask(
     node: &Node,
     link: LinkId,
     channel: ChannelId,
-    data: &[u8],
+    request: &Bytes,
     timeout: Duration,
     slots: &Slots,
 ) -> Result<(), Failure> {
@@ -47,7 +47,7 @@ pub(super) unsafe fn ask(
         // SAFETY: the caller of this function vouches for the slot.
         unsafe { slots.put(0, event) };
     };
-    match node.request(link, channel, &Bytes::copy_from_slice(data), timeout) {
+    match node.request(link, channel, request, timeout) {
         Ok(answer) => {
             told(Outcome::Answer(answer));
             Ok(())
@@ -91,10 +91,10 @@ pub unsafe extern "C" fn bowline_request_wait(
     // SAFETY: the header asks for a node, `len` bytes and an event of `event_size` bytes, or NULL; `err` may be NULL.
     unsafe {
         guard_err(err, || {
-            let (slots, hosted, data) = (Slots::of(response, event_size)?, hosted(node.cast_const())?, raw::bytes(data, len)?);
+            let (slots, hosted, data) = (Slots::of(response, event_size)?, hosted(node.cast_const())?, copied(data, len)?);
             slots.put(0, bowline_event { result: 0, ..bowline_event::NONE });
             let (link, channel, timeout) = (LinkId::from_u64(peer), ChannelId(channel), patience(timeout_ms)?);
-            ask(hosted.running()?, link, channel, data, timeout, &slots)
+            ask(hosted.running()?, link, channel, &data, timeout, &slots)
         })
     }
 }
@@ -188,9 +188,9 @@ pub unsafe extern "C" fn bowline_respond(
 ) -> bowline_result {
     guard(|| {
         // SAFETY: the header asks for a node and `len` bytes, or NULL.
-        let (hosted, data) = unsafe { (hosted(node.cast_const())?, raw::bytes(data, len)?) };
+        let (hosted, data) = unsafe { (hosted(node.cast_const())?, copied(data, len)?) };
         let (request, timeout) = (id(peer, channel, request)?, patience(timeout_ms)?);
-        waited(timeout, hosted.running()?.respond(request, &Bytes::copy_from_slice(data), timeout))
+        waited(timeout, hosted.running()?.respond(request, &data, timeout))
     })
 }
 

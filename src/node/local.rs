@@ -10,7 +10,7 @@ use crate::base::reason::CloseReason;
 use crate::base::time::Time;
 use crate::bus::event::{Event, Message, Sent};
 use crate::bus::fate::{Fate, News};
-use crate::bus::link::PushError;
+use crate::bus::link::{Body, PushError};
 use crate::bus::requests::{Asker, Outcome};
 use crate::flow::batch::Ticket;
 use crate::wire::refusal::Refusal;
@@ -47,7 +47,7 @@ impl Shared {
         channel: ChannelId,
         kind: Kind,
         request: u32,
-        body: &Bytes,
+        body: &Body<'_>,
         wait: Option<Option<Duration>>,
     ) -> Result<(), SendError> {
         // The clock is read only by those who wait.
@@ -61,12 +61,15 @@ impl Shared {
         channel: ChannelId,
         kind: Kind,
         request: u32,
-        body: &Bytes,
+        body: &Body<'_>,
         deadline: Option<&dyn Fn() -> Instant>,
     ) -> Result<(), SendError> {
-        let sent = self.try_push_own(channel, kind, request, body, None);
+        // Before it is copied.
+        self.refuse_big(self.own_channel(channel)?, body.bytes())?;
+        let body = body.to_bytes();
+        let sent = self.try_push_own(channel, kind, request, &body, None);
         let sent = match (sent, deadline) {
-            (Err(SendError::Full), Some(deadline)) => self.try_push_own(channel, kind, request, body, Some(deadline())),
+            (Err(SendError::Full), Some(deadline)) => self.try_push_own(channel, kind, request, &body, Some(deadline())),
             (sent, _) => sent,
         };
         sent.inspect_err(|error| self.count_full(error))

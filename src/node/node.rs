@@ -550,6 +550,8 @@ impl Inner {
             if state == NodeState::Stopped {
                 return Ok(());
             }
+            // Whoever is within a memory network may be waited for by that start.
+            self.plan.seat.as_ref().map_or(Ok(()), |seat| seat.check())?;
             // A start has the routes: it brings a running node, or the routes back, or nothing at all if it has failed half way. Who
             // saw the failure before this wait sees after it what that start has brought.
             self.status.wait_started();

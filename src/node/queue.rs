@@ -147,6 +147,12 @@ impl Queue {
         Ok(())
     }
 
+    /// Nobody polls it any more, whoever has it: nothing in it is an event for anybody, and its descriptor is closed.
+    pub(crate) fn retire(&self) {
+        self.inner.abandon();
+        *self.readers.signal.lock() = Signal::Unused;
+    }
+
     fn one(&self, wait: Option<Option<Duration>>) -> Result<Event, RecvError> {
         let mut events = Vec::with_capacity(1);
         self.take(&mut events, 1, wait)?;

@@ -325,8 +325,10 @@ pub fn fail(shared: &Shared, text: String) {
         let left = link.close(CloseReason::Internal);
         shared.counters.messages_unsent.add(left.messages as u64);
         News::end(&link, left, CloseReason::Internal, &mut news);
+        shared.roster.remove(link.id);
     }
     shared.routes.post(&mut news);
+    shared.publish(Snapshot::last());
     shared.announce(NodeState::Failed);
     shared.routes.close();
     // If the reactor lives it lets go of its sockets; if its channel is full it is not living.

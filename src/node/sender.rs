@@ -127,11 +127,7 @@ impl Sender {
     fn post(&self, parcel: &Parcel<'_>, wait: Option<Option<Duration>>) -> Result<(), SendError> {
         let To::Peer { link, lane } = &self.to else {
             refuse_wait(&self.shared, wait)?;
-            let body = match parcel.body {
-                Body::Bytes(bytes) => Bytes::clone(bytes),
-                Body::Slice(slice) => Bytes::copy_from_slice(slice),
-            };
-            return self.shared.push_own(self.channel, parcel.kind, parcel.request, &body, wait);
+            return self.shared.push_own(self.channel, parcel.kind, parcel.request, &parcel.body, wait);
         };
         post_to(&self.shared, link, *lane, self.channel, parcel, wait)
     }
@@ -179,7 +175,7 @@ fn post_batch(
     let deadline = deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant);
     let To::Peer { link, lane } = to else {
         for (queued, message) in messages.iter().enumerate() {
-            let body = Bytes::copy_from_slice(message.as_ref());
+            let body = Body::Slice(message.as_ref());
             shared.push_own_until(channel, Kind::Message, 0, &body, deadline).map_err(unsent(queued))?;
         }
         return Ok(());

@@ -266,12 +266,9 @@ impl Shared {
         }
     }
 
-    /// Tells every queue of a new state. That the node has failed is told last, whoever else has something to tell at that moment.
+    /// Tells every queue of a new state.
     pub fn announce(&self, state: NodeState) {
         self.routes.change_state(state);
-        if state != NodeState::Failed && self.status.state() == NodeState::Failed {
-            self.routes.change_state(NodeState::Failed);
-        }
     }
 }
 

@@ -300,6 +300,7 @@ impl Stage {
             for (actor, at) in seat.planned.into_iter().enumerate() {
                 at.map(|at| self.turns.remove(&(at, host, actor)));
             }
+            self.parted.retain(|queue| queue.strong_count() > 0);
             self.parted.extend(seat.shared.routes.all().iter().map(Arc::downgrade));
             self.network.crash(host);
         }

@@ -14,7 +14,7 @@ use crate::base::link_id::LinkId;
 use crate::base::rng::Rng;
 use crate::base::time::Time;
 use crate::reactor::net::Ready;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -80,7 +80,7 @@ pub struct Network {
     pub(super) streams_made: u64,
     agenda: Agenda<Happening>,
     /// Ways that nothing passes.
-    pub(super) cuts: BTreeSet<(HostId, HostId)>,
+    pub(super) cuts: BTreeMap<(HostId, HostId), bool>,
     /// Nothing passes between any two hosts.
     pub(super) is_all_cut: bool,
     /// Ways that are not as the weather, and how all others are, if they are not either.
@@ -104,7 +104,7 @@ impl Network {
             streams: BTreeMap::new(),
             streams_made: 0,
             agenda: Agenda::default(),
-            cuts: BTreeSet::new(),
+            cuts: BTreeMap::new(),
             is_all_cut: false,
             ways: BTreeMap::new(),
             way_of_others: None,
@@ -143,7 +143,7 @@ impl Network {
         self.by_address.retain(|_, owner| *owner != host);
         self.latencies.retain(|pair, _| is_another(pair));
         self.ways.retain(|pair, _| is_another(pair));
-        self.cuts.retain(is_another);
+        self.cuts.retain(|pair, _| is_another(pair));
         true
     }
 
@@ -214,12 +214,12 @@ impl Network {
 
     /// Nothing passes from one host to the other any more; call it for both ways to part them. Streams outlive a short cut.
     pub fn cut(&mut self, from: HostId, to: HostId) {
-        self.cuts.insert((from, to));
+        self.cuts.insert((from, to), true);
     }
 
-    /// Undoes `cut`: what waited is sent again.
+    /// Undoes `cut`, and `cut_all` for these two: what waited is sent again.
     pub fn heal(&mut self, from: HostId, to: HostId) {
-        self.cuts.remove(&(from, to));
+        self.cuts.insert((from, to), false);
         self.resume();
     }
 
@@ -321,7 +321,7 @@ impl Network {
 
     pub(super) fn is_cut(&self, from: HostId, to: HostId) -> bool {
         let is_dark = |host: HostId| self.stations[usize::from(host.0)].is_dark;
-        is_dark(from) || is_dark(to) || self.is_all_cut && from != to || self.cuts.contains(&(from, to))
+        is_dark(from) || is_dark(to) || self.cuts.get(&(from, to)).copied().unwrap_or(self.is_all_cut && from != to)
     }
 
     pub(super) fn make_ready(&mut self, host: HostId, ready: Ready) {

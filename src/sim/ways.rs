@@ -21,8 +21,9 @@ impl Network {
         self.go(way, |_, _| true);
     }
 
-    /// Parts every host from every other.
+    /// Parts every host from every other, whatever was said of some before.
     pub fn cut_all(&mut self) {
+        self.cuts.clear();
         self.is_all_cut = true;
     }
 
