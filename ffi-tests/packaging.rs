@@ -469,6 +469,16 @@ fn headers_stay_as_long_as_another_libdir_needs_them() {
     assert_eq!(files(&prefix), expected("lib/deep", false));
     run("lib/deep", "--uninstall");
     assert_eq!(files(&prefix), BTreeSet::new());
+    // Neither a prefix within this one nor another name of this libdir is another libdir.
+    let inner = prefix.join("local");
+    said(&mut installer(&["--prefix", inner.to_str().expect("a plain path"), "--no-static", &from()]));
+    std::os::unix::fs::symlink("lib", prefix.join("lib64")).expect("writable");
+    run("lib", "--no-static");
+    run("lib", "--no-static");
+    run("lib", "--uninstall");
+    assert_eq!(files(&inner), expected("lib", false));
+    fs::remove_dir_all(&inner).and_then(|()| fs::remove_file(prefix.join("lib64"))).expect("writable");
+    assert_eq!(files(&prefix), BTreeSet::new());
 }
 
 /// Paths that a shell would take apart; the script is found through a link. pkg-config itself loses quotes, CMake does not.

@@ -362,7 +362,7 @@ enum bowline_result
      */
     BOWLINE_E_UNSUPPORTED = -9,
     /**
-     * The object belongs to the parent process.
+     * This process was forked off the one that it belongs to, or that had nodes.
      */
     BOWLINE_E_FORKED = -10,
     /**
@@ -2134,7 +2134,7 @@ bowline_result bowline_peer_id_format(const struct bowline_peer_id *id,
  * @param keypair  who the node is; the node keeps a copy
  * @param out      the node
  * @param err      may be NULL
- * @return BOWLINE_OK, CRYPTO, FORKED for a memory network of the parent process, IDENTITY if the proof of work is less than
+ * @return BOWLINE_OK, CRYPTO, FORKED in a child of a process that had made nodes, or for a memory network of the parent's, IDENTITY if the proof of work is less than
  *         network.pow_bits, INVALID, LIMIT if its memory network has 65,536 nodes, NULL, STATE if another thread searches for the key's
  *         proof of work, or from within a callback.
  * @threads any
@@ -4230,7 +4230,8 @@ bowline_result bowline_memnet_link(struct bowline_memnet *net,
 
 /**
  * Cuts two addresses off from each other, in both directions, or lets them reach each other again. Nobody is told: a stream outlives a cut of
- * less than 30 s, and what waited is sent again; after that its ends find out, and dials meet silence.
+ * less than 30 s, and what waited is sent again; after that its ends find out, and dials meet silence. What is said of two holds for them,
+ * whatever was said of all, until something is said of all again.
  *
  * @param net    the network
  * @param a      an address that a node of this network has been made with; NULL for both: every node from every other, or an end to every cut

@@ -430,7 +430,7 @@ class bytes {
 
 namespace detail {
 
-/** True for what an iterator shows whose bytes are still there when it has moved on. */
+/** True for what an iterator shows if its bytes are not the iterator's own, as far as a type says that. */
 template <class Item>
 inline constexpr bool stays = std::is_lvalue_reference_v<Item> || std::is_pointer_v<Item> ||
                               std::is_same_v<std::remove_cv_t<Item>, bytes> || std::is_same_v<std::remove_cv_t<Item>, std::string_view>;
@@ -1418,8 +1418,8 @@ class node : public detail::owner<bowline_node, bowline_node_free> {
         return bowline_send_msg(get(), peer, channel, message.get(), &opts);
     }
     /**
-     * Copies of many messages, in their order, at one go: pieces of bytes in a vector, an array or whatever a for can go through, but not
-     * pieces that are made on the way. Of the options only timeout_ms. sent may be nullptr: how many were queued, also if this fails.
+     * Copies of many messages, in their order, at one go: pieces of bytes in a vector, an array or whatever has a begin() and an
+     * end(). They stay until this returns: pieces that an iterator makes on the way are no good, but for bytes and std::string_view. Of the options only timeout_ms. sent may be nullptr: how many were queued, also if this fails.
      */
     template <class Pieces>
     fallible<void> send_batch(bowline_peer peer, bowline_channel channel, const Pieces &messages, std::size_t *sent = nullptr,

@@ -7,9 +7,6 @@ use std::process::{Command, Stdio};
 const SONAME: &str = concat!("libbowline.so.", env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
 const _: () = assert!(matches!(env!("CARGO_PKG_VERSION_MAJOR").as_bytes(), b"0"), "from 1.0 on it is the major version alone");
 
-/// That of `bindings/go/go.mod`.
-const GO_MINOR: u32 = 24;
-
 /// A folder as if the library was installed there: the linker asks for the bare name, the loader for the SONAME, Go for a pkg-config file.
 fn installed() -> Result<PathBuf, String> {
     let own = std::env::current_exe().map_err(|error| format!("the benchmark cannot find itself: {error}"))?;
@@ -73,8 +70,9 @@ fn go_minor(version: &str) -> Option<u32> {
 
 /// `None` if Go is missing or older than the package wants it, or pkg-config is missing.
 pub fn in_go() -> Result<Option<PathBuf>, String> {
+    let wanted = include_str!("../../bindings/go/go.mod").lines().find_map(|line| line.strip_prefix("go 1.")?.parse().ok());
     let minor = version_of("go", "version").as_deref().and_then(go_minor);
-    if minor.is_none_or(|minor| minor < GO_MINOR) || version_of("pkg-config", "--version").is_none() {
+    if minor.is_none() || minor < wanted || version_of("pkg-config", "--version").is_none() {
         return Ok(None);
     }
     let folder = installed()?;

@@ -22,7 +22,7 @@ const (
 	ErrExists Code = -8
 	// ErrUnsupported: this version of the library cannot do that.
 	ErrUnsupported Code = -9
-	// ErrForked: the object belongs to the parent process.
+	// ErrForked: this process was forked off the one that it belongs to, or that had nodes.
 	ErrForked Code = -10
 	// ErrVersion: the versions do not fit each other.
 	ErrVersion Code = -11

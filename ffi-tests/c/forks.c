@@ -372,7 +372,7 @@ static void a_child_writes_to_the_parents_log(void)
 }
 
 /* Whoever held the log's locks at the fork is not in the child. */
-static void in_the_midst_of_a_line_the_child_has_a_log(void)
+static void in_the_midst_of_a_line_the_child_sets_its_log(void)
 {
     pthread_t threads[2];
     size_t round = 0;
@@ -384,9 +384,8 @@ static void in_the_midst_of_a_line_the_child_has_a_log(void)
     for (round = 0; round < 2; round++) {
         pid_t child = split();
         if (child == 0) {
-            int own = 0;
             alarm(bt_seconds(30));
-            CHECK_OK(bowline_log_set(count_line, &own));
+            CHECK_OK(bowline_log_set(count_line, &lines_written));
             CHECK_OK(bowline_log_filter("info", NULL));
             makes_no_node();
             CHECK_OK(bowline_log_set(NULL, NULL));
@@ -515,7 +514,7 @@ static const bt_test tests[] = {
     BT(what_belongs_to_no_node_works_in_a_child),
     BT(a_network_of_the_parents_is_refused_to_new_nodes_in_the_child),
     BT(a_child_writes_to_the_parents_log),
-    BT(in_the_midst_of_a_line_the_child_has_a_log),
+    BT(in_the_midst_of_a_line_the_child_sets_its_log),
     BT(a_queue_of_the_parents_is_freed_in_the_child),
     BT(a_grandchild_is_told_apart_too),
     BT(exec_inherits_no_descriptor),

@@ -32,7 +32,7 @@ pub enum bowline_result {
     BOWLINE_E_EXISTS = -8,
     /// This version of the library cannot do that.
     BOWLINE_E_UNSUPPORTED = -9,
-    /// The object belongs to the parent process.
+    /// This process was forked off the one that it belongs to, or that had nodes.
     BOWLINE_E_FORKED = -10,
     /// The versions do not fit each other.
     BOWLINE_E_VERSION = -11,
@@ -155,7 +155,7 @@ static TABLE: Table = Table([
     row(bowline_result::BOWLINE_E_NOT_FOUND, c"BOWLINE_E_NOT_FOUND", c"there is nothing of that name or number", 0),
     row(bowline_result::BOWLINE_E_EXISTS, c"BOWLINE_E_EXISTS", c"there is one of that name or number already", 0),
     row(bowline_result::BOWLINE_E_UNSUPPORTED, c"BOWLINE_E_UNSUPPORTED", c"this version of the library cannot do that", 0),
-    row(bowline_result::BOWLINE_E_FORKED, c"BOWLINE_E_FORKED", c"the object belongs to the parent process", 0),
+    row(bowline_result::BOWLINE_E_FORKED, c"BOWLINE_E_FORKED", c"this process was forked off the one that it belongs to, or that had nodes", 0),
     row(bowline_result::BOWLINE_E_VERSION, c"BOWLINE_E_VERSION", c"the versions do not fit each other", 0),
     row(bowline_result::BOWLINE_E_READ_ONLY, c"BOWLINE_E_READ_ONLY", c"the setting cannot be changed while the node runs", 0),
     row(bowline_result::BOWLINE_E_AGAIN, c"BOWLINE_E_AGAIN", c"not now, and the call was told not to wait", RETRYABLE),

@@ -118,7 +118,7 @@ pub unsafe fn hosted<'a>(node: *const bowline_node) -> Result<&'a Hosted, Failur
 /// @param keypair  who the node is; the node keeps a copy
 /// @param out      the node
 /// @param err      may be NULL
-/// @return BOWLINE_OK, CRYPTO, FORKED for a memory network of the parent process, IDENTITY if the proof of work is less than
+/// @return BOWLINE_OK, CRYPTO, FORKED in a child of a process that had made nodes, or for a memory network of the parent's, IDENTITY if the proof of work is less than
 ///         network.pow_bits, INVALID, LIMIT if its memory network has 65,536 nodes, NULL, STATE if another thread searches for the key's
 ///         proof of work, or from within a callback.
 /// @threads any
@@ -139,6 +139,7 @@ pub unsafe extern "C" fn bowline_node_new(
             let (config, keypair) = (handle::borrow(config)?, handle::borrow(keypair)?);
             let home = Home::of_a_node()?;
             let node = config.builder()?.identity(keypair.identity()?).build()?;
+            home.has_a_node();
             // It may lie before the machine's own time began: a moment of the node added to it is right all the same.
             let clock_ns = node.memnet().map_or_else(machine_ns, |net| nanos(net.now()));
             let origin_ns = clock_ns.wrapping_sub(node.now().as_nanos());

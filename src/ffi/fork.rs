@@ -41,15 +41,19 @@ impl Home {
         Ok(Home(GENERATION.load(Ordering::Relaxed)))
     }
 
-    /// This process, which is about to make a node.
+    /// This process, if it may make a node.
     pub fn of_a_node() -> Result<Home, Failure> {
         let home = Home::here()?;
         if IS_ORPHAN.load(Ordering::Relaxed) {
             let says = "this process was forked off one that had made nodes: it can only exec or exit; fork before the first node is made";
             return Err(Failure::new(bowline_result::BOWLINE_E_FORKED, says));
         }
-        HAS_NODES.store(true, Ordering::Relaxed);
         Ok(home)
+    }
+
+    /// It has made one.
+    pub fn has_a_node(self) {
+        HAS_NODES.store(true, Ordering::Relaxed);
     }
 
     pub fn is_here(self) -> bool {

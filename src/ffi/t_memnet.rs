@@ -167,7 +167,8 @@ pub unsafe extern "C" fn bowline_memnet_link(
 }
 
 /// Cuts two addresses off from each other, in both directions, or lets them reach each other again. Nobody is told: a stream outlives a cut of
-/// less than 30 s, and what waited is sent again; after that its ends find out, and dials meet silence.
+/// less than 30 s, and what waited is sent again; after that its ends find out, and dials meet silence. What is said of two holds for them,
+/// whatever was said of all, until something is said of all again.
 ///
 /// @param net    the network
 /// @param a      an address that a node of this network has been made with; NULL for both: every node from every other, or an end to every cut

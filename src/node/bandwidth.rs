@@ -80,7 +80,7 @@ impl Node {
         shared.refuse_wait(timeout)?;
         let deadline = shared.clock.deadline(Some(timeout));
         let links: Vec<LinkId> = match link {
-            Some(link) => vec![shared.roster.find(link).ok_or(Error::NoLink(link))?.id],
+            Some(link) => vec![shared.open_link(link)?.id],
             None => shared.roster.all().iter().map(|link| link.id).collect(),
         };
         let waits = Arc::new(());
@@ -110,7 +110,7 @@ impl Node {
 
     fn order_for(&self, link: LinkId, command: Command) -> Result<(), Error> {
         let shared = self.shared()?;
-        shared.roster.find(link).ok_or(Error::NoLink(link))?;
+        shared.open_link(link)?;
         shared.order(command);
         Ok(())
     }

@@ -55,7 +55,7 @@ impl Node {
     /// `NoLink`, `TooMany` if all places are taken, `State` before the start, `Stopped`, `Failed`.
     pub fn group_add(&self, group: u32, link: LinkId) -> Result<(), Error> {
         let shared = self.shared()?;
-        shared.roster.find(link).ok_or(Error::NoLink(link))?;
+        shared.open_link(link)?;
         if shared.groups.lock().add(group, link, &shared.roster) {
             Ok(())
         } else {

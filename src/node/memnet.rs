@@ -221,7 +221,7 @@ impl MemNet {
     }
 
     /// Nothing passes between the two any more, in either direction, or it does again. Streams outlive a cut of less than 30 s; what waited is
-    /// sent again.
+    /// sent again. It holds for these two, whatever was said of all, until something is said of all again.
     ///
     /// # Errors
     /// `Unknown` and `State`, as for `set_way`.

@@ -304,7 +304,7 @@ impl Node {
     /// `NoLink` if it is not open (any more), `Stopped`.
     pub fn disconnect(&self, link: LinkId, reason: CloseReason) -> Result<(), Error> {
         let shared = self.shared()?;
-        shared.roster.find(link).ok_or(Error::NoLink(link))?;
+        shared.open_link(link)?;
         shared.order(Command::Close { link, reason });
         Ok(())
     }

@@ -204,7 +204,7 @@ impl Node {
             let deadline = ask.timeout.map(|timeout| shared.clock.deadline(Some(timeout)));
             return shared.ask_own(ask.channel, ask.message, ask.late, deadline, asker);
         }
-        let link = shared.roster.find(ask.link).ok_or(SendError::UnknownLink(ask.link))?;
+        let link = shared.link_for_sending(ask.link)?;
         let lane = link.lane(ask.channel).filter(|_| !ask.channel.is_own()).ok_or(SendError::NoChannel(ask.channel))?;
         let deadline = ask.timeout.map(|timeout| move || shared.clock.deadline(Some(timeout)));
         let deadline = deadline.as_ref().map(|deadline| deadline as &dyn Fn() -> Instant);

@@ -328,6 +328,8 @@ pub fn fail(shared: &Shared, text: String) {
         shared.roster.remove(link.id);
     }
     shared.routes.post(&mut news);
+    shared.counters.links_in.set(0);
+    shared.counters.links_out.set(0);
     shared.publish(Snapshot::last());
     shared.announce(NodeState::Failed);
     shared.routes.close();

@@ -193,7 +193,7 @@ impl Node {
         if link == LinkId::LOCAL {
             return Sender::ourselves(shared, channel);
         }
-        let link = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
+        let link = shared.link_for_sending(link)?;
         Sender::new(shared, link, channel)
     }
 
@@ -211,7 +211,7 @@ impl Node {
         if link == LinkId::LOCAL {
             return Sender::ourselves(shared, channel)?.push(body, wait);
         }
-        let link = shared.roster.find(link).ok_or(SendError::UnknownLink(link))?;
+        let link = shared.link_for_sending(link)?;
         let lane = lane_of(&link, channel)?;
         post_to(shared, &link, lane, channel, &Parcel::message(body), wait)
     }

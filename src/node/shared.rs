@@ -22,7 +22,7 @@ use crate::bus::command::Command;
 use crate::bus::counters::NodeCounters;
 use crate::bus::door::Door;
 use crate::bus::event::NodeState;
-use crate::bus::link::PushError;
+use crate::bus::link::{Link, PushError};
 use crate::bus::listening::Listening;
 use crate::bus::outbox::{Answered, Ending, Notice, Outbox, Outcome};
 use crate::bus::queue::Queue as EventQueue;
@@ -160,6 +160,27 @@ impl Shared {
             Err(Error::Timeout) if !was_waiting => wait.recv().map_err(|_| self.status.gone()),
             result => result,
         }
+    }
+
+    /// An open link.
+    ///
+    /// # Errors
+    /// `NoLink`; or what the end of the node is called, if that has taken all links since the caller looked.
+    pub fn open_link(&self, link: LinkId) -> Result<Arc<Link>, Error> {
+        let has_ended = || self.status.state() != NodeState::Running;
+        self.roster.find(link).ok_or_else(|| if has_ended() { self.status.gone() } else { Error::NoLink(link) })
+    }
+
+    /// As `open_link`, for senders.
+    ///
+    /// # Errors
+    /// `UnknownLink`, `Failed`, `Stopped`.
+    pub fn link_for_sending(&self, link: LinkId) -> Result<Arc<Link>, SendError> {
+        self.roster.find(link).ok_or_else(|| match self.status.state() {
+            NodeState::Running => SendError::UnknownLink(link),
+            NodeState::Failed => SendError::Failed,
+            _ => SendError::Stopped,
+        })
     }
 
     /// What somebody else of this node answers, at the latest after `timeout`. On a memory network it is asked at once, in this moment: what

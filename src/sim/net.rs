@@ -79,7 +79,7 @@ pub struct Network {
     pub(super) streams: BTreeMap<u64, Stream>,
     pub(super) streams_made: u64,
     agenda: Agenda<Happening>,
-    /// Ways that nothing passes.
+    /// Ways of which it was said whether something passes; of the others `is_all_cut` says it.
     pub(super) cuts: BTreeMap<(HostId, HostId), bool>,
     /// Nothing passes between any two hosts.
     pub(super) is_all_cut: bool,
@@ -219,7 +219,11 @@ impl Network {
 
     /// Undoes `cut`, and `cut_all` for these two: what waited is sent again.
     pub fn heal(&mut self, from: HostId, to: HostId) {
-        self.cuts.insert((from, to), false);
+        if self.is_all_cut {
+            self.cuts.insert((from, to), false);
+        } else {
+            self.cuts.remove(&(from, to));
+        }
         self.resume();
     }
 
