@@ -87,7 +87,8 @@ fn valgrind_finds_no_wrong_access_and_no_leak() {
     if !has("valgrind") {
         return say("valgrind is missing: the C programs are not run in it");
     }
-    for name in chosen("valgrind") {
+    // It survives a fork.
+    for name in chosen("valgrind").into_iter().chain(all_wanted().then_some("forks")) {
         let wrap = match name {
             // Their rows leave behind what they make, and a child what is its parent's.
             "misuse" | "misuse_peers" | "forks" => "valgrind -q --error-exitcode=9",
