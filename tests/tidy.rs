@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
 ];
 /// C functions that need no guard: (file, name), each with its reason.
 const UNGUARDED: &[(&str, &str)] = &[
-    // Called by libc in a forked child, where only async-signal-safe things are allowed; it changes atomic numbers.
+    // Called by libc in a forked child, where only async-signal-safe things are allowed; it adds to an atomic number.
     ("src/ffi/fork.rs", "in_child"),
     // Only in a library for tests: it reads whether a guard was passed, and cannot panic.
     ("src/ffi/faults.rs", "faults_withdraw"),

@@ -97,8 +97,6 @@ pub(super) struct Inner {
     is_raised: bool,
     /// Closed links that have more to tell than their Down.
     pub(super) stories: Stories,
-    /// The node stops: no link comes back, so what the last ones leave is kept.
-    is_ending: bool,
     /// The last one that was told.
     state: Option<NodeState>,
     is_abandoned: bool,
@@ -148,7 +146,6 @@ impl Queue {
             readable: None,
             is_raised: false,
             stories: Stories::default(),
-            is_ending: false,
             state: None,
             is_abandoned: false,
             unseen: 0,
@@ -200,7 +197,7 @@ impl Queue {
         let mut inner = self.inner.lock();
         let (channel, len) = (message.channel, message.body.len());
         loop {
-            if inner.is_closed || inner.is_ending {
+            if inner.is_closed || inner.is_ending() {
                 return Err(PushError::Closed(CloseReason::Stopped));
             }
             let (messages, bytes) = inner.local_load.get(&channel).copied().unwrap_or_default();
@@ -293,7 +290,6 @@ impl Queue {
             return;
         }
         inner.state = Some(state);
-        inner.is_ending |= matches!(state, NodeState::Stopping | NodeState::Stopped | NodeState::Failed);
         inner.urgent.retain(|event| !matches!(event, Event::State(_)));
         inner.urgent.push_back(Event::State(state));
         self.room.notify_all();
@@ -421,11 +417,16 @@ impl Inner {
         self.urgent.is_empty() && self.news.is_empty() && self.turns.is_empty()
     }
 
+    /// The node stops: no link comes back, so what the last ones leave is kept.
+    fn is_ending(&self) -> bool {
+        self.state >= Some(NodeState::Stopping)
+    }
+
     /// Keeps what a closed link has to tell, and makes room for it: what goes is moved to `dropped`.
     fn keep(&mut self, id: LinkId, dropped: &mut Vec<LinkBox>) {
         let of_link = &self.boxes[&id];
         self.stories.keep(id, of_link.batches.iter().map(Delivery::memory).sum(), of_link.up.is_none());
-        while !self.is_ending
+        while !self.is_ending()
             && let Some(id) = self.stories.drop_one()
         {
             let Some(mut of_link) = self.boxes.remove(&id) else { continue };

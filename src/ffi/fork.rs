@@ -7,20 +7,17 @@
 use super::b_errors::bowline_result;
 use super::guard::Failure;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Forks between the first process that used the library and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// This process, or one that it was forked off, has made a node.
-static HAS_NODES: AtomicBool = AtomicBool::new(false);
-/// One that it was forked off had made a node by then.
-static IS_ORPHAN: AtomicBool = AtomicBool::new(false);
+/// The generation in which the first node was made, as this process knows.
+static FIRST_NODE: AtomicU32 = AtomicU32::new(u32::MAX);
 
-/// Runs in the child, where only async-signal-safe things are allowed: operations on atomics are.
+/// Runs in the child, where only async-signal-safe things are allowed: an atomic addition is.
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
-    IS_ORPHAN.store(HAS_NODES.load(Ordering::Relaxed), Ordering::Relaxed);
 }
 
 /// The process that an object belongs to.
@@ -44,7 +41,7 @@ impl Home {
     /// This process, if it may make a node.
     pub fn of_a_node() -> Result<Home, Failure> {
         let home = Home::here()?;
-        if IS_ORPHAN.load(Ordering::Relaxed) {
+        if FIRST_NODE.load(Ordering::Relaxed) < home.0 {
             let says = "this process was forked off one that had made nodes: it can only exec or exit; fork before the first node is made";
             return Err(Failure::new(bowline_result::BOWLINE_E_FORKED, says));
         }
@@ -53,7 +50,7 @@ impl Home {
 
     /// It has made one.
     pub fn has_a_node(self) {
-        HAS_NODES.store(true, Ordering::Relaxed);
+        FIRST_NODE.fetch_min(self.0, Ordering::Relaxed);
     }
 
     pub fn is_here(self) -> bool {

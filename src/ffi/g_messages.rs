@@ -148,13 +148,8 @@ fn check_size(len: usize) -> Result<(), Failure> {
 }
 
 /// A copy of a caller's bytes, unless they are too many for any channel.
-///
-/// # Safety
-/// `data` is NULL or leads to `len` bytes.
-pub(super) unsafe fn copied(data: *const c_void, len: usize) -> Result<Bytes, Failure> {
-    // SAFETY: the caller of this function vouches for the bytes.
-    let data = unsafe { raw::bytes(data, len)? };
-    check_size(len)?;
+pub(super) fn copied(data: &[u8]) -> Result<Bytes, Failure> {
+    check_size(data.len())?;
     Ok(Bytes::copy_from_slice(data))
 }
 

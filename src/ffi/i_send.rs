@@ -270,8 +270,8 @@ pub unsafe extern "C" fn bowline_send(
         let (hosted, data, patience) = unsafe { (hosted(node.cast_const())?, raw::bytes(data, len)?, plain(opts)) };
         let Some(patience) = patience else {
             // SAFETY: as above.
-            let (wish, body) = unsafe { (Wish::of(opts)?, copied(data.as_ptr().cast(), len)?) };
-            return special(hosted, peer, channel, &body, &wish);
+            let wish = unsafe { Wish::of(opts) }?;
+            return special(hosted, peer, channel, &copied(data)?, &wish);
         };
         waited(patience, hosted.running()?.post(LinkId::from_u64(peer), ChannelId(channel), Body::Slice(data), patience))
     })

@@ -208,7 +208,7 @@ pub unsafe extern "C" fn bowline_role_request_wait(
     unsafe {
         guard_err(err, || {
             let (slots, hosted) = (Slots::of(response, event_size)?, hosted(node.cast_const())?);
-            let (capability, data) = (raw::text(capability)?, copied(data, len)?);
+            let (capability, data) = (raw::text(capability)?, copied(raw::bytes(data, len)?)?);
             slots.put(0, bowline_event { result: 0, ..bowline_event::NONE });
             let (role, timeout) = (Role { capability, channel: ChannelId(channel) }, patience(timeout_ms)?);
             let node = hosted.running()?;

@@ -91,7 +91,8 @@ pub unsafe extern "C" fn bowline_request_wait(
     // SAFETY: the header asks for a node, `len` bytes and an event of `event_size` bytes, or NULL; `err` may be NULL.
     unsafe {
         guard_err(err, || {
-            let (slots, hosted, data) = (Slots::of(response, event_size)?, hosted(node.cast_const())?, copied(data, len)?);
+            let (slots, hosted, data) =
+                (Slots::of(response, event_size)?, hosted(node.cast_const())?, copied(raw::bytes(data, len)?)?);
             slots.put(0, bowline_event { result: 0, ..bowline_event::NONE });
             let (link, channel, timeout) = (LinkId::from_u64(peer), ChannelId(channel), patience(timeout_ms)?);
             ask(hosted.running()?, link, channel, &data, timeout, &slots)
@@ -188,7 +189,7 @@ pub unsafe extern "C" fn bowline_respond(
 ) -> bowline_result {
     guard(|| {
         // SAFETY: the header asks for a node and `len` bytes, or NULL.
-        let (hosted, data) = unsafe { (hosted(node.cast_const())?, copied(data, len)?) };
+        let (hosted, data) = unsafe { (hosted(node.cast_const())?, copied(raw::bytes(data, len)?)?) };
         let (request, timeout) = (id(peer, channel, request)?, patience(timeout_ms)?);
         waited(timeout, hosted.running()?.respond(request, &data, timeout))
     })

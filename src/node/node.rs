@@ -525,10 +525,9 @@ impl Node {
     }
 
     pub(super) fn open_for_sending(&self) -> Result<&Arc<Shared>, SendError> {
-        match (self.0.running.get(), self.0.status.state()) {
-            (Some(running), NodeState::Running) => Ok(&running.shared),
-            (_, NodeState::Failed) => Err(SendError::Failed),
-            _ => Err(SendError::Stopped),
+        match (self.0.running.get(), self.0.status.closed_for_sending()) {
+            (Some(running), None) => Ok(&running.shared),
+            (_, closed) => Err(closed.unwrap_or(SendError::Stopped)),
         }
     }
 }

@@ -176,11 +176,7 @@ impl Shared {
     /// # Errors
     /// `UnknownLink`, `Failed`, `Stopped`.
     pub fn link_for_sending(&self, link: LinkId) -> Result<Arc<Link>, SendError> {
-        self.roster.find(link).ok_or_else(|| match self.status.state() {
-            NodeState::Running => SendError::UnknownLink(link),
-            NodeState::Failed => SendError::Failed,
-            _ => SendError::Stopped,
-        })
+        self.roster.find(link).ok_or_else(|| self.status.closed_for_sending().unwrap_or(SendError::UnknownLink(link)))
     }
 
     /// What somebody else of this node answers, at the latest after `timeout`. On a memory network it is asked at once, in this moment: what
@@ -364,6 +360,16 @@ impl Status {
             NodeState::New | NodeState::Running => Error::State("the node has not been started"),
             NodeState::Failed => Error::Failed(self.failure().unwrap_or_default()),
             NodeState::Stopping | NodeState::Stopped => Error::Stopped,
+        }
+    }
+
+    /// Why nobody can send anything; `None` while the node runs.
+    #[inline]
+    pub fn closed_for_sending(&self) -> Option<SendError> {
+        match self.state() {
+            NodeState::Running => None,
+            NodeState::Failed => Some(SendError::Failed),
+            NodeState::New | NodeState::Stopping | NodeState::Stopped => Some(SendError::Stopped),
         }
     }
 
